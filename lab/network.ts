@@ -1,0 +1,26 @@
+// Every address of the lab, once. Public-looking addresses are RFC 5737's; the private ones are the how-to page's.
+
+export const VPC_CIDR = "192.168.0.0/16";
+export const DATA_CENTER_CIDR = "172.16.0.0/16";
+
+/** The box's uplinks; `gateway` is the NAT's inner address, `egressIp` its outer one. */
+export const UPLINKS = [
+  { number: 1, address: "172.16.1.93", prefixLength: 24, gateway: "172.16.1.253", egressIp: "198.51.100.198" },
+  { number: 2, address: "172.16.2.57", prefixLength: 24, gateway: "172.16.2.253", egressIp: "203.0.113.181" },
+] as const;
+
+/** Public networks, each with the router's (namespace `inet`) address in it. */
+export const INTERNET = {
+  nat1: { network: "198.51.100.0/24", router: "198.51.100.1" },
+  nat2: { network: "203.0.113.0/24", router: "203.0.113.1" },
+  cloud: { network: "192.0.2.0/24", router: "192.0.2.1", primary: "192.0.2.2" },
+} as const;
+
+/** IPsec addresses in the order in which the emulated API hands them out, two to a gateway. */
+export const IPSEC_ADDRESSES = ["192.0.2.152", "192.0.2.10", "192.0.2.153", "192.0.2.11", "192.0.2.154", "192.0.2.12"] as const;
+
+/** The data center's LAN. */
+export const LAN = { network: "172.16.3.0/24", box: "172.16.3.1", server: "172.16.3.10" } as const;
+
+/** The instance in the VPC, and the VPC's router (namespace `cloud`) beside it. */
+export const ECS = { address: "192.168.10.10", prefixLength: 24, router: "192.168.10.1" } as const;
