@@ -1,7 +1,9 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "cdktf.out/", "node_modules/", "packages/", "coverage/", "eslint.config.mjs", "jest.config.js"] },
+  {
+    ignores: ["dist/", "cdktf.out/", "node_modules/", "packages/", "coverage/", "eslint.config.mjs", "jest.config.js"],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -17,7 +17,14 @@ export const INTERNET = {
 } as const;
 
 /** IPsec addresses in the order in which the emulated API hands them out, two to a gateway. */
-export const IPSEC_ADDRESSES = ["192.0.2.152", "192.0.2.10", "192.0.2.153", "192.0.2.11", "192.0.2.154", "192.0.2.12"] as const;
+export const IPSEC_ADDRESSES = [
+  "192.0.2.152",
+  "192.0.2.10",
+  "192.0.2.153",
+  "192.0.2.11",
+  "192.0.2.154",
+  "192.0.2.12",
+] as const;
 
 /** The data center's LAN. */
 export const LAN = { network: "172.16.3.0/24", box: "172.16.3.1", server: "172.16.3.10" } as const;

@@ -55,7 +55,8 @@ function cut(printed: Schema): Schema {
 
 async function main(): Promise<void> {
   const given = process.argv[2];
-  if (given) fs.writeFileSync(schemaFile, JSON.stringify(cut(JSON.parse(fs.readFileSync(given, "utf8")) as Schema)) + "\n");
+  if (given)
+    fs.writeFileSync(schemaFile, JSON.stringify(cut(JSON.parse(fs.readFileSync(given, "utf8")) as Schema)) + "\n");
 
   const lib = path.join(workspace, "lib");
   const stamp = path.join(lib, ".made-of");
