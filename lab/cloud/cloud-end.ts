@@ -3,10 +3,7 @@
 
 /** Alibaba's word for what a tunnel's or a connection's negotiation has reached. */
 export type TunnelStatus =
-  | "ike_sa_not_established"
-  | "ike_sa_established"
-  | "ipsec_sa_not_established"
-  | "ipsec_sa_established";
+  "ike_sa_not_established" | "ike_sa_established" | "ipsec_sa_not_established" | "ipsec_sa_established";
 
 /** One tunnel of a connection, every value explicit, in Alibaba's words (`aes192`, `group14`, `disabled`). */
 export interface CloudTunnel {
