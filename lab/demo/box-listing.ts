@@ -1,0 +1,74 @@
+// What a box looks like from outside our product: files, units, interfaces, rules, routes and sysctls as text,
+// so that two moments can be compared line by line. Needs nothing on the box but Debian's essentials.
+
+/** What belongs to the distribution's own bookkeeping; everything else on the root file system is listed. */
+const BOOKKEEPING = [
+  "/dev",
+  "/lost+found",
+  "/proc",
+  "/run",
+  "/sys",
+  "/tmp",
+  "/var/backups",
+  "/var/cache",
+  "/var/lib/apt",
+  "/var/lib/dpkg",
+  "/var/lib/systemd", // timers' stamps, the random seed, deb-systemd-helper's notes of packages that stay installed
+  "/var/lib/ucf",
+  "/var/log",
+  "/var/tmp",
+  "/etc/alternatives",
+  "/etc/ld.so.cache",
+  "/etc/mailcap",
+];
+
+/**
+ * A POSIX shell script that prints the listing. Files that a package owns and byte code beside them are left out:
+ * packages that we added stay installed.
+ */
+export const BOX_LISTING_SCRIPT = `
+set -eu
+export LC_ALL=C
+owned=$(mktemp); all=$(mktemp)
+trap 'rm -f "$owned" "$all"' EXIT
+cat /var/lib/dpkg/info/*.list | sed -E 's#^/(bin|sbin|lib|lib64)/#/usr/\\1/#' | sort -u >"$owned"
+find / -xdev \\( ${BOOKKEEPING.map((path) => `-path ${path}`).join(" -o ")} -o -name __pycache__ \\) -prune -o -print | sort -u >"$all"
+echo "# files"
+comm -23 "$all" "$owned" | while IFS= read -r path; do
+  if [ -L "$path" ]; then printf 'link %s -> %s\\n' "$path" "$(readlink "$path")"
+  elif [ -d "$path" ]; then printf 'dir %s\\n' "$path"
+  else printf 'file %s\\n' "$path"; fi
+done
+echo "# contents in /etc"
+comm -23 "$all" "$owned" | grep '^/etc/' | while IFS= read -r path; do [ ! -f "$path" ] || [ -L "$path" ] || printf '%s\\n' "$path"; done |
+  xargs -r -d '\\n' sha256sum
+echo "# enabled units"
+systemctl list-unit-files --no-legend --no-pager --state=enabled,enabled-runtime | awk '{print $1}' | sort
+echo "# active services"
+systemctl list-units --no-legend --no-pager --plain --type=service --state=active | awk '{print $1}' | grep -v '^user' | sort
+echo "# interfaces"
+ip -o link | sed -E 's/^[0-9]+: //; s/ state .*//'
+ip -o -4 addr | sed -E 's/^[0-9]+: //; s/valid_lft.*//'
+echo "# rules"
+ip rule
+if command -v nft >/dev/null; then nft list ruleset; fi
+echo "# routes"
+ip route show table all | grep -v '^fe80\\|^ff00\\|^multicast\\|^anycast' | sed -E 's/ (expires|pref) .*//' | sort
+echo "# sysctls"
+sysctl -a 2>/dev/null | grep -E '^net\\.ipv4\\.(ip_forward|conf\\.)|^net\\.ipv6\\.conf\\.[^.]*\\.(forwarding|disable_ipv6) ' | sort
+echo "# configured sysctls and modules"
+cat /etc/sysctl.d/*.conf /etc/modules-load.d/*.conf 2>/dev/null || true
+`;
+
+/** Lines that only one of two listings has, `-` for the first and `+` for the second. */
+export function differences(before: string, after: string): string[] {
+  const count = (text: string) => {
+    const counts = new Map<string, number>();
+    for (const line of text.split("\n")) counts.set(line, (counts.get(line) ?? 0) + 1);
+    return counts;
+  };
+  const [a, b] = [count(before), count(after)];
+  const extra = (from: Map<string, number>, other: Map<string, number>, sign: string) =>
+    [...from].filter(([line, n]) => n > (other.get(line) ?? 0)).map(([line]) => `${sign} ${line}`);
+  return [...extra(a, b, "-"), ...extra(b, a, "+")];
+}
