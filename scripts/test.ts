@@ -1,0 +1,80 @@
+// `npm test`: everything, group by group, with each group's time and one closing line.
+// `npm test -- unit lint` runs only the groups named.
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+interface JestTotals {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numFailedTestSuites: number;
+}
+
+const root = path.resolve(__dirname, "..");
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-test-"));
+
+function run(bin: string, args: string[]): boolean {
+  const { status } = spawnSync(process.execPath, [require.resolve(bin, { paths: [root] }), ...args], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  return status === 0;
+}
+
+const totals = { passed: 0, failed: 0, skipped: 0 };
+
+function jest(project: string, args: string[] = []): boolean {
+  const results = path.join(scratch, `${project}.json`);
+  const ok = run("jest/bin/jest.js", ["--selectProjects", project, "--json", "--outputFile", results, ...args]);
+  if (!fs.existsSync(results)) {
+    totals.failed += 1;
+    return false;
+  }
+  const counted = JSON.parse(fs.readFileSync(results, "utf8")) as JestTotals;
+  totals.passed += counted.numPassedTests;
+  totals.failed += counted.numFailedTests + (counted.numFailedTests === 0 ? counted.numFailedTestSuites : 0);
+  totals.skipped += counted.numPendingTests;
+  return ok;
+}
+
+/** A group without test cases of its own counts as one. */
+function check(ok: boolean): boolean {
+  totals[ok ? "passed" : "failed"] += 1;
+  return ok;
+}
+
+const groups: Record<string, () => boolean> = {
+  format: () => check(run("prettier/bin/prettier.cjs", ["--check", "--log-level", "warn", "."])),
+  types: () => check(run("typescript/bin/tsc", ["-p", "tsconfig.json"])),
+  lint: () => check(run("eslint/bin/eslint.js", ["."])),
+  unit: () => jest("unit"),
+  lab: () => jest("lab", ["--runInBand"]),
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in groups));
+if (unknown.length > 0) {
+  console.error(`test: there is no group ${unknown.join(", ")}; the groups are ${Object.keys(groups).join(", ")}.`);
+  process.exit(2);
+}
+
+try {
+  const lines: string[] = [];
+  let ok = true;
+  for (const [name, group] of Object.entries(groups)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    console.log(`\n=== ${name}`);
+    const began = Date.now();
+    const passed = group();
+    ok &&= passed;
+    lines.push(
+      `${name.padEnd(8)} ${passed ? "passed" : "FAILED"} ${((Date.now() - began) / 1000).toFixed(0).padStart(6)} s`,
+    );
+  }
+  console.log(`\n${lines.join("\n")}\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+  process.exitCode = ok ? 0 : 1;
+} finally {
+  fs.rmSync(scratch, { recursive: true, force: true });
+}
