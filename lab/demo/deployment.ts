@@ -1,0 +1,138 @@
+// The example stack (bin/) as a customer deploys it: `cdktf synth`, `cdktf deploy`, `cdktf destroy`, run in a
+// directory outside the tree, with parameters for the lab given by DUAL_TUNNEL_VPN_CONFIG.
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { assertEmulated, DUMMY_KEYS, scrubbedEnvironment } from "../terraform/terraform";
+import { spawnBound } from "../process";
+
+const root = path.resolve(__dirname, "../..");
+
+/** What one run of the command line printed. */
+export interface CommandOutput {
+  readonly text: string;
+  readonly seconds: number;
+}
+
+export interface DeploymentOptions {
+  /** A directory of this run's own; the Terraform state is in it. */
+  readonly directory: string;
+  /** The emulated API, `127.0.0.1:PORT`. */
+  readonly endpoint: string;
+  /** What `prepareProviders` returned. */
+  readonly providerEnv: NodeJS.ProcessEnv;
+  /** The example's parameters, without `provider`. */
+  readonly config: Record<string, unknown>;
+  /** Terraform variables (the PSKs): passed by the environment, never by the command line. */
+  readonly variables: Record<string, string>;
+  /** Called with each line that the command prints. */
+  readonly onLine?: (line: string) => void;
+}
+
+export class CommandFailed extends Error {}
+
+export class Deployment {
+  config: Record<string, unknown>;
+  readonly variables: Record<string, string>;
+
+  constructor(private readonly options: DeploymentOptions) {
+    this.config = options.config;
+    this.variables = { ...options.variables };
+    fs.mkdirSync(options.directory, { recursive: true });
+    fs.writeFileSync(
+      path.join(options.directory, "cdktf.json"),
+      JSON.stringify({
+        language: "typescript",
+        projectId: "dual-tunnel-vpn-lab",
+        sendCrashReports: "false",
+        app: [
+          JSON.stringify(process.execPath),
+          "-r",
+          JSON.stringify(path.join(root, "node_modules/ts-node/register/transpile-only")),
+          JSON.stringify(path.join(root, "bin/main.ts")),
+        ].join(" "),
+      }),
+    );
+  }
+
+  /** Synthesizes, and refuses to go on unless nothing in the result can reach a real account. */
+  async synth(): Promise<CommandOutput> {
+    const { endpoint } = this.options;
+    fs.writeFileSync(
+      this.configFile,
+      JSON.stringify({
+        ...this.config,
+        provider: {
+          ...DUMMY_KEYS,
+          protocol: "HTTP",
+          accountType: "International",
+          skipRegionValidation: true,
+          endpoints: [{ vpc: endpoint }],
+        },
+      }),
+    );
+    const output = await this.run(["synth"]);
+    const stacks = path.join(this.options.directory, "cdktf.out/stacks");
+    for (const stack of fs.readdirSync(stacks)) {
+      assertEmulated(JSON.parse(fs.readFileSync(path.join(stacks, stack, "cdk.tf.json"), "utf8")), endpoint);
+    }
+    return output;
+  }
+
+  /** `cdktf deploy` of what `synth` makes of the present parameters. */
+  async deploy(): Promise<CommandOutput> {
+    await this.synth();
+    return this.run(["deploy", "--auto-approve", "--skip-synth", "--skip-provider-lock"]);
+  }
+
+  /** `cdktf destroy`. */
+  async destroy(): Promise<CommandOutput> {
+    await this.synth();
+    return this.run(["destroy", "--auto-approve", "--skip-synth", "--skip-provider-lock"]);
+  }
+
+  private get configFile(): string {
+    return path.join(this.options.directory, "config.json");
+  }
+
+  private run(args: string[]): Promise<CommandOutput> {
+    const began = Date.now();
+    const child = spawnBound(process.execPath, [require.resolve("cdktf-cli/bundle/bin/cdktf"), ...args], {
+      cwd: this.options.directory,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: {
+        ...scrubbedEnvironment(),
+        ...this.options.providerEnv,
+        TS_NODE_PROJECT: path.join(root, "tsconfig.json"),
+        DUAL_TUNNEL_VPN_CONFIG: this.configFile,
+        FORCE_COLOR: "0",
+        NO_COLOR: "1",
+        TF_CLI_ARGS: "-no-color",
+        ...Object.fromEntries(Object.entries(this.variables).map(([name, value]) => [`TF_VAR_${name}`, value])),
+      },
+    });
+    let text = "";
+    let partial = "";
+    const take = (chunk: Buffer) => {
+      text += chunk.toString();
+      const lines = (partial + chunk.toString()).split("\n");
+      partial = lines.pop() ?? "";
+      for (const line of lines) this.options.onLine?.(line);
+    };
+    child.stdout?.on("data", take);
+    child.stderr?.on("data", take);
+    return new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code, signal) => {
+        const log = path.join(this.options.directory, `${args[0]}.log`);
+        fs.appendFileSync(log, text);
+        if (code === 0) resolve({ text, seconds: (Date.now() - began) / 1000 });
+        else
+          reject(
+            new CommandFailed(
+              `cdktf ${args[0]} ended with ${signal ?? `exit status ${code}`}; its last lines:\n${text.trimEnd().split("\n").slice(-40).join("\n")}`,
+            ),
+          );
+      });
+    });
+  }
+}

@@ -1,0 +1,413 @@
+// The how-to page as a story: what is done, in order, and what must be seen after each step.
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { startEmulatedCloud, type EmulatedCloud } from "../cloud/server";
+import { WorldCloudEnd } from "../cloud-end";
+import { ensureImages } from "../image";
+import { Lab } from "../machines";
+import { ECS, LAN, VPC_CIDR, DATA_CENTER_CIDR } from "../network";
+import { prepareProviders } from "../terraform/providers";
+import { DUMMY_KEYS } from "../terraform/terraform";
+import { Traffic } from "../traffic";
+import { BOX_LISTING_SCRIPT, differences } from "./box-listing";
+import { Console } from "./console";
+import { Deployment } from "./deployment";
+import { EspCounters } from "./esp-counters";
+import type { Reporter } from "./reporter";
+import { idsOf, isUp, parseListSas, type TunnelSas } from "./sas";
+
+/** The connection's name on the box, as bin/ has it. */
+const NAME = "singapore";
+const [TUNNEL_1, TUNNEL_2] = [`${NAME}-1`, `${NAME}-2`];
+
+/** Longest interval between packets of one direction that a failover may leave, seconds. Generous: it must fail only when a mechanism is broken, not when the machine is slow. */
+const FAILOVER_BOUND_S = 5;
+/** The same for a failback, which is make before break. */
+const FAILBACK_BOUND_S = 1.5;
+
+export interface DemoOptions {
+  /** Leaves the machines up at the end. */
+  readonly keep: boolean;
+}
+
+/** Runs the whole story; everything it starts is stopped again unless `keep`. */
+export async function runDemo(reporter: Reporter, options: DemoOptions): Promise<void> {
+  const lab = new Lab({ detached: options.keep, onProgress: (line) => reporter.progress(line) });
+  let cloud: EmulatedCloud | undefined;
+  try {
+    await reporter.step("Build the machines' images (cached by content)", () =>
+      ensureImages({ onProgress: (line) => reporter.progress(line) }),
+    );
+
+    const providers = await reporter.step("Boot the box and the outside world, find the providers", async () => {
+      const [, found] = await Promise.all([lab.start(), prepareProviders({})]);
+      reporter.say(found.description);
+      return found;
+    });
+    const cloudEnd = new WorldCloudEnd(lab);
+    cloud = await startEmulatedCloud({ ...DUMMY_KEYS, cloudEnd });
+
+    const deployment = new Deployment({
+      directory: path.join(lab.runDir, "stack"),
+      endpoint: cloud.endpoint,
+      providerEnv: providers.env,
+      config: {
+        vpcCidr: VPC_CIDR,
+        dataCenterCidrs: [DATA_CENTER_CIDR],
+        box: {
+          host: "127.0.0.1",
+          port: lab.box.sshPort,
+          user: "admin",
+          privateKeyPath: lab.privateKeyPath,
+          hostKey: lab.box.hostKeyEcdsa,
+        },
+        agent: { vpcProbeAddresses: [ECS.address] },
+      },
+      variables: { singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() },
+      onLine: (line) => {
+        const told = tellable(line);
+        if (told) reporter.progress(told);
+      },
+    });
+    await new Story(reporter, lab, cloud, cloudEnd, deployment).tell();
+  } finally {
+    await cloud?.close();
+    if (options.keep) reporter.say("The machines stay up: npm run lab -- status | shell box | down");
+    else await lab.stop();
+  }
+}
+
+/** 24 characters, of kinds that need care on the way to both ends. */
+function newPsk(): string {
+  return `${randomBytes(15).toString("base64url")}#'$;`;
+}
+
+/** What of Terraform's output is worth the live line. */
+function tellable(line: string): string | undefined {
+  const text = line.replace(/^\S+\s{2,}/, "").trim();
+  return /: (Creating|Creation|Modif|Destr|Still|Provisioning|Refreshing)|dual-tunnel-vpn:|Initializing|Apply complete|Destroy complete/.test(
+    text,
+  )
+    ? text
+    : undefined;
+}
+
+class Story {
+  private readonly console: Console;
+  private readonly counters: EspCounters;
+
+  constructor(
+    private readonly reporter: Reporter,
+    private readonly lab: Lab,
+    private readonly cloud: EmulatedCloud,
+    private readonly cloudEnd: WorldCloudEnd,
+    private readonly deployment: Deployment,
+  ) {
+    this.console = new Console(cloud.endpoint);
+    this.counters = new EspCounters(lab);
+  }
+
+  async tell(): Promise<void> {
+    const { reporter, lab } = this;
+    const before = await reporter.step("List what is on the box before anything of ours is", () => this.listBox());
+
+    await reporter.step("cdktf deploy: the cloud side, then the box over SSH", async () => {
+      const { text } = await this.deployment.deploy();
+      reporter.check("cdktf deploy creates everything", /Apply complete/.test(text), resultLine(text));
+    });
+    await this.tunnels();
+    const traffic = await Traffic.start(lab, { intervalMs: 100 });
+    try {
+      await this.drill(traffic);
+      await this.silentCut(traffic);
+      await this.reboot(traffic);
+      await this.changes(traffic);
+    } finally {
+      await traffic.stop();
+    }
+    await this.destroy(before);
+  }
+
+  private async tunnels(): Promise<void> {
+    const { reporter, lab } = this;
+    await reporter.step("Both tunnels, their keys, and pings both ways", async () => {
+      await this.counters.install();
+      const sas = await this.waitForBothTunnels(30);
+      reporter.require("tunnel 1 is ESTABLISHED", isUp(sas.get(TUNNEL_1)), idsOf(sas.get(TUNNEL_1)));
+      reporter.require("tunnel 2 is ESTABLISHED", isUp(sas.get(TUNNEL_2)), idsOf(sas.get(TUNNEL_2)));
+      const secret = (tunnel: string) =>
+        lab.box.succeed(`grep -ho 'secret *=.*' $(find /etc -name '${tunnel}.secrets.conf')`);
+      const [psk1, psk2] = [await secret(TUNNEL_1), await secret(TUNNEL_2)];
+      reporter.check(
+        "each tunnel has a pre-shared key of its own",
+        psk1.trim() !== "" && psk1 !== psk2,
+        psk1 !== psk2 ? "they differ" : "they are the same",
+      );
+      for (const [from, to, what] of [
+        ["dc", ECS.address, "the data center's server pings the ECS instance"],
+        ["ecs", LAN.server, "the ECS instance pings the data center's server"],
+      ] as const) {
+        const { status, stdout } = await lab.in(from, `ping -c 3 -i 0.2 -W 2 ${to}`);
+        reporter.require(what, status === 0, /rtt .*/.exec(stdout)?.[0] ?? "no answer");
+      }
+      await this.pingThrough(TUNNEL_2);
+      const seen = await this.counters.read();
+      reporter.check(
+        "tunnel 1's ESP is on uplink 1 only",
+        seen.uplink1.tunnel1 > 0 && seen.uplink2.tunnel1 === 0,
+        `${seen.uplink1.tunnel1} packets on uplink 1, ${seen.uplink2.tunnel1} on uplink 2`,
+      );
+      reporter.check(
+        "tunnel 2's ESP is on uplink 2 only",
+        seen.uplink2.tunnel2 > 0 && seen.uplink1.tunnel2 === 0,
+        `${seen.uplink2.tunnel2} packets on uplink 2, ${seen.uplink1.tunnel2} on uplink 1`,
+      );
+    });
+  }
+
+  /** One packet on purpose through the named XFRM interface, so that the standby tunnel has something to count. */
+  private async pingThrough(device: string): Promise<void> {
+    await this.lab.box.execute(`ping -c 3 -i 0.2 -W 1 -I ${device} ${ECS.address}`);
+  }
+
+  private async drill(traffic: Traffic): Promise<void> {
+    const { reporter } = this;
+    const psk = this.deployment.variables.singapore_psk_active;
+    await reporter.step("The page's drill: the active tunnel's PSK is changed at the cloud", async () => {
+      const mark = await traffic.mark();
+      await this.console.changeActivePsk(newPsk());
+      await this.waitForRoute(TUNNEL_2);
+      await this.waitForCloudVia("slave");
+      await this.gaps("failover by the drill", traffic, mark, FAILOVER_BOUND_S);
+    });
+    await reporter.step("The drill ends: the PSK is restored at the cloud, traffic goes back", async () => {
+      const mark = await traffic.mark();
+      await this.console.changeActivePsk(psk);
+      await this.waitForBothTunnels(60);
+      await this.waitForRoute(TUNNEL_1);
+      await this.waitForCloudVia("master");
+      await this.gaps("failback after the drill", traffic, mark, FAILBACK_BOUND_S);
+    });
+  }
+
+  private async silentCut(traffic: Traffic): Promise<void> {
+    const { reporter, lab } = this;
+    await reporter.step("Uplink 1 goes silent: blackholed both ways, its carrier stays", async () => {
+      const mark = await traffic.mark();
+      await lab.cut("uplink1");
+      await this.waitForRoute(TUNNEL_2);
+      await this.waitForCloudVia("slave");
+      await this.gaps("failover by the silent cut", traffic, mark, FAILOVER_BOUND_S);
+    });
+    await reporter.step("Uplink 1 is repaired, traffic goes back", async () => {
+      const mark = await traffic.mark();
+      await lab.restore("uplink1");
+      await this.waitForBothTunnels(90);
+      await this.waitForRoute(TUNNEL_1);
+      await this.waitForCloudVia("master");
+      await this.gaps("failback after the cut", traffic, mark, FAILBACK_BOUND_S);
+    });
+  }
+
+  private async reboot(traffic: Traffic): Promise<void> {
+    const { reporter, lab } = this;
+    await reporter.step("The box reboots, without any apply", async () => {
+      const mark = await traffic.mark();
+      await lab.box.reboot();
+      const sas = await this.waitForBothTunnels(90);
+      reporter.check("both tunnels are back", bothUp(sas), `${idsOf(sas.get(TUNNEL_1))}; ${idsOf(sas.get(TUNNEL_2))}`);
+      await this.waitForRoute(TUNNEL_1);
+      await lab.world.waitUntilSucceeds(`ip netns exec dc ping -c 1 -W 1 ${ECS.address}`, { timeoutS: 30 });
+      const { dcToEcs } = await traffic.since(mark);
+      reporter.check(
+        "routes are back, hosts reach each other",
+        true,
+        `after ${dcToEcs.longestGapS.toFixed(1)} s in all`,
+      );
+    });
+  }
+
+  private async changes(traffic: Traffic): Promise<void> {
+    const { reporter, lab } = this;
+    await reporter.step("A second cdktf deploy: no changes", async () => {
+      const calls = this.cloud.calls.length;
+      const { text } = await this.deployment.deploy();
+      reporter.check(
+        "nothing changes",
+        /No changes/.test(text),
+        /No changes[^\n]*/.exec(text)?.[0] ?? resultLine(text),
+      );
+      const writes = this.cloud.calls.slice(calls).filter(({ action }) => !action.startsWith("Describe"));
+      reporter.check(
+        "the API sees only reads",
+        writes.length === 0,
+        writes.map(({ action }) => action).join(", ") || "reads only",
+      );
+    });
+
+    await this.change(
+      "Tunnel 1 gets another IKE lifetime and ESP proposal",
+      traffic,
+      () => {
+        this.deployment.config = {
+          ...this.deployment.config,
+          tunnels: {
+            active: { ike: { lifetimeSeconds: 43200 }, esp: { encryption: "aes192", lifetimeSeconds: 43200 } },
+          },
+        };
+      },
+      TUNNEL_1,
+      TUNNEL_2,
+    );
+    const esp = await lab.box.succeed("swanctl --list-sas");
+    const suite = new RegExp(`^ +${TUNNEL_1}: .*ESP:(\\S+)`, "m").exec(esp)?.[1] ?? "none";
+    reporter.check("tunnel 1 uses the new ESP proposal", /192/.test(suite), suite);
+
+    await this.change(
+      "The standby tunnel's PSK variable changes",
+      traffic,
+      () => {
+        this.deployment.variables.singapore_psk_standby = newPsk();
+      },
+      TUNNEL_2,
+      TUNNEL_1,
+    );
+
+    await reporter.step("The box's SSH port changes in the stack", async () => {
+      const { box } = this.deployment.config as { box: Record<string, unknown> };
+      const sas = await this.listSas();
+      this.deployment.config = { ...this.deployment.config, box: { ...box, port: lab.box.altSshPort } };
+      const { text } = await this.deployment.deploy();
+      reporter.check(
+        "no uninstall runs",
+        !/uninstall/i.test(text) && /Apply complete|No changes/.test(text),
+        resultLine(text),
+      );
+      const after = await this.listSas();
+      reporter.check(
+        "both tunnels keep their SAs",
+        same(sas, after, TUNNEL_1) && same(sas, after, TUNNEL_2),
+        idsOf(after.get(TUNNEL_1)),
+      );
+    });
+  }
+
+  /** Deploys a change of one tunnel: it is renegotiated, the other one's SAs keep their unique ids. */
+  private async change(
+    title: string,
+    traffic: Traffic,
+    edit: () => void,
+    changed: string,
+    kept: string,
+  ): Promise<void> {
+    const { reporter } = this;
+    await reporter.step(`${title}, deployed`, async () => {
+      const mark = await traffic.mark();
+      const before = await this.listSas();
+      edit();
+      const { text } = await this.deployment.deploy();
+      reporter.check("the change is applied", /Apply complete/.test(text), resultLine(text));
+      const after = await this.waitForBothTunnels(60);
+      reporter.check(
+        `${changed} was renegotiated and is up`,
+        isUp(after.get(changed)) && !same(before, after, changed),
+        idsOf(after.get(changed)),
+      );
+      reporter.check(
+        `${kept} keeps its SAs`,
+        same(before, after, kept),
+        `${idsOf(before.get(kept))}, then ${idsOf(after.get(kept))}`,
+      );
+      await this.waitForRoute(TUNNEL_1);
+      await this.waitForCloudVia("master");
+      await this.gaps("while the change was applied", traffic, mark, FAILOVER_BOUND_S);
+    });
+  }
+
+  private async destroy(before: string): Promise<void> {
+    const { reporter } = this;
+    await reporter.step("cdktf destroy", async () => {
+      const { text } = await this.deployment.destroy();
+      reporter.check("everything is destroyed", /Destroy complete/.test(text), resultLine(text));
+      const left = this.cloud.state();
+      reporter.check(
+        "nothing is left in the cloud",
+        left.connections.length === 0 && left.gateways.length === 0,
+        `${left.gateways.length} gateways, ${left.connections.length} connections`,
+      );
+    });
+    await reporter.step("The box is as it was before", async () => {
+      const after = await this.listBox();
+      const found = differences(before, after);
+      fs.writeFileSync(path.join(this.lab.runDir, "box-differences.txt"), found.join("\n"));
+      for (const line of found.slice(0, 40)) reporter.say(line);
+      reporter.check(
+        "files, units, interfaces, rules, routes and sysctls equal those before",
+        found.length === 0,
+        found.length === 0 ? `${after.split("\n").length} lines, no difference` : `${found.length} lines differ`,
+      );
+    });
+  }
+
+  private listBox(): Promise<string> {
+    return this.lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 120 });
+  }
+
+  private async listSas(): Promise<Map<string, TunnelSas>> {
+    return parseListSas(await this.lab.box.succeed("swanctl --list-sas"));
+  }
+
+  private async waitForBothTunnels(timeoutS: number): Promise<Map<string, TunnelSas>> {
+    const deadline = Date.now() + timeoutS * 1000;
+    for (;;) {
+      const { status, stdout } = await this.lab.box.execute("swanctl --list-sas");
+      const sas = parseListSas(stdout);
+      if ((status === 0 && bothUp(sas)) || Date.now() > deadline) return sas;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+
+  /** Waits until the box sends traffic for the VPC into this XFRM interface. */
+  private async waitForRoute(device: string): Promise<void> {
+    const out = await this.lab.box.waitUntilSucceeds(`ip route get ${ECS.address} | grep -w 'dev ${device}'`, {
+      timeoutS: 60,
+    });
+    this.reporter.progress(out.trim());
+  }
+
+  private async waitForCloudVia(role: "master" | "slave"): Promise<void> {
+    await this.cloudEnd.waitForTrafficVia(role, { timeoutS: 240 });
+  }
+
+  private async gaps(what: string, traffic: Traffic, mark: number, boundS: number): Promise<void> {
+    const { dcToEcs, ecsToDc } = await traffic.since(mark);
+    for (const [direction, { longestGapS, lost }] of [
+      ["box to cloud", dcToEcs],
+      ["cloud to box", ecsToDc],
+    ] as const) {
+      this.reporter.check(
+        `${what}, ${direction}: longest gap at most ${boundS} s`,
+        longestGapS <= boundS,
+        `${longestGapS.toFixed(2)} s, ${lost} packets lost`,
+      );
+    }
+  }
+}
+
+function bothUp(sas: Map<string, TunnelSas>): boolean {
+  return isUp(sas.get(TUNNEL_1)) && isUp(sas.get(TUNNEL_2));
+}
+
+function same(before: Map<string, TunnelSas>, after: Map<string, TunnelSas>, tunnel: string): boolean {
+  return isUp(after.get(tunnel)) && idsOf(before.get(tunnel)) === idsOf(after.get(tunnel));
+}
+
+/** Terraform's own closing line. */
+function resultLine(text: string): string {
+  return /(Apply|Destroy) complete![^\n]*|No changes[^\n]*/.exec(text)?.[0] ?? "no closing line of Terraform's";
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
