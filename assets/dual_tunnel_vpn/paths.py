@@ -1,0 +1,61 @@
+"""Every place on the box that a connection uses, derived from its name. docs/architecture.md has the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LIBRARY = Path("/usr/local/lib/dual-tunnel-vpn")
+"""Holds one directory per installed version and the symlink `current`."""
+
+COMMAND = Path("/usr/local/sbin/dual-tunnel-vpn")
+
+STATE = Path("/etc/dual-tunnel-vpn")
+"""Holds box.json (shared) and one directory per connection."""
+
+RUN = Path("/run/dual-tunnel-vpn")
+
+LOCK = Path("/run/dual-tunnel-vpn.lock")
+
+UNITS = Path("/etc/systemd/system")
+
+MODULES = Path("/etc/modules-load.d/dual-tunnel-vpn.conf")
+
+NETWORK_MANAGER = Path("/etc/NetworkManager/conf.d/90-dual-tunnel-vpn.conf")
+
+ROUTE_PROTOCOL = 157
+"""The kernel's route protocol number of every route of ours (not in iproute2's rt_protos)."""
+
+
+def connection(name: str) -> Path:
+    """site.json and the manifest of one connection."""
+    return STATE / name
+
+
+def site(name: str) -> Path:
+    """The site.json of an installed connection."""
+    return connection(name) / "site.json"
+
+
+def agent_state(name: str) -> Path:
+    """What the agent last wrote about itself, JSON."""
+    return RUN / name / "agent.json"
+
+
+def links_unit(name: str) -> str:
+    """The unit that makes interfaces, routes, rules, sysctls and the firewall."""
+    return f"dual-tunnel-vpn-links@{name}.service"
+
+
+def agent_unit(name: str) -> str:
+    """The failover agent's unit."""
+    return f"dual-tunnel-vpn-agent@{name}.service"
+
+
+def nft_table(name: str) -> str:
+    """The connection's own nftables table of family inet (nft allows no hyphen in a name)."""
+    return "dual_tunnel_vpn_" + name.replace("-", "_")
+
+
+def sysctl_file(name: str) -> Path:
+    """The connection's kernel parameters, applied at boot and when an interface appears."""
+    return Path("/etc/sysctl.d") / f"90-dual-tunnel-vpn-{name}.conf"

@@ -1,0 +1,286 @@
+"""What this box is told about one connection: site.json, read and checked.
+
+Rendered by lib/host/site.ts of the library; docs/architecture.md describes it. No secrets.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, Optional
+
+VERSION = 1
+"""The site.json version that this package reads."""
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,10}")
+_INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+
+
+class SiteError(Exception):
+    """site.json is not usable; the text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Uplink:
+    """An on-prem interface towards the internet with its own gateway."""
+
+    number: int
+    address: str
+    prefix_length: int
+    gateway: str
+    device: Optional[str]
+    """The network interface, or None: found on the box by the address."""
+    table: int
+    """The routing table whose only default route leaves by this uplink."""
+    mark: int
+    """The firewall mark that selects the table (probes carry it)."""
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """One of the two tunnels."""
+
+    number: int
+    role: str
+    """active or standby."""
+    uplink: int
+    """The number of the uplink that it leaves by."""
+    connection: str
+    """The swanctl connection's name."""
+    child: str
+    """The CHILD_SA's name."""
+    interface: str
+    """The XFRM interface's name."""
+    if_id: int
+    ipsec_address: str
+    """The VPN gateway's public address for this tunnel."""
+    local_id: str
+    remote_id: str
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Options of the failover agent."""
+
+    probe_interval_ms: int
+    probe_misses: int
+    hold_seconds: float
+    vpc_probe_addresses: tuple[str, ...]
+    outer_move: bool
+    delete_by_other_uplink: bool
+
+
+@dataclass(frozen=True)
+class Site:
+    """One connection of this box."""
+
+    name: str
+    vpc_cidrs: tuple[str, ...]
+    data_center_cidrs: tuple[str, ...]
+    mtu: int
+    """MTU of the XFRM interfaces, bytes."""
+    mss: int
+    """Largest TCP MSS on what enters or leaves them, bytes."""
+    route_metric: int
+    """Metric of the routes to the VPC."""
+    uplinks: tuple[Uplink, ...]
+    tunnels: tuple[Tunnel, Tunnel]
+    """The active tunnel first."""
+    agent: Agent
+
+    def uplink(self, number: int) -> Uplink:
+        """The uplink of that number."""
+        return next(uplink for uplink in self.uplinks if uplink.number == number)
+
+    def uplink_of(self, tunnel: Tunnel) -> Uplink:
+        """The uplink that the tunnel leaves by."""
+        return self.uplink(tunnel.uplink)
+
+    @property
+    def interfaces(self) -> tuple[str, str]:
+        """The two XFRM interfaces' names, the active tunnel's first."""
+        return (self.tunnels[0].interface, self.tunnels[1].interface)
+
+
+def is_name(text: str) -> bool:
+    """Whether text can be a connection's name on its box."""
+    return _NAME.fullmatch(text) is not None
+
+
+class _Reader:
+    """Reads typed fields; every error names the field by its path in site.json."""
+
+    def __init__(self, value: Any, where: str) -> None:
+        if not isinstance(value, Mapping):
+            raise SiteError(f"site.json: {where or 'the document'} must be an object")
+        self._fields: Mapping[str, Any] = value
+        self._where = where
+
+    def path(self, key: str) -> str:
+        return f"{self._where}.{key}" if self._where else key
+
+    def fail(self, key: str, wanted: str) -> NoReturn:
+        raise SiteError(f"site.json: {self.path(key)} must be {wanted}")
+
+    def get(self, key: str) -> Any:
+        return self._fields.get(key)
+
+    def text(self, key: str) -> str:
+        value = self.get(key)
+        if not isinstance(value, str) or not value:
+            self.fail(key, "text that is not empty")
+        return value
+
+    def integer(self, key: str, low: int, high: int) -> int:
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            self.fail(key, f"a whole number from {low} to {high}")
+        return value
+
+    def number(self, key: str, low: float, high: float) -> float:
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            self.fail(key, f"a number from {low:g} to {high:g}")
+        return float(value)
+
+    def flag(self, key: str) -> bool:
+        value = self.get(key)
+        if not isinstance(value, bool):
+            self.fail(key, "true or false")
+        return value
+
+    def address(self, key: str) -> str:
+        try:
+            return str(ipaddress.IPv4Address(self.text(key)))
+        except ValueError:
+            self.fail(key, "an IPv4 address")
+
+    def items(self, key: str) -> list[Any]:
+        value = self.get(key)
+        if not isinstance(value, list):
+            self.fail(key, "a list")
+        return value
+
+    def networks(self, key: str) -> tuple[str, ...]:
+        try:
+            networks = tuple(str(ipaddress.IPv4Network(item)) for item in self.items(key))
+        except ValueError:
+            self.fail(key, "a list of IPv4 CIDR blocks without host bits")
+        if not networks:
+            self.fail(key, "a list with at least one CIDR block")
+        return networks
+
+    def addresses(self, key: str) -> tuple[str, ...]:
+        try:
+            return tuple(str(ipaddress.IPv4Address(item)) for item in self.items(key))
+        except ValueError:
+            self.fail(key, "a list of IPv4 addresses")
+
+    def section(self, key: str) -> _Reader:
+        return _Reader(self.get(key), self.path(key))
+
+    def sections(self, key: str) -> list[_Reader]:
+        return [_Reader(item, f"{self.path(key)}[{index}]") for index, item in enumerate(self.items(key))]
+
+
+def _uplink(reader: _Reader) -> Uplink:
+    device = reader.get("device")
+    if device is not None and (not isinstance(device, str) or not _INTERFACE.fullmatch(device)):
+        reader.fail("device", "a network interface's name or null")
+    return Uplink(
+        number=reader.integer("number", 1, 2),
+        address=reader.address("address"),
+        prefix_length=reader.integer("prefixLength", 1, 32),
+        gateway=reader.address("gateway"),
+        device=device,
+        table=reader.integer("table", 1, 2**31 - 1),
+        mark=reader.integer("mark", 1, 2**32 - 1),
+    )
+
+
+def _tunnel(reader: _Reader, name: str, uplinks: Mapping[int, Uplink]) -> Tunnel:
+    number = reader.integer("number", 1, 2)
+    wanted = f"{name}-{number}"
+    for key in ("connection", "child", "interface"):
+        if reader.text(key) != wanted:
+            reader.fail(key, f'"{wanted}"')
+    role = reader.text("role")
+    if role != ("active", "standby")[number - 1]:
+        reader.fail("role", '"active" for tunnel 1 and "standby" for tunnel 2')
+    uplink = reader.integer("uplink", 1, 2)
+    if uplink not in uplinks:
+        reader.fail("uplink", "the number of an uplink")
+    return Tunnel(
+        number=number,
+        role=role,
+        uplink=uplink,
+        connection=wanted,
+        child=wanted,
+        interface=wanted,
+        if_id=reader.integer("ifId", 1, 2**32 - 1),
+        ipsec_address=reader.address("ipsecAddress"),
+        local_id=reader.text("localId"),
+        remote_id=reader.text("remoteId"),
+    )
+
+
+def _agent(reader: _Reader) -> Agent:
+    mechanisms = reader.section("mechanisms")
+    return Agent(
+        probe_interval_ms=reader.integer("probeIntervalMs", 10, 60_000),
+        probe_misses=reader.integer("probeMisses", 1, 1000),
+        hold_seconds=reader.number("holdSeconds", 0, 86_400),
+        vpc_probe_addresses=reader.addresses("vpcProbeAddresses"),
+        outer_move=mechanisms.flag("outerMove"),
+        delete_by_other_uplink=mechanisms.flag("deleteByOtherUplink"),
+    )
+
+
+def parse(text: str) -> Site:
+    """The site that the text of a site.json describes; SiteError when it is not usable."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise SiteError(f"site.json is not JSON: {error}") from None
+    reader = _Reader(document, "")
+    if reader.get("version") != VERSION:
+        raise SiteError(
+            f"site.json has version {reader.get('version')!r}, this package reads version {VERSION}: "
+            "deploy with one version of the library"
+        )
+    name = reader.text("name")
+    if not is_name(name):
+        reader.fail("name", "a lower-case letter and up to 10 more letters, digits or hyphens")
+    uplinks = {uplink.number: uplink for uplink in map(_uplink, reader.sections("uplinks"))}
+    if sorted(uplinks) not in ([1], [1, 2]) or len(uplinks) != len(reader.items("uplinks")):
+        reader.fail("uplinks", "one uplink numbered 1 or two numbered 1 and 2")
+    if len({uplink.table for uplink in uplinks.values()}) != len(uplinks):
+        reader.fail("uplinks", "uplinks with a routing table each")
+    tunnels = [_tunnel(tunnel, name, uplinks) for tunnel in reader.sections("tunnels")]
+    if [tunnel.number for tunnel in tunnels] != [1, 2]:
+        reader.fail("tunnels", "tunnel 1 and tunnel 2, in this order")
+    if tunnels[0].if_id == tunnels[1].if_id or tunnels[0].ipsec_address == tunnels[1].ipsec_address:
+        reader.fail("tunnels", "tunnels that differ in ifId and ipsecAddress")
+    return Site(
+        name=name,
+        vpc_cidrs=reader.networks("vpcCidrs"),
+        data_center_cidrs=reader.networks("dataCenterCidrs"),
+        mtu=reader.integer("mtu", 576, 9000),
+        mss=reader.integer("mss", 536, 8960),
+        route_metric=reader.integer("routeMetric", 0, 2**32 - 2),
+        uplinks=tuple(uplinks[number] for number in sorted(uplinks)),
+        tunnels=(tunnels[0], tunnels[1]),
+        agent=_agent(reader.section("agent")),
+    )
+
+
+def load(path: Path) -> Site:
+    """The site described by a file; SiteError when it cannot be read or used."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SiteError(f"{path} cannot be read: {error.strerror}") from None
