@@ -6,6 +6,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 process.env.CHECKPOINT_DISABLE = "1";
+// The packages below ask `terraform version` as they load, which complains about a CLI configuration that is not there.
+delete process.env.TF_CLI_CONFIG_FILE;
 // The package root of provider-generator requires jsii-pacmak, which it does not declare: hence the deep imports.
 import { ConstructsMakerProviderTarget, Language, TerraformProviderConstraint } from "@cdktf/commons";
 import { TerraformProviderGenerator } from "@cdktf/provider-generator/lib/get/generator/provider-generator";
