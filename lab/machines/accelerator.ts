@@ -1,0 +1,73 @@
+// Decides how QEMU runs a guest: by KVM only after a boot under it succeeded, since its device proves nothing.
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "fs";
+import { join } from "path";
+import { cacheDirectory, type Images } from "../image/image";
+import { spawnBound } from "../process";
+
+/** QEMU's arguments for the CPU. */
+export function acceleratorArguments(kvm: boolean): string[] {
+  // cx16=off: QEMU 7.2 mistranslates an unlocked cmpxchg16b that newer kernels use.
+  return kvm ? ["-accel", "kvm", "-cpu", "max"] : ["-accel", "tcg,thread=multi", "-cpu", "max,cx16=off"];
+}
+
+/** Boots the world's image under KVM until it switches itself off; false when that takes over 15 s or fails. */
+function bootUnderKvm(images: Images): Promise<boolean> {
+  const child = spawnBound(
+    "qemu-system-x86_64",
+    [
+      ...[
+        "-machine",
+        "pc",
+        ...acceleratorArguments(true),
+        "-m",
+        "512",
+        "-nodefaults",
+        "-display",
+        "none",
+        "-no-reboot",
+      ],
+      ...["-kernel", images.kernel, "-initrd", images.initrd],
+      ...["-append", "root=/dev/vda rw console=ttyS0 systemd.unit=poweroff.target"],
+      ...["-drive", `file=${images.world},if=virtio,format=raw,snapshot=on,cache=unsafe`, "-serial", "stdio"],
+    ],
+    { stdio: ["ignore", "pipe", "ignore"] },
+  );
+  return new Promise((resolve) => {
+    const give = (ms: number) =>
+      setTimeout(() => {
+        child.kill("SIGKILL");
+      }, ms);
+    const silent = give(5000);
+    const late = give(15_000);
+    child.stdout?.on("data", () => clearTimeout(silent));
+    child.on("error", () => resolve(false));
+    child.on("close", (code) => {
+      clearTimeout(silent);
+      clearTimeout(late);
+      resolve(code === 0);
+    });
+  });
+}
+
+/** True when guests may run by KVM. The verdict is kept until this host boots again. */
+export async function kvmWorks(images: Images, log: (line: string) => void): Promise<boolean> {
+  try {
+    accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
+  } catch {
+    return false;
+  }
+  const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  const file = join(cacheDirectory(), "kvm.json");
+  try {
+    const verdict = JSON.parse(readFileSync(file, "utf8")) as { bootId: string; works: boolean };
+    if (verdict.bootId === bootId) return verdict.works;
+  } catch {
+    // Not asked yet.
+  }
+  log("trying a boot under KVM");
+  const works = await bootUnderKvm(images);
+  log(works ? "KVM works: using it" : "a guest does not boot under KVM: emulating");
+  mkdirSync(cacheDirectory(), { recursive: true });
+  writeFileSync(file, JSON.stringify({ bootId, works }));
+  return works;
+}

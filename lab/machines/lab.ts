@@ -1,0 +1,314 @@
+// The lab: two machines, `box` and `world`, joined by three links, and the faults that can be made on them.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync, mkdirSync } from "fs";
+import { tmpdir } from "os";
+import { join } from "path";
+import { cacheDirectory, ensureImages, type Images } from "../image/image";
+import { LAN, UPLINKS } from "../network";
+import { MACS, networkEnv } from "../world/network-env";
+import { acceleratorArguments, kvmWorks } from "./accelerator";
+import { Machine, type MachineState, type Nic } from "./machine";
+import { keyFiles, makeKey, writeRunDisk, type RunFile } from "./run-disk";
+import { quote, Shell, type ExecuteOptions, type Result } from "./shell";
+
+export type NamespaceName = "nat1" | "nat2" | "inet" | "cloud" | "ecs" | "dc";
+
+/**
+ * A link whose traffic can be disturbed: uplinks and LAN between the box and its neighbours, `wan1` and `wan2` beyond
+ * each uplink's NAT (the uplink's gateway still answers), `cloud` in front of the VPN gateway, `vpc` behind it.
+ */
+export type LinkName = "uplink1" | "uplink2" | "lan" | "wan1" | "wan2" | "cloud" | "vpc";
+
+/** As the box sees it: `out` is away from it, `in` is towards it. */
+export type Direction = "in" | "out" | "both";
+
+export interface Impairment {
+  /** Packets lost at random, percent. @default 0 */
+  readonly lossPercent?: number;
+  /** Delay added, milliseconds. @default 0 */
+  readonly delayMs?: number;
+}
+
+/** The device at each link's far end, from the box: what comes in there goes `out`. */
+const LINKS: Record<LinkName, { readonly namespace: NamespaceName; readonly device: string }> = {
+  uplink1: { namespace: "nat1", device: "uplink1" },
+  uplink2: { namespace: "nat2", device: "uplink2" },
+  lan: { namespace: "dc", device: "lan" },
+  wan1: { namespace: "inet", device: "nat1" },
+  wan2: { namespace: "inet", device: "nat2" },
+  cloud: { namespace: "cloud", device: "wan" },
+  vpc: { namespace: "ecs", device: "eth0" },
+};
+
+/** A network namespace of the world machine. */
+export class Namespace extends Shell {
+  constructor(
+    readonly name: NamespaceName,
+    private readonly world: Machine,
+  ) {
+    super();
+  }
+
+  execute(command: string, options?: ExecuteOptions): Promise<Result> {
+    return this.world.execute(`nsenter --net=/run/netns/${this.name} sh -c ${quote(command)}`, options);
+  }
+
+  protected context(): string {
+    return "";
+  }
+}
+
+export interface LabOptions {
+  /** Told of every phase, with seconds since the start. @default nobody */
+  readonly log?: (line: string) => void;
+  /** True: the machines live on when this process ends, until `npm run lab -- down`. @default false */
+  readonly detached?: boolean;
+}
+
+interface LabState {
+  readonly directory: string;
+  readonly box: MachineState;
+  readonly world: MachineState;
+}
+
+const stateFile = () => join(cacheDirectory(), "lab.json");
+
+function boxFiles(): RunFile[] {
+  const network = (name: string, mac: string, lines: string[]) => ({
+    path: `/etc/systemd/network/${name}.network`,
+    content: [
+      "[Match]",
+      `MACAddress=${mac}`,
+      "",
+      "[Network]",
+      "LinkLocalAddressing=no",
+      "IPv6AcceptRA=no",
+      ...lines,
+      "",
+    ].join("\n"),
+  });
+  return [
+    { path: "/etc/hostname", content: "box\n" },
+    { path: "/etc/hosts", content: "127.0.0.1 localhost\n127.0.1.1 box\n" },
+    network("10-management", MACS.box.management, [
+      "DHCP=ipv4",
+      "",
+      "[DHCPv4]",
+      "UseGateway=no",
+      "UseRoutes=no",
+      "UseDNS=no",
+    ]),
+    ...UPLINKS.map((uplink) =>
+      network(`20-uplink${uplink.number}`, MACS.box[`uplink${uplink.number}`], [
+        `Address=${uplink.address}/${uplink.prefixLength}`,
+        "",
+        "[Route]",
+        `Gateway=${uplink.gateway}`,
+        `Metric=${uplink.number * 100}`,
+      ]),
+    ),
+    network("30-lan", MACS.box.lan, [`Address=${LAN.box}/${LAN.network.split("/")[1]}`]),
+  ];
+}
+
+function worldFiles(): RunFile[] {
+  return [
+    { path: "/etc/hostname", content: "world\n" },
+    { path: "/etc/hosts", content: "127.0.0.1 localhost\n127.0.1.1 world\n" },
+    {
+      path: "/etc/systemd/network/10-management.network",
+      content: `[Match]\nMACAddress=${MACS.world.management}\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n\n[DHCPv4]\nUseGateway=no\nUseDNS=no\n`,
+    },
+    { path: "/etc/lab/network.env", content: networkEnv() },
+    { path: "/etc/lab/world.sh", content: readFileSync(join(__dirname, "../world/world.sh"), "utf8"), mode: 0o755 },
+  ];
+}
+
+export class Lab {
+  /** The lab that was left up, if there is one that runs. */
+  static attach(): Lab | undefined {
+    if (!existsSync(stateFile())) return undefined;
+    const state = JSON.parse(readFileSync(stateFile(), "utf8")) as LabState;
+    const lab = new Lab({ detached: true });
+    lab.directory = state.directory;
+    lab.machines = { box: Machine.attach(state.box), world: Machine.attach(state.world) };
+    return lab;
+  }
+
+  private directory?: string;
+  private machines?: { box: Machine; world: Machine };
+  private readonly began = Date.now();
+
+  constructor(private readonly options: LabOptions = {}) {}
+
+  private get started(): { box: Machine; world: Machine } {
+    if (!this.machines) throw new Error("The lab has not been started.");
+    return this.machines;
+  }
+
+  /** The Linux machine on-prem. */
+  get box(): Machine {
+    return this.started.box;
+  }
+
+  /** The machine that holds everything around the box. */
+  get world(): Machine {
+    return this.started.world;
+  }
+
+  /** Private key that enters both machines. */
+  get keyPath(): string {
+    return this.box.keyPath;
+  }
+
+  /** A namespace of the world machine, to be spoken to as to a machine. */
+  namespace(name: NamespaceName): Namespace {
+    return new Namespace(name, this.world);
+  }
+
+  /** Runs a command that must succeed in a namespace of the world machine; gives its standard output. */
+  in(name: NamespaceName, command: string, options?: ExecuteOptions): Promise<string> {
+    return this.namespace(name).succeed(command, options);
+  }
+
+  private log(line: string): void {
+    this.options.log?.(`${((Date.now() - this.began) / 1000).toFixed(1)} s  ${line}`);
+  }
+
+  /** Builds what has to be built, boots both machines, and waits until the topology stands. */
+  async start(): Promise<void> {
+    const images = await ensureImages((line) => this.log(line));
+    const kvm = await kvmWorks(images, (line) => this.log(line));
+    this.directory = mkdtempSync(join(tmpdir(), "lab-"));
+    try {
+      const login = makeKey("ed25519");
+      const keyPath = join(this.directory, "id_ed25519");
+      writeFileSync(keyPath, login.private, { mode: 0o600 });
+      const make = (name: "box" | "world", users: string[], files: RunFile[]): Machine => {
+        const ecdsa = makeKey("ecdsa");
+        const disk = join(this.directory as string, `${name}.run`);
+        writeRunDisk(disk, [...keyFiles(login, ecdsa, makeKey("ed25519"), users), ...files]);
+        return new Machine({
+          name,
+          directory: this.directory as string,
+          qemuArguments: this.qemuArguments(name, images, disk, kvm),
+          keyPath,
+          hostKeyEcdsa: ecdsa.public.split(" ").slice(0, 2).join(" "),
+          detached: this.options.detached ?? false,
+        });
+      };
+      this.machines = {
+        box: make("box", ["root", "admin", "nosudo"], boxFiles()),
+        world: make("world", ["root"], worldFiles()),
+      };
+      const { box, world } = this.machines;
+      this.log(`booting box and world (${kvm ? "KVM" : "emulated"})`);
+      await Promise.all([box.start(), world.start()]);
+      await Promise.all([
+        box.waitForSsh().then(() => this.log("box answers")),
+        world.waitForSsh().then(async () => {
+          this.log("world answers");
+          await world.succeed("sh /etc/lab/world.sh");
+          this.log("world's namespaces stand");
+        }),
+      ]);
+      const reaches = (address: string) => box.waitUntilSucceeds(`ping -q -c 1 -W 1 ${address}`);
+      await Promise.all([...UPLINKS.map((uplink) => reaches(uplink.gateway)), reaches(LAN.server)]);
+      this.log("box reaches both gateways and the LAN");
+      if (this.options.detached) {
+        mkdirSync(cacheDirectory(), { recursive: true });
+        writeFileSync(stateFile(), JSON.stringify({ directory: this.directory, box: box.state, world: world.state }), {
+          mode: 0o600,
+        });
+      }
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  private qemuArguments(name: "box" | "world", images: Images, disk: string, kvm: boolean): string[] {
+    const peer = name === "box" ? "world" : "box";
+    const nics: Nic[] = ["uplink1", "uplink2", "lan"];
+    const socket = (machine: string, nic: Nic) => join(this.directory as string, `${machine}-${nic}`);
+    return [
+      ...["-machine", "pc", ...acceleratorArguments(kvm), "-smp", "2", "-m", "1024"],
+      ...["-nodefaults", "-display", "none", "-no-user-config"],
+      ...["-kernel", images.kernel, "-initrd", images.initrd],
+      ...["-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off panic=10 systemd.show_status=error"],
+      ...["-drive", `file=${images[name]},if=virtio,format=raw,snapshot=on,cache=unsafe`],
+      ...["-drive", `file=${disk},if=virtio,format=raw,readonly=on`],
+      ...["-device", "virtio-rng-pci"],
+      ...["-netdev", "user,id=management,restrict=on,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:0-:22"],
+      ...["-device", `virtio-net-pci,netdev=management,mac=${MACS[name].management},romfile=,addr=0x10`],
+      ...nics.flatMap((nic, index) => [
+        "-netdev",
+        `dgram,id=${nic}-net,local.type=unix,local.path=${socket(name, nic)},remote.type=unix,remote.path=${socket(peer, nic)}`,
+        "-device",
+        `virtio-net-pci,id=${nic},netdev=${nic}-net,mac=${MACS[name][nic]},romfile=,addr=0x${(0x11 + index).toString(16)}`,
+      ]),
+    ];
+  }
+
+  private async onLink(link: LinkName, commands: string): Promise<void> {
+    const { namespace } = LINKS[link];
+    await this.in(namespace, `set -e\n${commands}`);
+  }
+
+  /** Drops a link's packets silently: the carrier stays. */
+  async cut(link: LinkName, direction: Direction = "both"): Promise<void> {
+    const { device } = LINKS[link];
+    const drop = (hook: string) => `tc filter replace dev ${device} ${hook} prio 1 handle 1 matchall action drop`;
+    await this.onLink(
+      link,
+      [
+        `tc qdisc show dev ${device} | grep -q clsact || tc qdisc add dev ${device} clsact`,
+        ...(direction === "in" ? [] : [drop("ingress")]),
+        ...(direction === "out" ? [] : [drop("egress")]),
+      ].join("\n"),
+    );
+  }
+
+  /** Takes back every cut and impairment of a link. */
+  async restore(link: LinkName): Promise<void> {
+    const { device } = LINKS[link];
+    await this.onLink(
+      link,
+      [
+        `if tc qdisc show dev ${device} | grep -q clsact; then tc qdisc del dev ${device} clsact; fi`,
+        `if tc qdisc show dev ${device} | grep -q netem; then tc qdisc del dev ${device} root; fi`,
+        `if ip link show ifb-${device} >/dev/null 2>&1; then ip link del ifb-${device}; fi`,
+      ].join("\n"),
+    );
+  }
+
+  /** Makes a link lossy or slow; replaces an earlier impairment of the same direction. */
+  async impair(link: LinkName, impairment: Impairment, direction: Direction = "both"): Promise<void> {
+    const { device } = LINKS[link];
+    const netem = `netem delay ${impairment.delayMs ?? 0}ms loss ${impairment.lossPercent ?? 0}%`;
+    const ifb = `ifb-${device}`;
+    await this.onLink(
+      link,
+      [
+        ...(direction === "out" ? [] : [`tc qdisc replace dev ${device} root ${netem}`]),
+        ...(direction === "in"
+          ? []
+          : [
+              `ip link show ${ifb} >/dev/null 2>&1 || ip link add ${ifb} type ifb`,
+              `ip link set ${ifb} up`,
+              `tc qdisc replace dev ${ifb} root ${netem}`,
+              `tc qdisc show dev ${device} | grep -q clsact || tc qdisc add dev ${device} clsact`,
+              `tc filter replace dev ${device} ingress prio 2 handle 1 matchall action mirred egress redirect dev ${ifb}`,
+            ]),
+      ].join("\n"),
+    );
+  }
+
+  /** Switches both machines off and removes what the run left. */
+  async stop(): Promise<void> {
+    if (this.machines) await Promise.all([this.machines.box.stop(), this.machines.world.stop()]);
+    if (this.directory) rmSync(this.directory, { recursive: true, force: true });
+    if (this.options.detached) rmSync(stateFile(), { force: true });
+    this.machines = undefined;
+    this.directory = undefined;
+  }
+}

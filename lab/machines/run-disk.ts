@@ -1,0 +1,63 @@
+// The small second disk of a machine: what one lab run brings to a cached image (keys, host name, network, files).
+import { execFileSync } from "child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "fs";
+import { dirname, join } from "path";
+import { utils } from "ssh2";
+
+export interface KeyPair {
+  /** OpenSSH private key. */
+  readonly private: string;
+  /** `TYPE BASE64`. */
+  readonly public: string;
+}
+
+export function makeKey(type: "ed25519" | "ecdsa"): KeyPair {
+  const pair =
+    type === "ed25519" ? utils.generateKeyPairSync("ed25519") : utils.generateKeyPairSync("ecdsa", { bits: 256 });
+  return { private: pair.private.endsWith("\n") ? pair.private : `${pair.private}\n`, public: pair.public };
+}
+
+export interface RunFile {
+  readonly path: string;
+  readonly content: string;
+  /** @default 0o644 */
+  readonly mode?: number;
+}
+
+/** Writes a tar archive of the files, owned by root, that the machine unpacks over its root at first boot. */
+export function writeRunDisk(image: string, files: readonly RunFile[]): void {
+  const staging = mkdtempSync(join(dirname(image), "run-disk-"));
+  try {
+    for (const { path, content, mode = 0o644 } of files) {
+      const target = join(staging, path);
+      mkdirSync(dirname(target), { recursive: true });
+      writeFileSync(target, content);
+      chmodSync(target, mode);
+    }
+    execFileSync("tar", [
+      "--owner=0",
+      "--group=0",
+      "-C",
+      staging,
+      "-cf",
+      image,
+      ...files.map((file) => file.path.replace(/^\//, "")),
+    ]);
+    chmodSync(image, 0o600);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
+}
+
+/** Keys by which a machine is entered and known. */
+export function keyFiles(login: KeyPair, ecdsa: KeyPair, ed25519: KeyPair, users: readonly string[]): RunFile[] {
+  const authorized = `${login.public}\n`;
+  const home = (user: string) => (user === "root" ? "/root" : `/home/${user}`);
+  return [
+    { path: "/etc/ssh/ssh_host_ecdsa_key", content: ecdsa.private, mode: 0o600 },
+    { path: "/etc/ssh/ssh_host_ecdsa_key.pub", content: `${ecdsa.public}\n` },
+    { path: "/etc/ssh/ssh_host_ed25519_key", content: ed25519.private, mode: 0o600 },
+    { path: "/etc/ssh/ssh_host_ed25519_key.pub", content: `${ed25519.public}\n` },
+    ...users.map((user) => ({ path: `${home(user)}/.ssh/authorized_keys`, content: authorized, mode: 0o600 })),
+  ];
+}
