@@ -33,7 +33,9 @@ export function maskedParameters(parameters: ReadonlyMap<string, string>): Recor
 
 /** The call as one line. */
 export function formatCall(call: Call): string {
-  const parameters = Object.entries(call.parameters).map(([name, value]) => `${name}=${value}`);
+  const parameters = Object.entries(call.parameters).map(
+    ([name, value]) => `${name}=${/^[^\s"]*$/.test(value) ? value : JSON.stringify(value)}`,
+  );
   return [call.status, call.code ?? "OK", call.action, ...parameters].join(" ");
 }
 

@@ -74,9 +74,10 @@ export function checkedText(
   const value = parameters.raw(name);
   if (value === undefined || value === "") return value;
   if (value.length < minimum || value.length > maximum || /^https?:\/\//.test(value)) {
+    const isName = name.endsWith("Name");
     throw refuse(
-      `Invalid${name}.Malformed`,
-      `The specified ${name} is not valid: it has ${minimum} to ${maximum} characters and does not start with http:// or https://.`,
+      isName ? "InvalidName" : "InvalidDescription",
+      `The ${isName ? "name" : "description"} is not valid: it has ${minimum} to ${maximum} characters and does not start with http:// or https://.`,
     );
   }
   return value;

@@ -17,14 +17,20 @@ export function refuse(code: string, message: string): ApiError {
   return new ApiError(400, code, message);
 }
 
-/** A parameter has a value that the action does not take. */
+/** A parameter has a value that the action does not take. The message leaves the value out: it may be a secret. */
 export function illegal(parameter: string, expectation: string): ApiError {
-  return refuse("IllegalParam", `The specified parameter ${parameter} is not valid: ${expectation}.`);
+  const name = parameter.slice(parameter.lastIndexOf(".") + 1);
+  return refuse(`IllegalParam.${name}`, `The specified "${parameter}" is invalid: ${expectation}.`);
 }
 
 /** A parameter that the action needs is not there. */
 export function missing(parameter: string): ApiError {
   return refuse(`Missing${parameter.replace(/\W/g, "")}`, `${parameter} is mandatory for this action.`);
+}
+
+/** There are as many of something as an account or a gateway may have. */
+export function quotaFull(what: string): ApiError {
+  return refuse("Resource.QuotaFull", `The quota of resource is full: ${what}.`);
 }
 
 /** The gateway has a change under way. The one conflict code that every retrying action of the provider understands. */

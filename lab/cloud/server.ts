@@ -109,10 +109,7 @@ class Cloud implements EmulatedCloud {
       cloudEndBound: 60_000,
       ...options.delays,
     };
-    this.work = new Work(this.store, delays, options.cloudEnd, (message) => {
-      this.errors.push(message);
-      this.log(`error: ${message}`);
-    });
+    this.work = new Work(this.store, delays, options.cloudEnd, (message) => this.fail(message));
   }
 
   get endpoint(): string {
@@ -138,6 +135,14 @@ class Cloud implements EmulatedCloud {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.server.closeAllConnections();
     await Promise.all([closed, this.work.close()]);
+  }
+
+  /** The text may come from the cloud end, which knows the pre-shared keys. */
+  private fail(message: string): void {
+    const tunnels = [...this.store.vpnConnections.values()].flatMap((connection) => connection.tunnels);
+    const masked = tunnels.reduce((text, tunnel) => text.replaceAll(tunnel.ike.Psk, "***"), message);
+    this.errors.push(masked);
+    this.log(`error: ${masked}`);
   }
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -232,8 +237,7 @@ class Cloud implements EmulatedCloud {
 
   private internalError(action: string, thrown: unknown): ApiError {
     const message = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-    this.errors.push(`${action}: ${message}`);
-    this.log(`error: ${action}: ${message}`);
+    this.fail(`${action}: ${message}`);
     return new ApiError(500, "InternalError", "The emulated cloud has a defect; its log says which.");
   }
 }

@@ -2,7 +2,7 @@
 // The store only remembers; the rules are in actions/.
 import { randomBytes } from "node:crypto";
 import type { CloudState } from "./cloud-end";
-import { refuse } from "./errors";
+import { quotaFull } from "./errors";
 
 interface Resource {
   readonly id: string;
@@ -152,7 +152,7 @@ export class Store {
   takeIpsecAddresses(): [string, string] {
     const [first, second] = this.freeAddresses;
     if (first === undefined || second === undefined) {
-      throw refuse("QuotaExceeded.VpnGateway", "This lab has no IPsec addresses left for another VPN gateway.");
+      throw quotaFull("this lab has no IPsec addresses left for another VPN gateway");
     }
     this.freeAddresses.splice(0, 2);
     return [first, second];

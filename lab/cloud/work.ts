@@ -42,6 +42,7 @@ export class Work {
 
   /** Runs something later, unless the server is closed before. */
   later(milliseconds: number, what: () => void): void {
+    if (milliseconds === 0) return what();
     this.run(async () => {
       await this.sleep(milliseconds);
       what();
@@ -97,7 +98,7 @@ export class Work {
       try {
         await cloudEnd.apply(this.store.desiredState());
       } catch (error) {
-        this.fail(`the cloud end could not apply the state: ${reason(error)}`);
+        if (!this.stop.signal.aborted) this.fail(`the cloud end could not apply the state: ${reason(error)}`);
       }
     });
     this.applying = mine;
@@ -135,7 +136,7 @@ export class Work {
     this.asking = undefined;
   }
 
-  /** Stops what waits and resolves when nothing of this is left; the cloud end keeps what it was last told. */
+  /** Stops all that waits; a call that the cloud end has under way is left to itself. */
   async close(): Promise<void> {
     this.stop.abort();
     await Promise.all(this.pending);

@@ -12,10 +12,11 @@ import {
   type Answer,
   type Context,
 } from "../context";
-import { illegal, missing, refuse } from "../errors";
+import { illegal, missing, quotaFull, refuse } from "../errors";
 import { checkCidr, type Parameters } from "../parameters";
 import type { CustomerGateway, Tunnel, VpnConnection, VpnGateway } from "../store";
 import { noCustomerGateway } from "./customer-gateway";
+import { ROUTE_QUOTA } from "./route";
 import { readTags } from "./tags";
 import { DEFAULT_IPSEC, defaultIke, describeTunnel, readBgp, readIke, readIpsec } from "./tunnel";
 
@@ -91,8 +92,12 @@ export const connectionActions: Record<string, Action> = {
     work.requireIdle(gateway);
     const siblings = [...store.vpnConnections.values()].filter((other) => other.vpnGatewayId === gateway.id);
     if (siblings.length >= CONNECTION_QUOTA) {
-      throw refuse("QuotaExceeded.VpnConnection", `A VPN gateway has at most ${CONNECTION_QUOTA} IPsec connections.`);
+      throw quotaFull(`a VPN gateway has at most ${CONNECTION_QUOTA} IPsec connections`);
     }
+    if (siblings.some((other) => isSame(other, connection))) {
+      throw refuse("InvalidVpnConnection.AlreadyExists", "Vpn connection already exists.");
+    }
+    checkRouteQuota(context, connection);
     store.vpnConnections.set(connection.id, connection);
     setAutomaticRoutes(context, connection);
     work.change(gateway, connection);
@@ -152,6 +157,13 @@ export const connectionActions: Record<string, Action> = {
       }
     }
     work.requireIdle(gateway);
+    checkRouteQuota(context, {
+      id: connection.id,
+      vpnGatewayId: gateway.id,
+      localSubnets,
+      remoteSubnets,
+      autoConfigRoute,
+    });
     connection.tunnels.splice(0, 2, ...tunnels);
     Object.assign(connection, {
       localSubnets,
@@ -306,20 +318,50 @@ function readSubnets(parameters: Parameters, name: string): string[] | undefined
   for (const subnet of subnets) checkCidr(name, subnet);
   if (new Set(subnets).size !== subnets.length) throw illegal(name, "each CIDR block is there once");
   if (subnets.length > SUBNET_QUOTA) {
-    throw refuse(`QuotaExceeded.${name}`, `An IPsec connection has at most ${SUBNET_QUOTA} CIDR blocks in ${name}.`);
+    throw illegal(name, `an IPsec connection has at most ${SUBNET_QUOTA} CIDR blocks on each side`);
   }
   return subnets;
 }
 
+/** Whether two connections of a gateway join the same peers for the same traffic. */
+function isSame(a: VpnConnection, b: VpnConnection): boolean {
+  const identityOf = ({ tunnels, localSubnets, remoteSubnets }: VpnConnection): string =>
+    [
+      ...[...tunnels].sort((x, y) => x.position - y.position).map((tunnel) => tunnel.customerGatewayId),
+      [...localSubnets].sort().join(),
+      [...remoteSubnets].sort().join(),
+    ].join(" ");
+  return identityOf(a) === identityOf(b);
+}
+
+type RouteMaker = Pick<VpnConnection, "id" | "vpnGatewayId" | "localSubnets" | "remoteSubnets" | "autoConfigRoute">;
+
 /** For protected data flows the system makes a policy-based route for each pair of blocks, if it is told to. */
+function automaticPairs({ localSubnets, remoteSubnets, autoConfigRoute }: RouteMaker) {
+  const byDestination = localSubnets.includes(ANY) && remoteSubnets.includes(ANY);
+  if (byDestination || !autoConfigRoute) return [];
+  return localSubnets.flatMap((source) => remoteSubnets.map((destination) => ({ source, destination })));
+}
+
+function checkRouteQuota(context: Context, maker: RouteMaker): void {
+  const others = context.store.routes.filter(
+    (route) =>
+      route.vpnGatewayId === maker.vpnGatewayId &&
+      route.source !== undefined &&
+      !(route.automatic && route.nextHop === maker.id),
+  );
+  const added = automaticPairs(maker).length;
+  if (others.length + added > ROUTE_QUOTA) {
+    throw refuse(
+      "QuotaExceeded.PolicyBasedRoute",
+      `The maximum number of policy-based routes is exceeded. Existing routes: ${others.length}. Routes to be created: ${added}. Maximum routes: ${ROUTE_QUOTA}.`,
+    );
+  }
+}
+
 function setAutomaticRoutes(context: Context, connection: VpnConnection): void {
   const { store } = context;
-  const { localSubnets, remoteSubnets } = connection;
-  const byDestination = localSubnets.includes(ANY) && remoteSubnets.includes(ANY);
-  const wanted =
-    connection.autoConfigRoute && !byDestination
-      ? localSubnets.flatMap((source) => remoteSubnets.map((destination) => ({ source, destination })))
-      : [];
+  const wanted = automaticPairs(connection);
   store.removeRoutes(
     (route) =>
       route.automatic &&

@@ -1,7 +1,7 @@
 // Customer gateways: the public addresses that the other side of a connection comes from.
 import ipaddr from "ipaddr.js";
 import { checkedText, find, page, requiredRegion, tagList, type Action, type Answer, type Context } from "../context";
-import { configuring, missing, refuse, type ApiError } from "../errors";
+import { configuring, illegal, missing, refuse, type ApiError } from "../errors";
 import type { CustomerGateway } from "../store";
 import { readTags } from "./tags";
 
@@ -106,10 +106,7 @@ function readAsn(context: Context): number | undefined {
   const [high = NaN, low] = halves;
   const asn = low === undefined ? high : high <= 0xffff && low <= 0xffff ? high * 0x10000 + low : NaN;
   if (halves.length > 2 || !(asn >= 1 && asn <= 0xffffffff) || asn === ALIBABA_ASN) {
-    throw refuse(
-      "IllegalParam.Asn",
-      `The specified Asn is not valid: it is from 1 to 4294967295 and not ${ALIBABA_ASN}.`,
-    );
+    throw illegal("Asn", `it is from 1 to 4294967295 and not ${ALIBABA_ASN}`);
   }
   return asn;
 }

@@ -1,12 +1,12 @@
 // Routes of a VPN gateway: destination-based ones and policy-based ones (pbr), which also have a source.
 import { page, requiredGateway, requiredRegion, type Action, type Answer, type Context } from "../context";
-import { ApiError, missing, noConnection, refuse } from "../errors";
+import { ApiError, illegal, missing, noConnection, refuse } from "../errors";
 import type { Route, VpnGateway } from "../store";
 
 type Kind = "dbr" | "pbr";
 
 /** Routes of one kind that a VPN gateway takes. */
-const QUOTA = 20;
+export const ROUTE_QUOTA = 20;
 
 export const routeActions: Record<string, Action> = {
   CreateVpnRouteEntry: (context) => createRoute(context, "dbr"),
@@ -56,7 +56,7 @@ function createRoute(context: Context, kind: Kind): Answer {
   if (published === undefined) throw missing("PublishVpc");
   const weight = readWeight(context, "Weight");
   if (kind === "dbr" && destination === "0.0.0.0/0") {
-    throw refuse("InvalidRouteDest", "The specified RouteDest is not valid: a destination route is not 0.0.0.0/0.");
+    throw illegal("RouteDest", "a destination-based route is not for 0.0.0.0/0");
   }
   work.requireIdle(gateway);
   const connection = store.vpnConnections.get(nextHop);
@@ -67,8 +67,11 @@ function createRoute(context: Context, kind: Kind): Answer {
   if (siblings.some((route) => same(route, { nextHop, destination, source }))) {
     throw refuse("VpnRouteEntry.AlreadyExists", "The specified route entry already exists.");
   }
-  if (siblings.length >= QUOTA) {
-    throw refuse("QuotaExceeded.VpnRouteEntry", `A VPN gateway has at most ${QUOTA} routes of this kind.`);
+  if (siblings.length >= ROUTE_QUOTA) {
+    throw refuse(
+      kind === "dbr" ? "QuotaExceeded.VpnRouteEntry" : "QuotaExceeded.PolicyBasedRoute",
+      `A VPN gateway has at most ${ROUTE_QUOTA} routes of this kind.`,
+    );
   }
   const route: Route = {
     vpnGatewayId: gateway.id,

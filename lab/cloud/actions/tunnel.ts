@@ -3,7 +3,7 @@ import { randomInt } from "node:crypto";
 import ipaddr from "ipaddr.js";
 import type { TunnelStatus } from "../cloud-end";
 import type { Answer, Context } from "../context";
-import { illegal, missing, refuse } from "../errors";
+import { illegal, missing } from "../errors";
 import { cidrWithin, type Parameters } from "../parameters";
 import { DEFAULT_LIFETIME, type BgpConfig, type IkeConfig, type IpsecConfig, type Tunnel } from "../store";
 
@@ -125,10 +125,7 @@ export function describeTunnel(
 function readIdentity(parameters: Parameters, name: string): string | undefined {
   const value = parameters.text(name);
   if (value !== undefined && !/^\S{1,100}$/.test(value)) {
-    throw refuse(
-      "IllegalParam",
-      `The specified parameter ${parameters.name(name)} is not valid: it has 1 to 100 characters and no space.`,
-    );
+    throw illegal(parameters.name(name), "it has 1 to 100 characters and no space");
   }
   return value;
 }

@@ -165,9 +165,9 @@ function checkZones(regionId: string, first: VSwitch, second: VSwitch): void {
   }
   // A region of one zone takes two vSwitches in it, or one vSwitch twice.
   if (zones.length > 1 && first.zoneId === second.zoneId) {
-    throw refuse(
-      "IllegalParam.DisasterRecoveryVSwitchId",
-      `VSwitchId and DisasterRecoveryVSwitchId are both in ${first.zoneId}: they are in different zones.`,
+    throw illegal(
+      "DisasterRecoveryVSwitchId",
+      `it is in ${first.zoneId} as VSwitchId is; in a region of several zones the two are in different ones`,
     );
   }
 }
