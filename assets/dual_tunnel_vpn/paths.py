@@ -20,8 +20,6 @@ UNITS = Path("/etc/systemd/system")
 
 MODULES = Path("/etc/modules-load.d/dual-tunnel-vpn.conf")
 
-NETWORK_MANAGER = Path("/etc/NetworkManager/conf.d/90-dual-tunnel-vpn.conf")
-
 ROUTE_PROTOCOL = 157
 """The kernel's route protocol number of every route of ours (not in iproute2's rt_protos)."""
 
@@ -59,3 +57,8 @@ def nft_table(name: str) -> str:
 def sysctl_file(name: str) -> Path:
     """The connection's kernel parameters, applied at boot and when an interface appears."""
     return Path("/etc/sysctl.d") / f"90-dual-tunnel-vpn-{name}.conf"
+
+
+def network_manager_file(name: str) -> Path:
+    """Tells NetworkManager, where it is installed, to leave the XFRM interfaces alone."""
+    return Path("/etc/NetworkManager/conf.d") / f"90-dual-tunnel-vpn-{name}.conf"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Optional
+from typing import Any, NoReturn
 
 VERSION = 1
 """The site.json version that this package reads."""
@@ -32,7 +32,7 @@ class Uplink:
     address: str
     prefix_length: int
     gateway: str
-    device: Optional[str]
+    device: str | None
     """The network interface, or None: found on the box by the address."""
     table: int
     """The routing table whose only default route leaves by this uplink."""

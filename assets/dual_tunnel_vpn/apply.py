@@ -1,0 +1,279 @@
+"""Installs or changes a connection: idempotent, one tunnel at a time, resumable wherever it was cut off."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Callable, Protocol
+
+from . import checks, files, kernel, library, links, manifest, paths, strongswan
+from .commands import Refusal, find, must, run
+from .site import Site, SiteError, Tunnel, load
+
+UP_SECONDS = 60
+"""How long both tunnels may take to come up after a first installation."""
+
+CHANGE_SECONDS = 30
+"""How long one tunnel may take to come up again after its change, and the other to take over before it."""
+
+DROP_IN = paths.UNITS / f"{strongswan.UNIT}.d" / "dual-tunnel-vpn.conf"
+
+UNIT_FILES = ("dual-tunnel-vpn-links@.service", "dual-tunnel-vpn-agent@.service")
+
+
+class Reporter(Protocol):
+    """Takes the lines that tell what is being done."""
+
+    def say(self, text: str) -> None:
+        """Prints a line."""
+
+
+def prepare(directory: Path, ssh_connection: str, packages: list[str], steps: Reporter) -> Site:
+    """Checks everything, then notes the box's state and installs the command, so that uninstall works from here on."""
+    site = checks.staged(directory)
+    checks.check(site, ssh_connection)
+    steps.say(f"checked this box for connection {site.name}")
+    box = manifest.load_box()
+    if box is None:
+        unit = strongswan.units(strongswan.UNIT)[strongswan.UNIT]
+        box = manifest.Box(service_enabled=unit.known and unit.enabled, service_active=unit.active)
+        kernel.remember(box, [kernel.ACQUIRE])
+        box.save()
+    if not set(packages) <= set(box.packages):
+        box.packages = sorted({*box.packages, *packages})
+        box.save()
+    paths.connection(site.name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    library.install()
+    return site
+
+
+def apply(directory: Path, ssh_connection: str, steps: Reporter) -> None:
+    """Makes the box as the staged files say; Refusal with the reason when it cannot."""
+    try:
+        former_code = library.current()
+        site = prepare(directory, ssh_connection, [], steps)
+        ends = checks.ssh_ends(ssh_connection)
+        way = checks.route_to(*ends) if ends else None
+        _apply(site, directory, library.current() != former_code, steps)
+        if ends and checks.route_to(*ends) != way:
+            raise Refusal(
+                f"after the change this box answers {ends[0]}, where you are, by another way than before: "
+                "check its routes before you close this session"
+            )
+    finally:
+        for number in (1, 2):
+            (directory / f"secrets-{number}.conf").unlink(missing_ok=True)
+
+
+def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None:
+    layout = checks.strongswan_expected()
+    box = manifest.load_box() or manifest.Box()
+    started = time.time()
+    old = _former(site.name)
+
+    units_changed = _shared_files(layout, box)
+    new_site = files.put(paths.site(site.name), (directory / "site.json").read_bytes(), 0o600)
+    _kernel_files(site, box)
+    if units_changed:
+        must("systemctl", "daemon-reload")
+    _enable(site.name)
+    if old is not None and new_site:
+        links.batch(links.stale(old, site, links.observe()))
+    if new_site or new_code or not _links_are_right(site):
+        must("systemctl", "restart", paths.links_unit(site.name), timeout=150)
+        steps.say("interfaces, routes and packet filter are in place")
+
+    _tunnels(site, directory, layout, box, started, steps, lambda: _agent(site.name, new_site or new_code))
+    library.prune()
+    steps.say(f"connection {site.name}: both tunnels are up")
+
+
+def _former(name: str) -> Site | None:
+    try:
+        return load(paths.site(name))
+    except SiteError:
+        return None
+
+
+def _shared_files(layout: strongswan.Layout, box: manifest.Box) -> bool:
+    drop_in = library.asset("systemd/strongswan.service.conf").replace(
+        b"/usr/sbin/swanctl", str(find("swanctl")).encode()
+    )
+    changed = files.put(DROP_IN, drop_in)
+    for name in UNIT_FILES:
+        changed = files.put(paths.UNITS / name, library.asset(f"systemd/{name}")) or changed
+    files.put(paths.MODULES, b"# Made by dual-tunnel-vpn.\nxfrm_interface\n")
+    settings = library.asset("strongswan.d/zz-dual-tunnel-vpn.conf")
+    if files.content(layout.settings_file) is None:
+        box.restart_pending = True
+        box.save()
+    elif files.content(layout.settings_file) != settings:
+        # A restart would cut both tunnels at once: what charon reads only then waits for the next one.
+        files.put(layout.settings_file, settings)
+        run("swanctl", "--reload-settings")
+    files.put(layout.settings_file, settings)
+    return changed
+
+
+def _kernel_files(site: Site, box: manifest.Box) -> None:
+    values = links.kernel_values(site, links.observe())
+    if kernel.remember(box, [key for key in values if key not in map(kernel.loose, site.interfaces)]):
+        box.save()
+    files.put(paths.sysctl_file(site.name), kernel.render(site.name, values))
+    manager = paths.network_manager_file(site.name)
+    if manager.parent.is_dir():
+        names = ";".join(f"interface-name:{name}" for name in site.interfaces)
+        text = f"# Made by dual-tunnel-vpn.\n[keyfile]\nunmanaged-devices+={names}\n"
+        if files.put(manager, text.encode()) and find("nmcli"):
+            run("nmcli", "general", "reload", "conf")
+
+
+def _enable(name: str) -> None:
+    wanted = (strongswan.UNIT, paths.links_unit(name), paths.agent_unit(name))
+    states = strongswan.units(*wanted)
+    if states[strongswan.UNIT].masked:
+        # By install.sh, so that the package's own script did not start it too early.
+        must("systemctl", "unmask", "--runtime", "--quiet", strongswan.UNIT)
+        states = strongswan.units(*wanted)
+    missing = [unit for unit, state in states.items() if not state.enabled]
+    if missing:
+        must("systemctl", "enable", "--quiet", *missing)
+
+
+def _links_are_right(site: Site) -> bool:
+    state = strongswan.units(paths.links_unit(site.name))[paths.links_unit(site.name)]
+    return state.active and not links.plan(site, links.observe()) and links.kernel_is_right(site)
+
+
+def _agent(name: str, restart: bool) -> None:
+    if restart:
+        others = [paths.agent_unit(other) for other in manifest.names() if other != name]
+        must("systemctl", "restart", paths.agent_unit(name), timeout=60)
+        if others:
+            must("systemctl", "try-restart", *others, timeout=60)
+    else:
+        must("systemctl", "start", paths.agent_unit(name), timeout=60)
+
+
+class _Change:
+    """The files of one tunnel, staged against installed."""
+
+    def __init__(self, site: Site, tunnel: Tunnel, directory: Path, layout: strongswan.Layout) -> None:
+        self.tunnel = tunnel
+        connection, secrets = layout.tunnel_files(site.name, tunnel.number)
+        self._targets = {
+            connection: ((directory / f"tunnel-{tunnel.number}.conf").read_bytes(), 0o644),
+            secrets: ((directory / f"secrets-{tunnel.number}.conf").read_bytes(), 0o600),
+        }
+        self.former = {path: files.content(path) for path in self._targets}
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything of the tunnel is new."""
+        return any(self.former[path] != data for path, (data, _) in self._targets.items())
+
+    def install(self) -> None:
+        """Puts the staged files in place."""
+        for path, (data, mode) in self._targets.items():
+            files.put(path, data, mode)
+
+    def roll_back(self) -> None:
+        """Puts the former files back."""
+        for path, (_, mode) in self._targets.items():
+            former = self.former[path]
+            if former is None:
+                files.remove(path)
+            else:
+                files.put(path, former, mode)
+
+
+def _tunnels(
+    site: Site,
+    directory: Path,
+    layout: strongswan.Layout,
+    box: manifest.Box,
+    started: float,
+    steps: Reporter,
+    start_agent: Callable[[], None],
+) -> None:
+    record = manifest.load_connection(site.name)
+    changes = {tunnel.number: _Change(site, tunnel, directory, layout) for tunnel in site.tunnels}
+    changed = {number for number, change in changes.items() if change.differs or number in record.pending}
+    if changed:
+        record.pending = sorted(changed)
+        record.save(site.name)
+    running = strongswan.units(strongswan.UNIT)[strongswan.UNIT].active
+    if box.restart_pending or not running:
+        # charon starts with everything in place: nothing runs that a change could spare.
+        for number in changed:
+            changes[number].install()
+        must("systemctl", "restart", strongswan.UNIT, timeout=100)
+        strongswan.wait_for_charon()
+        box.restart_pending = False
+        box.save()
+        steps.say("strongSwan is running")
+    else:
+        strongswan.wait_for_charon()
+    down: set[int] = set()
+    states = strongswan.tunnel_states(site)
+    if not any(state.up for state in states.values()):
+        for number in changed:
+            changes[number].install()
+        _load(site, list(changes.values()), record)
+        start_agent()
+        down = strongswan.await_up(site, {1, 2}, UP_SECONDS)
+    else:
+        start_agent()
+        for number in sorted(changed, reverse=True):
+            down |= _change(site, changes[number], record, steps)
+        down |= strongswan.await_up(site, {1, 2} - down, UP_SECONDS)
+    for number in sorted(changed - down):
+        tunnel = site.tunnels[number - 1]
+        if not strongswan.prove_rekey(tunnel, site):
+            raise Refusal(
+                f"tunnel {number} ({tunnel.role}) came up, but its key cannot be renewed: the DH groups of the "
+                "IPsec proposals (PFS) differ between the two ends"
+            )
+        steps.say(f"tunnel {number} ({tunnel.role}) is up and its key was renewed once")
+    record.pending = sorted(down & changed)
+    record.save(site.name)
+    if down:
+        raise Refusal(_not_up(site, down, started))
+
+
+def _load(site: Site, changes: list[_Change], record: manifest.Connection) -> None:
+    problems = strongswan.load(tuple(change.tunnel.connection for change in changes))
+    if not problems:
+        return
+    for change in changes:
+        change.roll_back()
+    strongswan.load(tuple(change.tunnel.connection for change in changes))
+    numbers = {change.tunnel.number for change in changes}
+    record.pending = sorted(set(record.pending) - numbers)
+    record.save(site.name)
+    raise Refusal(f"strongSwan refused the configuration, the former one is back in place: {problems[0]}")
+
+
+def _change(site: Site, change: _Change, record: manifest.Connection, steps: Reporter) -> set[int]:
+    number, other = change.tunnel.number, 3 - change.tunnel.number
+    states = strongswan.tunnel_states(site)
+    if states[number].up and not states[other].up and strongswan.await_up(site, {other}, CHANGE_SECONDS):
+        steps.say(f"tunnel {other} is not up to take over while tunnel {number} is changed: traffic will pause")
+    change.install()
+    _load(site, [change], record)
+    strongswan.terminate(change.tunnel.connection)
+    down = strongswan.await_up(site, {number}, CHANGE_SECONDS)
+    if not down:
+        steps.say(f"tunnel {number} ({change.tunnel.role}) runs with its new configuration")
+    return down
+
+
+def _not_up(site: Site, down: set[int], started: float) -> str:
+    since = f"@{int(started)}"
+    parts = [
+        f"tunnel {number} ({tunnel.role}, to {tunnel.ipsec_address}) did not come up: "
+        f"{strongswan.likely_reason(tunnel, since)}"
+        for number in sorted(down)
+        for tunnel in (site.tunnels[number - 1],)
+    ]
+    return "; ".join(parts) + f" (`journalctl -u {strongswan.UNIT}` on the box tells more)"

@@ -1,0 +1,175 @@
+"""What is checked on the box before anything is changed. Each problem is one sentence."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import shutil
+from pathlib import Path
+
+from . import files, links, manifest, paths, strongswan
+from .commands import Refusal, find, run
+from .site import Site, SiteError, load
+
+SPACE_NEEDED = 80
+"""Free space wanted where packages and our files go, MiB."""
+
+
+def staged(directory: Path) -> Site:
+    """The staged site.json, with all that belongs to it there."""
+    for name in ("tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf", "secrets-2.conf"):
+        if not (directory / name).is_file():
+            raise Refusal(f"{directory / name} is missing: the upload of the configuration was incomplete")
+    return load(directory / "site.json")
+
+
+def check(site: Site, ssh_connection: str) -> None:
+    """Raises Refusal with the first problem that keeps the connection from being installed on this box."""
+    network = links.observe()
+    _uplinks(site, network)
+    _space()
+    _ours(site)
+    _foreign(site, network)
+    _services()
+    management(site, ssh_connection)
+
+
+def _uplinks(site: Site, network: links.Network) -> None:
+    for uplink in links.missing_uplinks(site, network):
+        have = ", ".join(sorted(address for address in network.addresses if address != "127.0.0.1")) or "none"
+        where = f"interface {uplink.device}" if uplink.device else f"address {uplink.address}"
+        raise Refusal(f"uplink {uplink.number} wants the {where}, which this box does not have (addresses: {have})")
+    devices = {links.device_of(uplink, network) for uplink in site.uplinks}
+    for uplink in site.uplinks:
+        device = links.device_of(uplink, network)
+        if network.addresses.get(uplink.address) != device:
+            raise Refusal(f"uplink {uplink.number} wants the address {uplink.address} on {device}, which lacks it")
+    if len(devices) != len(site.uplinks):
+        raise Refusal("both uplinks' addresses are on one interface of this box: give each uplink its own interface")
+
+
+def _space() -> None:
+    for directory in ("/usr", "/etc", "/var"):
+        free = shutil.disk_usage(directory).free // 2**20
+        if free < SPACE_NEEDED:
+            raise Refusal(f"{directory} has {free} MiB free on this box, {SPACE_NEEDED} MiB are needed")
+
+
+def _ours(site: Site) -> None:
+    for name in manifest.names():
+        if name == site.name:
+            continue
+        try:
+            other = load(paths.site(name))
+        except SiteError:
+            continue
+        numbers = {tunnel.if_id for tunnel in other.tunnels} & {tunnel.if_id for tunnel in site.tunnels}
+        tables = {(uplink.table, uplink.mark) for uplink in other.uplinks}
+        if numbers or any(
+            uplink.table == table or uplink.mark == mark for uplink in site.uplinks for table, mark in tables
+        ):
+            raise Refusal(
+                f"the numbers derived from the name {site.name} clash with those of connection {name} on this box: "
+                "give one of them another name"
+            )
+        shared = {tunnel.ipsec_address for tunnel in other.tunnels} & {t.ipsec_address for t in site.tunnels}
+        if shared:
+            raise Refusal(f"connection {name} of this box goes to {sorted(shared)[0]} already")
+        for mine in map(ipaddress.IPv4Network, site.vpc_cidrs):
+            for theirs in map(ipaddress.IPv4Network, other.vpc_cidrs):
+                if mine.overlaps(theirs):
+                    raise Refusal(f"the VPC's block {mine} overlaps {theirs} of connection {name} on this box")
+
+
+def _foreign(site: Site, network: links.Network) -> None:
+    installed = paths.site(site.name).exists()
+    numbers = {tunnel.if_id for tunnel in site.tunnels}
+    for name, link in network.links.items():
+        if name in site.interfaces:
+            if not installed or link.kind != "xfrm":
+                raise Refusal(f"this box has an interface {name} that is not ours: give the connection another name")
+        elif link.kind == "xfrm" and link.if_id in numbers:
+            raise Refusal(f"interface {name} of this box has the if_id {link.if_id} that the name {site.name} gives")
+    marks = {uplink.mark: uplink for uplink in site.uplinks}
+    for mark, table in network.rules:
+        if mark in marks and str(marks[mark].table) != table:
+            raise Refusal(f"a rule of this box uses the firewall mark {mark} that the name {site.name} gives")
+    tables = {str(uplink.table) for uplink in site.uplinks}
+    outer = {tunnel.ipsec_address for tunnel in site.tunnels}
+    shown = run("ip", "-j", "-4", "route", "show", "table", "all").output
+    for route in json.loads(shown.strip() or "[]"):
+        if str(route.get("protocol")) == str(paths.ROUTE_PROTOCOL):
+            continue
+        if str(route.get("table", "main")) in tables:
+            raise Refusal(f"routing table {route['table']} that the name {site.name} gives is in use on this box")
+        if "table" not in route and route.get("dst") in outer:
+            raise Refusal(f"this box has a route to {route['dst']} already: remove it, the connection makes its own")
+    layout = strongswan.layout()
+    if layout is not None:
+        _names_in_swanctl(site, layout)
+
+
+def _names_in_swanctl(site: Site, layout: strongswan.Layout) -> None:
+    ours = {path for number in (1, 2) for path in layout.tunnel_files(site.name, number)}
+    pattern = re.compile(rf"^\s*({re.escape(site.name)}-[12])\s*\{{", re.MULTILINE)
+    for path in [layout.connections.parent / "swanctl.conf", *layout.connections.glob("*.conf")]:
+        text = b"" if path in ours and paths.site(site.name).exists() else files.content(path) or b""
+        found = pattern.search(text.decode(errors="replace"))
+        if found:
+            raise Refusal(f"{path} has a connection {found.group(1)} already: give the connection another name")
+
+
+def _services() -> None:
+    states = strongswan.units(strongswan.UNIT, *strongswan.LEGACY_UNITS)
+    for name in strongswan.LEGACY_UNITS:
+        if states[name].active or states[name].known and states[name].enabled:
+            raise Refusal(f"{name} is in use on this box and holds the IKE ports: disable it first, or use another box")
+    if not states[strongswan.UNIT].active and _listens(500):
+        raise Refusal("another program listens on UDP port 500 of this box: stop it first")
+
+
+def _listens(port: int) -> bool:
+    rows = Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]
+    return any(row.split()[1].endswith(f":{port:04X}") for row in rows)
+
+
+def route_to(address: str, source: str) -> tuple[str, str]:
+    """(device, gateway) that a packet of this box from `source` to `address` takes now, empty when none."""
+    result = run("ip", "-j", "-4", "route", "get", address, "from", source)
+    route = json.loads(result.output.strip() or "[{}]")[0] if result.ok else {}
+    return route.get("dev", ""), route.get("gateway", "")
+
+
+def ssh_ends(ssh_connection: str) -> tuple[str, str] | None:
+    """(client's address, box's address) of an IPv4 SSH session, None when there is none."""
+    fields = ssh_connection.split()
+    try:
+        ends = [ipaddress.ip_address(fields[index]) for index in (0, 2)]
+    except (IndexError, ValueError):
+        return None
+    if any(end.version != 4 for end in ends):
+        return None
+    return str(ends[0]), str(ends[1])
+
+
+def management(site: Site, ssh_connection: str) -> None:
+    """Refuses when the routes to the VPC would take the caller's own SSH session away."""
+    ends = ssh_ends(ssh_connection)
+    if ends is None:
+        return
+    client, box = ends
+    block = next((b for b in site.vpc_cidrs if ipaddress.ip_address(client) in ipaddress.ip_network(b)), None)
+    if block is not None and route_to(client, box)[0] not in site.interfaces:
+        raise Refusal(
+            f"your SSH session comes from {client}, inside the VPC's block {block}, but not through this connection: "
+            "it would be cut off; connect from another address"
+        )
+
+
+def strongswan_expected() -> strongswan.Layout:
+    """The layout of the strongSwan that install.sh has put in place."""
+    layout = strongswan.layout()
+    if layout is None or find("swanctl") is None:
+        raise Refusal("strongSwan's swanctl is not installed on this box: run install.sh apply")
+    return layout

@@ -1,0 +1,135 @@
+"""The command line: apply DIR, uninstall NAME, status [NAME], links NAME, agent NAME."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import pwd
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import paths, site, vici
+from .commands import Refusal, run
+
+
+class Steps:
+    """Prints one line a step with the seconds since the start, for whoever reads Terraform's log."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Prints a line."""
+        print(f"dual-tunnel-vpn: {text} ({time.monotonic() - self._start:.1f} s)", flush=True)
+
+
+@contextmanager
+def lock(wait: float = 300) -> Iterator[None]:
+    """Keeps two of us from interleaving on one box; Refusal after waiting that many seconds."""
+    deadline = time.monotonic() + wait
+    with open(paths.LOCK, "w", encoding="ascii") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise Refusal(
+                        f"another apply or uninstall has held {paths.LOCK} for {wait:g} s: "
+                        "wait for it to end and run this again"
+                    ) from None
+                time.sleep(0.5)
+        yield
+
+
+def _become_root(arguments: Sequence[str]) -> None:
+    if os.geteuid() == 0:
+        return
+    if not run("sudo", "-n", "sh", "-c", ":").ok:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        raise Refusal(
+            f"the SSH user {user} cannot run sudo without a password on this box; "
+            "allow it in /etc/sudoers.d or connect as root"
+        )
+    os.execvp("sudo", ["sudo", "-n", sys.executable, "-IB", os.path.abspath(sys.argv[0]), *arguments])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dual-tunnel-vpn", description="Dual-tunnel IPsec-VPN connections to Alibaba Cloud on this box."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb, words in (
+        ("prepare", "check the box against a staged connection and note its state; used by install.sh"),
+        ("apply", "install or change the staged connection"),
+    ):
+        staged = verbs.add_parser(verb, help=words)
+        staged.add_argument("directory", type=Path, help="staging directory with site.json and the tunnels' files")
+        staged.add_argument("--ssh", default="", help="SSH_CONNECTION of the caller, whose access must not be lost")
+        staged.add_argument("--packages", default="", help="packages that install.sh is going to add")
+    removal = verbs.add_parser("uninstall", help="remove a connection and restore what it changed")
+    removal.add_argument("name")
+    status = verbs.add_parser("status", help="show the connections; exit status 0 healthy, 1 degraded, 2 down")
+    status.add_argument("name", nargs="?")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    links = verbs.add_parser("links", help="bring up a connection's interfaces, routes, rules and filter")
+    links.add_argument("name")
+    agent = verbs.add_parser("agent", help="run the failover agent of a connection")
+    agent.add_argument("name")
+    return parser
+
+
+def _name(text: str) -> str:
+    if not site.is_name(text):
+        raise Refusal(f"{text!r} is not a connection's name: a lower-case letter and up to 10 letters, digits, hyphens")
+    return text
+
+
+def _run(arguments: Sequence[str]) -> int:
+    # Each verb imports what it needs: a started process costs time on a slow box.
+    options = _parser().parse_args(arguments)
+    _become_root(arguments)
+    os.umask(0o022)
+    if options.verb == "agent":
+        from .agent.main import main as agent_main
+
+        return agent_main(_name(options.name))
+    if options.verb == "links":
+        from .links import bring
+
+        for problem in bring(site.load(paths.site(_name(options.name))), wait=10):
+            print(f"dual-tunnel-vpn: {problem}", flush=True)
+        return 0
+    if options.verb == "status":
+        from .status import show
+
+        return show(None if options.name is None else _name(options.name), options.json)
+    with lock():
+        if options.verb == "uninstall":
+            from .uninstall import uninstall
+
+            uninstall(_name(options.name), Steps())
+        elif options.verb == "prepare":
+            from .apply import prepare
+
+            prepare(options.directory.resolve(), options.ssh, options.packages.split(), Steps())
+        else:
+            from .apply import apply
+
+            apply(options.directory.resolve(), options.ssh, Steps())
+    return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one verb; its exit status. What went wrong is the last line, one sentence."""
+    try:
+        return _run(arguments)
+    except (Refusal, site.SiteError, vici.ViciError) as error:
+        print(f"dual-tunnel-vpn: {error}", flush=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,72 @@
+"""Files put in place whole or not at all, whatever interrupts: written beside, synced, renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from .commands import find, run
+
+
+def content(path: Path) -> bytes | None:
+    """The file's content, or None when there is none."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def put(path: Path, data: bytes, mode: int = 0o644) -> bool:
+    """Makes the file have this content and mode, owned by root; whether anything had to change."""
+    if content(path) == data and not path.is_symlink():
+        if path.stat().st_mode & 0o7777 == mode:
+            return False
+        path.chmod(mode)
+        return True
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        relabel(temporary, like=path)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+    return True
+
+
+def remove(path: Path) -> bool:
+    """Removes the file and what an interrupted put left beside it; whether it was there."""
+    for leftover in path.parent.glob(f".{path.name}.*.new"):
+        leftover.unlink(missing_ok=True)
+    try:
+        path.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    _sync_directory(path.parent)
+    return True
+
+
+def relabel(path: Path, like: Path) -> None:
+    """Gives a file the SELinux context that the policy has for `like`, where SELinux is on."""
+    if not Path("/sys/fs/selinux/enforce").exists():
+        return
+    if find("matchpathcon") and find("chcon"):
+        context = run("matchpathcon", "-n", str(like)).output.strip()
+        if context:
+            run("chcon", context, str(path))

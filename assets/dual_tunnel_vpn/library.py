@@ -1,0 +1,89 @@
+"""Installs this package and the command so that a running agent never sees half of a new version.
+
+Each version has a directory named by its content; the symlink `current` moves in one step.
+"""
+
+from __future__ import annotations
+
+import compileall
+import hashlib
+import os
+import py_compile
+import shutil
+from pathlib import Path
+
+from . import files, paths
+from .commands import find, run
+
+_ASSETS = Path(__file__).resolve().parent.parent
+_PARTS = ("dual_tunnel_vpn", "systemd", "strongswan.d")
+
+
+def _sources() -> list[Path]:
+    found = [_ASSETS / "dual-tunnel-vpn"]
+    for part in _PARTS:
+        found += [path for path in (_ASSETS / part).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return sorted(found)
+
+
+def version() -> str:
+    """Names the content of what is installed."""
+    digest = hashlib.sha256()
+    for path in _sources():
+        digest.update(f"{path.relative_to(_ASSETS)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def asset(name: str) -> bytes:
+    """The content of a file that comes with the package."""
+    return (_ASSETS / name).read_bytes()
+
+
+def current() -> str | None:
+    """The installed version, None when there is none."""
+    try:
+        return os.readlink(paths.LIBRARY / "current")
+    except OSError:
+        return None
+
+
+def install() -> None:
+    """Installs this version for all connections."""
+    name = version()
+    target = paths.LIBRARY / name
+    if not target.is_dir():
+        staging = paths.LIBRARY / f".{name}.new"
+        shutil.rmtree(staging, ignore_errors=True)
+        for source in _sources():
+            copy = staging / source.relative_to(_ASSETS)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+            copy.chmod(0o644)
+        # Compiled now, since the command never writes bytecode; unchecked, since the content never changes.
+        compileall.compile_dir(
+            staging / "dual_tunnel_vpn", quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+        )
+        if Path("/sys/fs/selinux/enforce").exists() and find("restorecon"):
+            run("restorecon", "-R", str(paths.LIBRARY))
+        os.sync()
+        staging.rename(target)
+    if current() != name:
+        fresh = paths.LIBRARY / ".current.new"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(name)
+        fresh.replace(paths.LIBRARY / "current")
+    files.put(paths.COMMAND, asset("dual-tunnel-vpn"), 0o755)
+
+
+def prune() -> None:
+    """Removes versions that are not current."""
+    keep = current()
+    for entry in paths.LIBRARY.iterdir():
+        if entry.is_dir() and not entry.is_symlink() and entry.name != keep:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def remove() -> None:
+    """Removes the package, then the command."""
+    shutil.rmtree(paths.LIBRARY, ignore_errors=True)
+    files.remove(paths.COMMAND)

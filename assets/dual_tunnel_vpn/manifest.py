@@ -1,0 +1,78 @@
+"""What the box was like before us: written before each change, read by uninstall.
+
+box.json is shared by all connections of the box: kernel parameters and strongSwan's service.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import files, paths
+
+_BOX = paths.STATE / "box.json"
+
+
+@dataclass
+class Box:
+    """The state before the first connection was installed."""
+
+    service_enabled: bool = False
+    """Whether strongSwan's unit was enabled."""
+    service_active: bool = False
+    """Whether strongSwan's unit ran."""
+    sysctls: dict[str, str] = field(default_factory=dict)
+    """Former values by path under /proc/sys."""
+    packages: list[str] = field(default_factory=list)
+    """Packages that we added; they stay when the last connection goes."""
+
+    restart_pending: bool = False
+    """Whether charon has still to be restarted to take settings that it reads only then."""
+
+    def save(self) -> None:
+        """Writes box.json."""
+        files.put(_BOX, (json.dumps(vars(self), indent=2, sort_keys=True) + "\n").encode(), 0o600)
+
+
+def load_box() -> Box | None:
+    """What box.json says, or None when no connection was ever begun."""
+    data = files.content(_BOX)
+    return Box(**_known(json.loads(data), Box)) if data is not None else None
+
+
+def remove_box() -> None:
+    """Forgets the state before us: it has been restored."""
+    files.remove(_BOX)
+
+
+@dataclass
+class Connection:
+    """How far the installation of one connection has come."""
+
+    pending: list[int] = field(default_factory=list)
+    """Tunnels whose files are in place, or half in place, and not yet known to be in force."""
+    firewall: list[str] = field(default_factory=list)
+    """What was changed in the box's own firewall (firewall.py's words)."""
+
+    def save(self, name: str) -> None:
+        """Writes the connection's manifest."""
+        data = {key: value for key, value in vars(self).items()}
+        files.put(paths.connection(name) / "manifest.json", (json.dumps(data, indent=2) + "\n").encode(), 0o600)
+
+
+def load_connection(name: str) -> Connection:
+    """The connection's manifest, a fresh one when there is none."""
+    data = files.content(paths.connection(name) / "manifest.json")
+    return Connection(**_known(json.loads(data), Connection)) if data is not None else Connection()
+
+
+def _known(fields: dict[str, Any], of: type) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key in of.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+def names() -> list[str]:
+    """The connections of this box, half-installed ones included."""
+    if not paths.STATE.is_dir():
+        return []
+    return sorted(entry.name for entry in paths.STATE.iterdir() if entry.is_dir())

@@ -1,0 +1,131 @@
+"""What the connections of this box are doing, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import files, links, manifest, paths, strongswan, vici
+from .commands import Refusal, run
+from .site import Site, SiteError, load
+
+HEALTHY, DEGRADED, DOWN = 0, 1, 2
+
+
+def _routes(site: Site) -> list[dict[str, Any]]:
+    shown = run("ip", "-j", "-4", "route", "show", "table", "all", "proto", str(paths.ROUTE_PROTOCOL)).output
+    wanted = set(site.vpc_cidrs)
+    return [
+        {"destination": route["dst"], "interface": route.get("dev"), "metric": route.get("metric", 0)}
+        for route in json.loads(shown.strip() or "[]")
+        if route.get("dst") in wanted and "table" not in route
+    ]
+
+
+def _agent(name: str) -> Any:
+    data = files.content(paths.agent_state(name))
+    try:
+        return json.loads(data) if data is not None else None
+    except ValueError:
+        return None
+
+
+def describe(site: Site) -> dict[str, Any]:
+    """Everything known about a connection; `health` is 0 healthy, 1 degraded, 2 down."""
+    network = links.observe()
+    try:
+        states = strongswan.tunnel_states(site)
+        charon = "answers"
+    except vici.ViciError as error:
+        states, charon = {}, str(error)
+    units = strongswan.units(strongswan.UNIT, paths.links_unit(site.name), paths.agent_unit(site.name))
+    tunnels = []
+    for tunnel in site.tunnels:
+        state = states.get(tunnel.number)
+        link = network.links.get(tunnel.interface)
+        tunnels.append(
+            {
+                "number": tunnel.number,
+                "role": tunnel.role,
+                "up": state is not None and state.up,
+                "ike": state and {"id": state.ike_id, "state": state.ike_state},
+                "child": state and {"id": state.child_id, "state": state.child_state},
+                "bytesIn": state.bytes_in if state else 0,
+                "bytesOut": state.bytes_out if state else 0,
+                "ipsecAddress": tunnel.ipsec_address,
+                "uplink": tunnel.uplink,
+                "interface": {"name": tunnel.interface, "up": link is not None and link.up, "mtu": link and link.mtu},
+            }
+        )
+    uplinks = [
+        {"number": u.number, "address": u.address, "gateway": u.gateway, "device": links.device_of(u, network)}
+        for u in site.uplinks
+    ]
+    routes = _routes(site)
+    amiss = [f"{name} is not active" for name, unit in units.items() if not unit.active]
+    amiss += [f"uplink {uplink['number']} is not there" for uplink in uplinks if uplink["device"] is None]
+    amiss += [f"tunnel {tunnel['number']} is down" for tunnel in tunnels if not tunnel["up"]]
+    amiss += [f"no route to {cidr}" for cidr in site.vpc_cidrs if cidr not in {r["destination"] for r in routes}]
+    if charon != "answers":
+        amiss.append(charon)
+    passing = any(tunnel["up"] for tunnel in tunnels) and bool(routes)
+    return {
+        "name": site.name,
+        "health": (DEGRADED if amiss else HEALTHY) if passing else DOWN,
+        "amiss": amiss,
+        "tunnels": tunnels,
+        "uplinks": uplinks,
+        "routes": routes,
+        "agent": _agent(site.name),
+    }
+
+
+def text(description: dict[str, Any]) -> str:
+    """A description as people read it."""
+    health = ("healthy", "degraded", "down")[description["health"]]
+    lines = [f"{description['name']}: {health}"]
+    for tunnel in description["tunnels"]:
+        ike, child = tunnel["ike"] or {}, tunnel["child"] or {}
+        lines.append(
+            f"  tunnel {tunnel['number']} ({tunnel['role']}) to {tunnel['ipsecAddress']} by uplink {tunnel['uplink']}: "
+            f"IKE {ike.get('state', '?')} #{ike.get('id') or '-'}, CHILD {child.get('state', '?')} "
+            f"#{child.get('id') or '-'}, {tunnel['bytesIn']} bytes in, {tunnel['bytesOut']} out"
+        )
+    for uplink in description["uplinks"]:
+        device = uplink["device"] or "not there"
+        lines.append(f"  uplink {uplink['number']} {uplink['address']} via {uplink['gateway']}: {device}")
+    for route in description["routes"]:
+        lines.append(f"  route {route['destination']} by {route['interface']} metric {route['metric']}")
+    agent = description["agent"]
+    if isinstance(agent, dict) and agent.get("summary"):
+        lines.append(f"  agent: {agent['summary']}")
+    lines += [f"  ! {problem}" for problem in description["amiss"]]
+    return "\n".join(lines)
+
+
+def show(name: str | None, as_json: bool) -> int:
+    """Prints one connection or all; the worst health as exit status."""
+    names = manifest.names() if name is None else [name]
+    descriptions = []
+    for each in names:
+        try:
+            descriptions.append(describe(load(paths.site(each))))
+        except SiteError:
+            if name is not None:
+                raise Refusal(f"there is no connection {name} on this box") from None
+            descriptions.append(
+                {
+                    "name": each,
+                    "health": DOWN,
+                    "amiss": ["its installation was not completed"],
+                    "tunnels": [],
+                    "uplinks": [],
+                    "routes": [],
+                    "agent": None,
+                }
+            )
+    if as_json:
+        print(json.dumps(descriptions if name is None else descriptions[0], indent=2))
+    else:
+        print("\n".join(map(text, descriptions)) or "no connection is installed on this box")
+    return max((description["health"] for description in descriptions), default=HEALTHY)

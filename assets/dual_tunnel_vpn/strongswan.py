@@ -1,0 +1,254 @@
+"""strongSwan on this box: where its files are, its unit, loading connections, and the state of SAs."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import vici
+from .commands import Refusal, must, run
+from .site import Site, Tunnel
+
+UNIT = "strongswan.service"
+
+LEGACY_UNITS = ("strongswan-starter.service", "ipsec.service")
+"""strongSwan's old daemon and libreswan: either holds the IKE ports."""
+
+_ROOTS = (Path("/etc/strongswan"), Path("/etc"))
+"""EL9's package keeps everything below /etc/strongswan, Debian's directly below /etc."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the installed package reads its files from."""
+
+    connections: Path
+    """swanctl's conf.d."""
+    settings: Path
+    """strongswan.d."""
+
+    def tunnel_files(self, site_name: str, number: int) -> tuple[Path, Path]:
+        """The connection's file and the secret's file of a tunnel."""
+        stem = f"{site_name}-{number}"
+        return self.connections / f"{stem}.conf", self.connections / f"{stem}.secrets.conf"
+
+    @property
+    def settings_file(self) -> Path:
+        """Our settings for charon; the name sorts after the packages' own files."""
+        return self.settings / "zz-dual-tunnel-vpn.conf"
+
+
+def layout() -> Layout | None:
+    """The installed strongSwan's layout, None when it is not installed."""
+    for root in _ROOTS:
+        if (root / "swanctl").is_dir() and (root / "strongswan.d").is_dir():
+            return Layout(root / "swanctl" / "conf.d", root / "strongswan.d")
+    return None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd unit's state."""
+
+    known: bool
+    enabled: bool
+    active: bool
+    masked: bool = False
+
+
+def units(*names: str) -> dict[str, Unit]:
+    """The units' states, by one call."""
+    shown = must("systemctl", "show", "--property=Id,LoadState,UnitFileState,ActiveState", *names)
+    found = {}
+    for name, block in zip(names, shown.strip().split("\n\n")):
+        fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        found[name] = Unit(
+            known=fields.get("LoadState") == "loaded",
+            enabled=fields.get("UnitFileState") in ("enabled", "enabled-runtime"),
+            active=fields.get("ActiveState") in ("active", "activating", "reloading"),
+            masked=fields.get("LoadState") == "masked",
+        )
+    return found
+
+
+def load(names: tuple[str, ...]) -> list[str]:
+    """Loads all of swanctl's files; what charon or swanctl refused about these connections, in words.
+
+    charon leaves alone the SAs of a connection that is loaded again unchanged.
+    """
+    result = run("swanctl", "--load-all", "--noprompt", timeout=60)
+    problems = []
+    for line in (result.output + result.errors).splitlines():
+        if "fail" in line and any(f"'{name}'" in line or f"{name}." in line for name in names):
+            problems.append(_harmless(line))
+    if not result.ok and not problems:
+        words = (result.errors.strip() or result.output.strip() or "no message").splitlines()[-1]
+        with vici.Client() as client:
+            loaded = client.list_conns()
+        if not all(name in loaded for name in names):
+            problems.append(_harmless(words))
+    return problems
+
+
+def _harmless(line: str) -> str:
+    """The line without anything that could be a secret's value."""
+    return re.sub(r"(secret\w*\s*[=:]\s*)\S+", r"\1***", line.strip())
+
+
+@dataclass(frozen=True)
+class TunnelState:
+    """A tunnel as charon has it: unique ids are None while there is no such SA up."""
+
+    ike_id: str | None
+    ike_state: str
+    child_id: str | None
+    child_state: str
+    local: str = ""
+    remote: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    @property
+    def up(self) -> bool:
+        """Whether traffic can pass."""
+        return self.child_id is not None
+
+
+_DOWN = TunnelState(None, "NONE", None, "NONE")
+
+
+def tunnel_states(site: Site) -> dict[int, TunnelState]:
+    """Both tunnels' state by number; raises vici.ViciError when charon does not answer."""
+    states = {tunnel.number: _DOWN for tunnel in site.tunnels}
+    with vici.Client() as client:
+        sas = client.list_sas()
+    for tunnel in site.tunnels:
+        for name, sa in sas:
+            if name == tunnel.connection:
+                states[tunnel.number] = _better(states[tunnel.number], _state(tunnel, sa))
+    return states
+
+
+def _better(one: TunnelState, other: TunnelState) -> TunnelState:
+    if other.up or not one.up and other.ike_id is not None:
+        return other
+    return one if one is not _DOWN else other
+
+
+def _state(tunnel: Tunnel, sa: vici.Message) -> TunnelState:
+    ike_state = vici.text(sa, "state")
+    child_id, child_state, bytes_in, bytes_out = None, "NONE", 0, 0
+    children = vici.section(sa, "child-sas")
+    for child in (vici.section(children, key) for key in children):
+        if vici.text(child, "name") != tunnel.child:
+            continue
+        state = vici.text(child, "state")
+        if state in ("INSTALLED", "REKEYING", "REKEYED") or child_state == "NONE":
+            child_state = state
+        if state in ("INSTALLED", "REKEYING"):
+            child_id = vici.text(child, "uniqueid")
+            bytes_in, bytes_out = vici.number(child, "bytes-in"), vici.number(child, "bytes-out")
+    return TunnelState(
+        ike_id=vici.text(sa, "uniqueid") if ike_state in ("ESTABLISHED", "REKEYING") else None,
+        ike_state=ike_state or "NONE",
+        child_id=child_id if ike_state in ("ESTABLISHED", "REKEYING") else None,
+        child_state=child_state,
+        local=vici.text(sa, "local-host"),
+        remote=vici.text(sa, "remote-host"),
+        bytes_in=bytes_in,
+        bytes_out=bytes_out,
+    )
+
+
+def terminate(connection: str, wait: float = 3.0) -> None:
+    """Ends all SAs of a connection, by force when the peer does not acknowledge within `wait` seconds."""
+    try:
+        with vici.Client() as client:
+            client.terminate(ike=connection, force=True, wait=wait)
+    except vici.ViciError:
+        # Nothing to end, or charon is not there: either way no SA of the tunnel is in use.
+        return
+
+
+def initiate(tunnel: Tunnel) -> None:
+    """Starts a tunnel; the outcome shows in its state."""
+    try:
+        with vici.Client() as client:
+            client.initiate(tunnel.child, ike=tunnel.connection)
+    except vici.ViciRefused:
+        # An SA in the making refuses a second one: waiting for the state is what counts.
+        return
+
+
+def await_up(site: Site, numbers: set[int], seconds: float, initiate_every: float = 5.0) -> set[int]:
+    """Waits until these tunnels are up, starting them as needed; those that are not up in time."""
+    by_number = {tunnel.number: tunnel for tunnel in site.tunnels}
+    deadline = time.monotonic() + seconds
+    again: dict[int, float] = {}
+    while True:
+        states = tunnel_states(site)
+        down = {number for number in numbers if not states[number].up}
+        now = time.monotonic()
+        if not down or now >= deadline:
+            return down
+        for number in down:
+            if states[number].ike_state in ("NONE", "DELETING") and now >= again.get(number, 0):
+                initiate(by_number[number])
+                again[number] = now + initiate_every
+        time.sleep(0.25)
+
+
+def prove_rekey(tunnel: Tunnel, site: Site, seconds: float = 20.0) -> bool:
+    """Rekeys the CHILD_SA once and says whether a new one came: key exchange groups of ESP show only then."""
+    before = tunnel_states(site)[tunnel.number].child_id
+    if before is None:
+        return False
+    with vici.Client() as client:
+        client.rekey(child=tunnel.child, ike=tunnel.connection)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        after = tunnel_states(site)[tunnel.number].child_id
+        if after is not None and after != before:
+            return True
+        time.sleep(0.25)
+    return False
+
+
+_REASONS = (
+    (r"AUTHENTICATION_FAILED|AUTH_FAILED", "the other end refused the authentication: pre-shared keys or ids differ"),
+    (r"tried \d+ shared key|MAC mismatched|no shared key found", "the pre-shared keys or the ids differ"),
+    (r"NO_PROPOSAL_CHOSEN|NO_PROP", "the other end accepts none of the proposals: algorithms or DH groups differ"),
+    (r"INVALID_KE_PAYLOAD|INVAL_KE", "the other end wants another DH group"),
+    (r"TS_UNACCEPTABLE|TS_UNACCEPT", "the other end refused the traffic selectors"),
+    (r"giving up after \d+ retransmits|retransmit \d+ of request", "the other end does not answer"),
+    (r"no IKE config found|peer config.*not found", "no connection matches what the other end asks for"),
+)
+
+
+def likely_reason(tunnel: Tunnel, since: str) -> str:
+    """Why a tunnel does not come up, from charon's journal since a time that journalctl understands."""
+    shown = run("journalctl", "--unit", UNIT, "--since", since, "--output", "cat", "--no-pager", timeout=30)
+    mine = f"<{tunnel.connection}|"
+    addresses = f"{tunnel.ipsec_address}["
+    lines = [line for line in shown.output.splitlines() if mine in line or addresses in line]
+    for line in reversed(lines):
+        for pattern, words in _REASONS:
+            if re.search(pattern, line):
+                return words
+    return "nothing was heard from the other end" if not lines else "charon's journal names no reason"
+
+
+def wait_for_charon(seconds: float = 20.0) -> None:
+    """Waits until charon answers; Refusal when it does not."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with vici.Client(timeout=2) as client:
+                client.version()
+            return
+        except vici.ViciError as error:
+            if time.monotonic() >= deadline:
+                raise Refusal(f"strongSwan does not answer on this box ({error}): see `journalctl -u {UNIT}`") from None
+            time.sleep(0.2)

@@ -1,0 +1,120 @@
+"""Removes a connection and restores what it changed, however much of it is there.
+
+What all connections share goes with the last one; packages stay. The command removes itself last.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+from . import files, firewall, kernel, library, links, manifest, paths, strongswan
+from .apply import DROP_IN, UNIT_FILES, Reporter
+from .commands import find, run
+from .site import Site, SiteError, load
+
+
+def uninstall(name: str, steps: Reporter) -> None:
+    """Leaves the box as it was before the connection; nothing to do is a success."""
+    last = not [other for other in manifest.names() if other != name]
+    run("systemctl", "disable", "--now", "--quiet", paths.agent_unit(name), paths.links_unit(name), timeout=60)
+    site = _site(name)
+    _tunnels(name)
+    if last:
+        _service()
+    _network(name, site)
+    files.remove(paths.sysctl_file(name))
+    if files.remove(paths.network_manager_file(name)) and find("nmcli"):
+        run("nmcli", "general", "reload", "conf")
+    box = manifest.load_box()
+    if box is not None:
+        kernel.restore(box, kernel.others(name))
+        box.save()
+    shutil.rmtree(paths.RUN / name, ignore_errors=True)
+    if last:
+        _shared()
+    shutil.rmtree(paths.connection(name), ignore_errors=True)
+    steps.say(f"connection {name} is removed")
+    if last:
+        manifest.remove_box()
+        for directory in (paths.STATE, paths.RUN):
+            shutil.rmtree(directory, ignore_errors=True)
+        paths.LOCK.unlink(missing_ok=True)
+        library.remove()
+
+
+def _site(name: str) -> Site | None:
+    try:
+        return load(paths.site(name))
+    except SiteError:
+        return None
+
+
+def _tunnels(name: str) -> None:
+    layout = strongswan.layout()
+    if layout is None:
+        return
+    removed = [files.remove(path) for number in (1, 2) for path in layout.tunnel_files(name, number)]
+    if not any(removed) or not strongswan.units(strongswan.UNIT)[strongswan.UNIT].active:
+        return
+    strongswan.load(())
+    for number in (1, 2):
+        strongswan.terminate(f"{name}-{number}")
+
+
+def _service() -> None:
+    box = manifest.load_box()
+    if box is None:
+        return
+    layout = strongswan.layout()
+    changed = files.remove(DROP_IN)
+    if DROP_IN.parent.is_dir() and not any(DROP_IN.parent.iterdir()):
+        DROP_IN.parent.rmdir()
+    if layout is not None:
+        changed = files.remove(layout.settings_file) or changed
+    run("systemctl", "unmask", "--runtime", "--quiet", strongswan.UNIT)
+    if changed:
+        run("systemctl", "daemon-reload")
+    if not box.service_enabled:
+        run("systemctl", "disable", "--quiet", strongswan.UNIT)
+    if not box.service_active:
+        run("systemctl", "stop", strongswan.UNIT, timeout=100)
+        run("systemctl", "reset-failed", strongswan.UNIT)
+    elif changed:
+        run("systemctl", "restart", strongswan.UNIT, timeout=100)
+
+
+def _network(name: str, site: Site | None) -> None:
+    if site is not None:
+        network = links.observe()
+        links.batch(links.take_down(site, network))
+        _states(site)
+    firewall.take_down(name)
+
+
+def _states(site: Site) -> None:
+    """Kernel SAs and policies that a killed charon left behind, told by the if_id."""
+    numbers = {tunnel.if_id for tunnel in site.tunnels}
+    commands = []
+    for kind in ("state", "policy"):
+        for block in re.split(r"\n(?=\S)", run("ip", "xfrm", kind, "list").output):
+            number = re.search(r"\bif_id (0x[0-9a-f]+|\d+)", block)
+            if number is None or int(number.group(1), 0) not in numbers:
+                continue
+            commands.append(_deletion(kind, block))
+    links.batch([command for command in commands if command])
+
+
+def _deletion(kind: str, block: str) -> str:
+    if kind == "state":
+        found = re.search(r"^src (\S+) dst (\S+)\s+proto (\S+) spi (\S+)", block)
+        return "xfrm state delete src {} dst {} proto {} spi {}".format(*found.groups()) if found else ""
+    found = re.search(r"^src (\S+) dst (\S+).*?\bdir (\S+).*?\bif_id (\S+)", block, re.DOTALL)
+    return "xfrm policy delete src {} dst {} dir {} if_id {}".format(*found.groups()) if found else ""
+
+
+def _shared() -> None:
+    for name in UNIT_FILES:
+        files.remove(paths.UNITS / name)
+    files.remove(paths.MODULES)
+    run("systemctl", "daemon-reload")

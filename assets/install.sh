@@ -1,0 +1,163 @@
+#!/bin/sh
+# Puts a dual-tunnel IPsec-VPN connection on this box: `sh install.sh apply DIR`, DIR being the staging directory.
+# Everything is checked before anything is changed; the last line of a refusal is one sentence.
+set -u
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+
+say() {
+    echo "dual-tunnel-vpn: $*"
+}
+
+refuse() {
+    say "$*"
+    exit 1
+}
+
+began=$(date +%s)
+elapsed() {
+    echo "$(($(date +%s) - began)) s"
+}
+
+if [ "$#" -lt 2 ] || [ "$1" != apply ]; then
+    refuse "usage: sh install.sh apply DIRECTORY"
+fi
+assets=$(cd "$(dirname "$0")" && pwd) || refuse "the directory of install.sh cannot be entered"
+staging=$(cd "$2" 2>/dev/null && pwd) || refuse "the staging directory $2 does not exist on this box"
+ssh_connection=${3-${SSH_CONNECTION-}}
+
+forget_secrets() {
+    rm -f "$staging/secrets-1.conf" "$staging/secrets-2.conf"
+}
+trap forget_secrets EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+if [ "$(id -u)" -ne 0 ]; then
+    user=$(id -un)
+    advice="allow it in /etc/sudoers.d or connect as root"
+    command -v sudo >/dev/null 2>&1 || refuse "the SSH user $user is not root and this box has no sudo; connect as root"
+    sudo -n sh -c : 2>/dev/null || refuse "the SSH user $user cannot run sudo without a password on this box; $advice"
+    sudo -n sh "$assets/install.sh" apply "$staging" "$ssh_connection"
+    exit
+fi
+
+# What the box is.
+[ "$(uname -s)" = Linux ] || refuse "this box runs $(uname -s), not Linux"
+[ -d /run/systemd/system ] || refuse "this box does not run systemd, which the connection's services need"
+command -v ip >/dev/null 2>&1 || refuse "this box has no ip command: install iproute2 (Debian, Ubuntu) or iproute (EL)"
+if command -v apt-get >/dev/null 2>&1 && command -v dpkg-query >/dev/null 2>&1; then
+    manager=apt
+elif command -v dnf >/dev/null 2>&1; then
+    manager=dnf
+else
+    refuse "this box has neither apt-get nor dnf: Debian, Ubuntu and EL9 (CentOS Stream, Rocky, Alma) are supported"
+fi
+[ -f "$staging/site.json" ] || refuse "$staging/site.json is missing: the upload of the configuration was incomplete"
+
+# The uplinks' addresses, by means that a box without Python has (the full check comes with Python).
+addresses=$(ip -o -4 addr show | awk '{ sub("/.*", "", $4); print $4 }')
+values() { # the texts of a key, one a line
+    tr '{}[],' '[\n*]' <"$staging/site.json" | sed -n "s/^ *\"$1\" *: *\"\([^\"]*\)\" *\$/\1/p"
+}
+for wanted in $(values address); do
+    echo "$addresses" | grep -qxF "$wanted" ||
+        refuse "an uplink wants the address $wanted, which this box does not have (addresses:" \
+            "$(echo "$addresses" | grep -vxF 127.0.0.1 | tr '\n' ' ' | sed 's/ $//'))"
+done
+
+# A network namespace of its own shows what the kernel can do and leaves nothing behind.
+probe='ip link add probe type xfrm if_id 1 &&
+    ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 mode tunnel if_id 1 \
+    aead "rfc4106(gcm(aes))" 0x0102030405060708090a0b0c0d0e0f1011121314 128'
+unshare --net sh -c "$probe" >/dev/null 2>&1 ||
+    refuse "the kernel $(uname -r) of this box has no XFRM interfaces or no ESP: boot a kernel with the modules" \
+        "xfrm_interface and esp4"
+
+installed() {
+    case $manager in
+    apt) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+    dnf) rpm -q "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+case $manager in
+apt) needed="charon-systemd strongswan-swanctl libstrongswan-standard-plugins nftables" ;;
+dnf) needed="strongswan nftables" ;;
+esac
+command -v python3 >/dev/null 2>&1 || needed="python3 $needed"
+missing=
+for package in $needed; do
+    installed "$package" || missing="$missing $package"
+done
+
+# Arguments: packages. Output goes to a file that is shown only when something went wrong.
+log=$(mktemp) || refuse "this box has no room for temporary files"
+trap 'forget_secrets; rm -f "$log"' EXIT
+apt_get() {
+    DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 \
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends "$@" \
+        >"$log" 2>&1 </dev/null
+}
+
+last_words() {
+    grep -E '^(E:|Error|dpkg:)' "$log" | tail -n 1 | grep . || tail -n 1 "$log"
+}
+
+fetch() {
+    case $manager in
+    apt)
+        # An installation that was cut off is completed first: apt-get refuses all else until then.
+        if [ -n "$(ls /var/lib/dpkg/updates 2>/dev/null)" ] || dpkg --audit 2>/dev/null | grep -q .; then
+            DEBIAN_FRONTEND=noninteractive dpkg --configure -a --force-confdef --force-confold >"$log" 2>&1 </dev/null
+            apt_get install -f || return 1
+        fi
+        # shellcheck disable=SC2086
+        apt_get install --download-only "$@" || { apt_get update && apt_get install --download-only "$@"; }
+        ;;
+    dnf)
+        dnf -q -y install --downloadonly "$@" >"$log" 2>&1 </dev/null || {
+            dnf -q -y install epel-release >"$log" 2>&1 </dev/null &&
+                dnf -q -y install --downloadonly "$@" >"$log" 2>&1 </dev/null
+        }
+        ;;
+    esac
+}
+
+add() {
+    case $manager in
+    apt) apt_get install "$@" ;;
+    dnf) dnf -q -y install "$@" >"$log" 2>&1 </dev/null ;;
+    esac
+}
+
+if [ -n "$missing" ]; then
+    # shellcheck disable=SC2086
+    fetch $missing || {
+        cat "$log"
+        refuse "the packages$missing cannot be had on this box: $(last_words)"
+    }
+    say "fetched the packages$missing ($(elapsed))"
+    case " $missing " in
+    *" python3 "*)
+        add python3 || {
+            cat "$log"
+            refuse "the package python3 cannot be installed on this box: $(last_words)"
+        }
+        ;;
+    esac
+    python3 -IB "$assets/dual-tunnel-vpn" prepare "$staging" --ssh "$ssh_connection" --packages "$missing" || exit 1
+    # strongSwan is started once, later, with everything in place. A mask in /run does not outlive a reboot.
+    installed strongswan-swanctl || installed strongswan || systemctl mask --runtime --quiet strongswan.service
+    # shellcheck disable=SC2086
+    add $missing || {
+        cat "$log"
+        name=$(values name)
+        [ -e "/etc/dual-tunnel-vpn/$name/site.json" ] || python3 -IB "$assets/dual-tunnel-vpn" uninstall "$name"
+        refuse "the packages$missing cannot be installed on this box: $(last_words)"
+    }
+    say "installed the packages$missing ($(elapsed))"
+fi
+python3 -IB "$assets/dual-tunnel-vpn" apply "$staging" --ssh "$ssh_connection"
