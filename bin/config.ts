@@ -1,0 +1,160 @@
+// The parameters of the worked example: the how-to page's Singapore site, and how a JSON file overrides any of them.
+import * as fs from "node:fs";
+import { AlicloudProviderConfig } from "@cdktf/provider-alicloud/lib/provider";
+import { AgentOptions, SiteUplinkOptions, TunnelOptions } from "../lib";
+
+/** Everything about the example that can be changed without editing code. */
+export interface ExampleConfig {
+  /** Short name of the site; resources, variables and interfaces are named after it. */
+  readonly name: string;
+  readonly region: string;
+  /** More arguments of the alicloud provider, for example endpoints. */
+  readonly provider: Omit<AlicloudProviderConfig, "region" | "alias">;
+  readonly vpcCidr: string;
+  /** The active tunnel's vSwitch, then the standby tunnel's. */
+  readonly vswitches: readonly [ExampleVswitch, ExampleVswitch];
+  /** Peak bandwidth of the VPN gateway in Mbit/s. */
+  readonly bandwidth: number;
+  readonly dataCenterCidrs: readonly string[];
+  readonly uplinks: readonly [SiteUplinkOptions] | readonly [SiteUplinkOptions, SiteUplinkOptions];
+  readonly box: ExampleBox;
+  readonly tunnels: {
+    /** Options of both tunnels. */
+    readonly both: TunnelOptions;
+    readonly active: TunnelOptions;
+    readonly standby: TunnelOptions;
+  };
+  readonly agent: AgentOptions;
+}
+
+/** A vSwitch of the example. */
+export interface ExampleVswitch {
+  readonly cidr: string;
+  readonly zone: string;
+}
+
+/** How the example reaches its box. */
+export interface ExampleBox {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** Path of a private key file; the SSH agent when null. */
+  readonly privateKeyPath: string | null;
+  /** The box's ECDSA host key; the Terraform variable `box_host_key` when null. */
+  readonly hostKey: string | null;
+}
+
+/** The how-to page's site, with its numbers; public addresses are RFC 5737's. */
+export const DEFAULTS: ExampleConfig = {
+  name: "singapore",
+  region: "ap-southeast-1",
+  provider: {},
+  vpcCidr: "192.168.0.0/16",
+  vswitches: [
+    { cidr: "192.168.10.0/24", zone: "ap-southeast-1a" },
+    { cidr: "192.168.20.0/24", zone: "ap-southeast-1b" },
+  ],
+  bandwidth: 10,
+  dataCenterCidrs: ["172.16.0.0/16"],
+  uplinks: [
+    { address: "172.16.1.93/24", gateway: "172.16.1.253", egressIp: "198.51.100.198" },
+    { address: "172.16.2.57/24", gateway: "172.16.2.253", egressIp: "203.0.113.181" },
+  ],
+  box: { host: "box.example.com", port: 22, user: "root", privateKeyPath: null, hostKey: null },
+  tunnels: { both: {}, active: {}, standby: {} },
+  agent: {},
+};
+
+/** The environment variable that names the JSON file. */
+export const CONFIG_VARIABLE = "DUAL_TUNNEL_VPN_CONFIG";
+
+/** Keys that have no default to be known by. */
+const OPTIONAL_KEYS: Readonly<Record<string, readonly string[]>> = {
+  tunnel: ["ike", "esp", "dpd", "natTraversal"],
+  ike: ["version", "mode", "encryption", "integrity", "dhGroup", "lifetimeSeconds"],
+  esp: ["encryption", "integrity", "pfs", "lifetimeSeconds"],
+  agent: ["probeIntervalMs", "probeMisses", "holdSeconds", "vpcProbeAddresses", "outerMove", "deleteByOtherUplink"],
+  uplink: ["address", "gateway", "egressIp", "device"],
+  vswitch: ["cidr", "zone"],
+};
+
+/** The configuration to use, and every complaint about the file. */
+export interface LoadedConfig {
+  readonly config: ExampleConfig;
+  readonly problems: readonly string[];
+}
+
+/** Reads the file that the environment names and lays it over the defaults; objects are merged, lists are replaced. */
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env): LoadedConfig {
+  const file = environment[CONFIG_VARIABLE];
+  if (!file) return { config: DEFAULTS, problems: [] };
+  let overrides: unknown;
+  try {
+    overrides = JSON.parse(fs.readFileSync(file, "utf8"));
+  } catch (error) {
+    const why = error instanceof SyntaxError ? `is not JSON (${error.message})` : "cannot be read";
+    return {
+      config: DEFAULTS,
+      problems: [`${CONFIG_VARIABLE} names ${file}, which ${why}; give a readable JSON file.`],
+    };
+  }
+  const problems: string[] = [];
+  const config = merge(DEFAULTS, overrides, "", problems) as ExampleConfig;
+  return { config, problems };
+}
+
+type Bag = Readonly<Record<string, unknown>>;
+
+function isBag(value: unknown): value is Bag {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The keys that an object at a place may have; undefined where any is fine. */
+function knownKeys(place: string, defaults: Bag): readonly string[] | undefined {
+  if (/^provider(\.|$)/.test(place)) return undefined;
+  if (/^tunnels\.\w+$/.test(place)) return OPTIONAL_KEYS.tunnel;
+  if (/^tunnels\.\w+\.(ike|esp)$/.test(place)) return OPTIONAL_KEYS[place.split(".")[2]];
+  if (place === "agent") return OPTIONAL_KEYS.agent;
+  return Object.keys(defaults);
+}
+
+function merge(defaults: unknown, override: unknown, place: string, problems: string[]): unknown {
+  if (override === undefined) return defaults;
+  if (isBag(override) && (isBag(defaults) || defaults === undefined)) {
+    const known = knownKeys(place, defaults ?? {});
+    const merged: Record<string, unknown> = { ...defaults };
+    for (const [key, value] of Object.entries(override)) {
+      const inner = place === "" ? key : `${place}.${key}`;
+      if (known && !known.includes(key)) {
+        problems.push(`${CONFIG_VARIABLE}: ${inner} is not a parameter; the parameters here are ${known.join(", ")}.`);
+        continue;
+      }
+      merged[key] = merge(defaults?.[key], value, inner, problems);
+    }
+    return merged;
+  }
+  const expected = Array.isArray(defaults) ? "a list" : isBag(defaults) ? "an object" : typeof defaults;
+  const given = Array.isArray(override) ? "a list" : isBag(override) ? "an object" : typeof override;
+  const free = defaults === undefined || defaults === null || override === null;
+  if (!free && expected !== given) {
+    problems.push(`${CONFIG_VARIABLE}: ${place} is ${article(given)}; give ${article(expected)}.`);
+    return defaults;
+  }
+  if (place === "uplinks" || place === "vswitches") {
+    for (const [index, entry] of (override as unknown[]).entries()) {
+      const known = OPTIONAL_KEYS[place === "uplinks" ? "uplink" : "vswitch"];
+      for (const key of isBag(entry) ? Object.keys(entry) : []) {
+        if (!known.includes(key)) {
+          problems.push(
+            `${CONFIG_VARIABLE}: ${place}[${index}].${key} is not a parameter; the parameters here are ${known.join(", ")}.`,
+          );
+        }
+      }
+    }
+  }
+  return override;
+}
+
+function article(kind: string): string {
+  return kind.startsWith("a ") || kind.startsWith("an ") ? kind : `a ${kind}`;
+}

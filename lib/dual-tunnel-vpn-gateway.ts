@@ -1,0 +1,187 @@
+// DualTunnelVpnGateway: the VPN gateway in a VPC, with its two vSwitches and its two IPsec addresses.
+// An existing gateway stands in for a new one by `fromDualTunnelVpnGatewayAttributes`.
+import { VpnGateway } from "@cdktf/provider-alicloud/lib/vpn-gateway";
+import { TerraformProvider, TerraformResourceLifecycle } from "cdktf";
+import { Construct, IConstruct } from "constructs";
+import { ChangeQueue } from "./cloud/change-queue";
+import { literal, VpcRef, VswitchRef } from "./structural";
+
+/** A VPN gateway, made here or elsewhere. */
+export interface IDualTunnelVpnGateway extends IConstruct {
+  /** The gateway's id, `vpn-…`. */
+  readonly vpnGatewayId: string;
+  /** Public address of the gateway's end of the active tunnel (IPsec address 1). */
+  readonly activeIpsecAddress: string;
+  /** Public address of the gateway's end of the standby tunnel (IPsec address 2). */
+  readonly standbyIpsecAddress: string;
+  /** CIDR blocks of the gateway's VPC, as far as they are known. */
+  readonly vpcCidrs: readonly string[];
+  /** The order of changes to this gateway. */
+  readonly changes: ChangeQueue;
+}
+
+/** How a VPN gateway is paid for. */
+export class Charge {
+  /** By data transfer; destroy ends it. */
+  static payAsYouGo(): Charge {
+    return new Charge("PayAsYouGo");
+  }
+
+  /**
+   * By subscription. Destroy leaves the gateway running and billed: the provider only forgets it, and
+   * the rest of the subscription is to be returned in the console.
+   *
+   * @param months 1 to 9, 12, 24 or 36
+   * @param autoPay false leaves the order unpaid, and the gateway unmade, until someone pays it in the console
+   */
+  static subscription(months: number, autoPay = true): Charge {
+    return new Charge("Subscription", months, autoPay);
+  }
+
+  private constructor(
+    readonly paymentType: "PayAsYouGo" | "Subscription",
+    readonly months?: number,
+    readonly autoPay?: boolean,
+  ) {}
+}
+
+/** Whether the gateway's IPsec addresses are public or of the VPC. */
+export enum GatewayNetworkType {
+  PUBLIC = "public",
+  PRIVATE = "private",
+}
+
+/** What a `DualTunnelVpnGateway` is made from. */
+export interface DualTunnelVpnGatewayProps {
+  /** The VPC to join. */
+  readonly vpc: VpcRef;
+  /** Two vSwitches of that VPC in two zones; the first is the active tunnel's. Regions with one zone may use it twice. */
+  readonly vswitches: readonly [VswitchRef, VswitchRef];
+  /**
+   * The gateway's name: 2 to 100 letters, digits and . _ -, first a letter.
+   * @default - the construct's id
+   */
+  readonly name?: string;
+  /**
+   * Mbit/s: 5, 10, 20, 50, 100, 200, 500 or 1000 (private gateways: 200 or 1000; the international site does not sell 5, 20 and 50).
+   * @default 10 (200 for a private gateway)
+   */
+  readonly bandwidth?: number;
+  /** @default GatewayNetworkType.PUBLIC */
+  readonly networkType?: GatewayNetworkType;
+  /** @default Charge.payAsYouGo() */
+  readonly charge?: Charge;
+  /** @default - none */
+  readonly description?: string;
+  /** @default - the account's default resource group */
+  readonly resourceGroupId?: string;
+  /** @default - none */
+  readonly tags?: Readonly<Record<string, string>>;
+  /**
+   * Refuse every plan that would destroy the gateway (`prevent_destroy`).
+   * @default false
+   */
+  readonly protect?: boolean;
+  /**
+   * Attributes whose drift Terraform is to ignore, for example `["tags"]`.
+   * @default - none
+   */
+  readonly ignoreChanges?: TerraformResourceLifecycle["ignoreChanges"];
+  /** @default - the stack's alicloud provider without an alias */
+  readonly provider?: TerraformProvider;
+}
+
+/** The facts of a VPN gateway that exists. */
+export interface DualTunnelVpnGatewayAttributes {
+  /** `vpn-…` */
+  readonly vpnGatewayId: string;
+  /** IPsec address 1. */
+  readonly activeIpsecAddress: string;
+  /** IPsec address 2. */
+  readonly standbyIpsecAddress: string;
+  /** CIDR blocks of the gateway's VPC. */
+  readonly vpcCidrs?: readonly string[];
+}
+
+/** The VPN gateway of a VPC: two IPsec addresses, in two zones where the region has two. */
+export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGateway {
+  /**
+   * A VPN gateway that exists, for the other constructs to use.
+   *
+   * @param scope where the construct lives
+   * @param id the construct's id
+   * @param attributes the gateway's facts
+   */
+  static fromDualTunnelVpnGatewayAttributes(
+    scope: Construct,
+    id: string,
+    attributes: DualTunnelVpnGatewayAttributes,
+  ): IDualTunnelVpnGateway {
+    return new ExistingDualTunnelVpnGateway(scope, id, attributes);
+  }
+
+  /** The `alicloud_vpn_gateway` underneath. */
+  readonly resource: VpnGateway;
+  readonly vpcCidrs: readonly string[];
+  readonly changes = new ChangeQueue();
+
+  constructor(scope: Construct, id: string, props: DualTunnelVpnGatewayProps) {
+    super(scope, id);
+    const networkType = props.networkType ?? GatewayNetworkType.PUBLIC;
+    const charge = props.charge ?? Charge.payAsYouGo();
+    this.vpcCidrs = [literal(props.vpc, "cidrBlock") ?? props.vpc.cidrBlock].filter((cidr) => cidr !== undefined);
+    this.resource = new VpnGateway(this, "Default", {
+      provider: props.provider,
+      lifecycle: lifecycle(props),
+      vpnGatewayName: props.name ?? id,
+      description: props.description,
+      vpcId: props.vpc.id,
+      vswitchId: props.vswitches[0].id,
+      disasterRecoveryVswitchId: props.vswitches[1].id,
+      vpnType: "Normal",
+      networkType,
+      bandwidth: props.bandwidth ?? (networkType === GatewayNetworkType.PRIVATE ? 200 : 10),
+      enableIpsec: true,
+      enableSsl: false,
+      paymentType: charge.paymentType,
+      period: charge.months,
+      autoPay: charge.autoPay,
+      resourceGroupId: props.resourceGroupId,
+      tags: props.tags,
+    });
+    this.changes.add(this.resource);
+  }
+
+  get vpnGatewayId(): string {
+    return this.resource.id;
+  }
+
+  get activeIpsecAddress(): string {
+    return this.resource.internetIp;
+  }
+
+  get standbyIpsecAddress(): string {
+    return this.resource.disasterRecoveryInternetIp;
+  }
+}
+
+class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGateway {
+  readonly vpnGatewayId: string;
+  readonly activeIpsecAddress: string;
+  readonly standbyIpsecAddress: string;
+  readonly vpcCidrs: readonly string[];
+  readonly changes = new ChangeQueue();
+
+  constructor(scope: Construct, id: string, attributes: DualTunnelVpnGatewayAttributes) {
+    super(scope, id);
+    this.vpnGatewayId = attributes.vpnGatewayId;
+    this.activeIpsecAddress = attributes.activeIpsecAddress;
+    this.standbyIpsecAddress = attributes.standbyIpsecAddress;
+    this.vpcCidrs = attributes.vpcCidrs ?? [];
+  }
+}
+
+function lifecycle(props: DualTunnelVpnGatewayProps): TerraformResourceLifecycle | undefined {
+  if (!props.protect && props.ignoreChanges === undefined) return undefined;
+  return { preventDestroy: props.protect || undefined, ignoreChanges: props.ignoreChanges };
+}

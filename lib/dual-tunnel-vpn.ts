@@ -1,0 +1,159 @@
+// DualTunnelVpn: one site in one construct, the VPN gateway to the box, with the defaults that we would choose.
+import { TerraformProvider } from "cdktf";
+import { Construct } from "constructs";
+import { CustomerGatewayPair } from "./customer-gateway-pair";
+import { Charge, DualTunnelVpnGateway, GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
+import { AgentOptions } from "./host/agent-options";
+import { terraformName } from "./host/names";
+import { SshOptions } from "./host/ssh";
+import { IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
+import { SingleTunnelOptions, TunnelOptions } from "./ipsec/tunnel";
+import { StrongswanHost, UplinkOptions } from "./strongswan-host";
+import { VpcRef, VswitchRef } from "./structural";
+
+/** An uplink with the public address that the cloud sees for it. */
+export interface SiteUplinkOptions extends UplinkOptions {
+  /** The public address that the cloud sees for this uplink: the NAT's, or the interface's own. */
+  readonly egressIp: string;
+}
+
+/** A VPN gateway for a site to make. */
+export interface NewGatewayOptions {
+  /** The VPC to join. */
+  readonly vpc: VpcRef;
+  /** Two vSwitches of the VPC in two zones; the first is the active tunnel's. */
+  readonly vswitches: readonly [VswitchRef, VswitchRef];
+  /**
+   * Mbit/s.
+   * @default 10 (200 for a private gateway)
+   */
+  readonly bandwidth?: number;
+  /** @default GatewayNetworkType.PUBLIC */
+  readonly networkType?: GatewayNetworkType;
+  /** @default Charge.payAsYouGo() */
+  readonly charge?: Charge;
+  /** @default - the account's default resource group */
+  readonly resourceGroupId?: string;
+  /**
+   * Refuse every plan that would destroy the gateway.
+   * @default false
+   */
+  readonly protect?: boolean;
+}
+
+/** What a `DualTunnelVpn` is made from. */
+export interface DualTunnelVpnProps {
+  /**
+   * Short name of the site's connection, unique in its stack and on its box: 1 to 11 lower-case letters, digits and
+   * hyphens, first a letter. Everything made is named after it.
+   */
+  readonly name: string;
+  /** A VPN gateway that exists or that another site made, or what a new one is made from. */
+  readonly gateway: IDualTunnelVpnGateway | NewGatewayOptions;
+  /**
+   * CIDR blocks of the VPC that the data center reaches, 1 to 10.
+   * @default - the CIDR block of the gateway's VPC
+   */
+  readonly vpcCidrs?: readonly string[];
+  /** CIDR blocks of the data center that the VPC reaches, 1 to 10. */
+  readonly dataCenterCidrs: readonly string[];
+  /** The box's uplinks: one for both tunnels, or two, the active tunnel's first. */
+  readonly uplinks: readonly [SiteUplinkOptions] | readonly [SiteUplinkOptions, SiteUplinkOptions];
+  /** How Terraform reaches the box. */
+  readonly ssh: SshOptions;
+  /** @default RoutingMode.DESTINATION */
+  readonly routing?: RoutingMode;
+  /**
+   * Publish the routes to the VPC's system route table.
+   * @default true
+   */
+  readonly publishRoutes?: boolean;
+  /** @default - each option's own default */
+  readonly tunnels?: TunnelOptions;
+  /** @default - those of `tunnels` */
+  readonly activeTunnel?: SingleTunnelOptions;
+  /** @default - those of `tunnels` */
+  readonly standbyTunnel?: SingleTunnelOptions;
+  /**
+   * The cloud starts negotiating at once.
+   * @default true
+   */
+  readonly effectImmediately?: boolean;
+  /**
+   * MTU of the tunnels' interfaces in bytes.
+   * @default 1400
+   */
+  readonly mtu?: number;
+  /**
+   * Metric of the routes to the VPC on the box.
+   * @default 100
+   */
+  readonly routeMetric?: number;
+  /** @default - each option's own default */
+  readonly agent?: AgentOptions;
+  /**
+   * Tags of every cloud resource made.
+   * @default - none
+   */
+  readonly tags?: Readonly<Record<string, string>>;
+  /** @default - the stack's alicloud provider without an alias */
+  readonly provider?: TerraformProvider;
+}
+
+/** A data center joined to a VPC: VPN gateway, customer gateways, IPsec connection with routes, and the box. */
+export class DualTunnelVpn extends Construct {
+  readonly gateway: IDualTunnelVpnGateway;
+  readonly customerGateways: CustomerGatewayPair;
+  readonly connection: IpsecDualConnection;
+  readonly host: StrongswanHost;
+
+  constructor(scope: Construct, id: string, props: DualTunnelVpnProps) {
+    super(scope, id);
+    const prefix = terraformName(props.name);
+    const { tags, provider } = props;
+
+    if ("vpc" in props.gateway) {
+      const gateway = new DualTunnelVpnGateway(this, "gateway", { ...props.gateway, name: props.name, tags, provider });
+      gateway.resource.overrideLogicalId(`${prefix}_gateway`);
+      this.gateway = gateway;
+    } else {
+      this.gateway = props.gateway;
+    }
+
+    const [first, second] = props.uplinks;
+    this.customerGateways = new CustomerGatewayPair(this, "customer-gateways", {
+      name: props.name,
+      egressIps: second ? [first.egressIp, second.egressIp] : [first.egressIp],
+      tags,
+      provider,
+    });
+    this.customerGateways.resources.forEach((resource, index) =>
+      resource.overrideLogicalId(`${prefix}_customer_gateway_${index + 1}`),
+    );
+
+    this.connection = new IpsecDualConnection(this, "connection", {
+      gateway: this.gateway,
+      customerGateways: this.customerGateways,
+      name: props.name,
+      vpcCidrs: props.vpcCidrs,
+      dataCenterCidrs: props.dataCenterCidrs,
+      routing: props.routing,
+      publishRoutes: props.publishRoutes,
+      tunnels: props.tunnels,
+      activeTunnel: props.activeTunnel,
+      standbyTunnel: props.standbyTunnel,
+      effectImmediately: props.effectImmediately,
+      tags,
+      provider,
+    });
+
+    this.host = new StrongswanHost(this, "box", {
+      connection: this.connection,
+      uplinks: props.uplinks,
+      ssh: props.ssh,
+      mtu: props.mtu,
+      routeMetric: props.routeMetric,
+      agent: props.agent,
+    });
+  }
+}

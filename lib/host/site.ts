@@ -1,0 +1,74 @@
+// site.json: what the programs on the box need to know about the connection. No secret is in it.
+// docs/architecture.md shows it; assets/dual_tunnel_vpn/site.py reads it.
+import { Tunnel } from "../ipsec/tunnel";
+import { AgentOptions } from "./agent-options";
+import { derivedNumber, tunnelName } from "./names";
+
+/** An uplink as the box sees it. */
+export interface SiteUplink {
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly device?: string;
+}
+
+/** What site.json is made from. */
+export interface Site {
+  readonly name: string;
+  readonly vpcCidrs: readonly string[];
+  readonly dataCenterCidrs: readonly string[];
+  readonly mtu: number;
+  readonly mss: number;
+  readonly routeMetric: number;
+  readonly uplinks: readonly SiteUplink[];
+  readonly tunnels: readonly [Tunnel, Tunnel];
+  readonly agent: AgentOptions;
+}
+
+/** Renders site.json. Terraform tokens pass through: none of what may hold one needs escaping in JSON. */
+export function renderSite(site: Site): string {
+  const content = {
+    version: 1,
+    name: site.name,
+    vpcCidrs: site.vpcCidrs,
+    dataCenterCidrs: site.dataCenterCidrs,
+    mtu: site.mtu,
+    mss: site.mss,
+    routeMetric: site.routeMetric,
+    uplinks: site.uplinks.map((uplink, index) => {
+      const number = index === 0 ? 1 : 2;
+      return {
+        number,
+        address: uplink.address,
+        prefixLength: uplink.prefixLength,
+        gateway: uplink.gateway,
+        device: uplink.device ?? null,
+        table: derivedNumber(site.name, number),
+        mark: derivedNumber(site.name, number),
+      };
+    }),
+    tunnels: site.tunnels.map((tunnel) => ({
+      number: tunnel.number,
+      role: tunnel.role,
+      uplink: Math.min(tunnel.number, site.uplinks.length),
+      connection: tunnelName(site.name, tunnel.number),
+      child: tunnelName(site.name, tunnel.number),
+      interface: tunnelName(site.name, tunnel.number),
+      ifId: derivedNumber(site.name, tunnel.number),
+      ipsecAddress: tunnel.ipsecAddress,
+      localId: tunnel.peerId,
+      remoteId: tunnel.cloudId,
+    })),
+    agent: {
+      probeIntervalMs: site.agent.probeIntervalMs ?? 100,
+      probeMisses: site.agent.probeMisses ?? 6,
+      holdSeconds: site.agent.holdSeconds ?? 5,
+      vpcProbeAddresses: site.agent.vpcProbeAddresses ?? [],
+      mechanisms: {
+        outerMove: site.agent.outerMove ?? true,
+        deleteByOtherUplink: site.agent.deleteByOtherUplink ?? true,
+      },
+    },
+  };
+  return JSON.stringify(content, null, 2) + "\n";
+}

@@ -1,0 +1,152 @@
+// How Terraform reaches a box over SSH, and how that is written in a provisioner's `connection`:
+// once from the stack's values, once from `self.input` for the provisioner that runs at destroy.
+import { SSHProvisionerConnection, Token } from "cdktf";
+
+/** The host key that the box must show. */
+export class HostKey {
+  /**
+   * The box's ECDSA host key; where a box has one, Terraform's SSH client compares no other kind.
+   *
+   * @param publicKey `ecdsa-sha2-nistp256 AAAA…`, as `ssh-keyscan -t ecdsa BOX` prints it after the name, or a token
+   */
+  static ecdsa(publicKey: string): HostKey {
+    return new HostKey(publicKey.trim().split(/\s+/).slice(0, 2).join(" "));
+  }
+
+  /** Take any key: whoever answers at the box's address receives the pre-shared keys. For labs; synth warns. */
+  static unchecked(): HostKey {
+    return new HostKey("");
+  }
+
+  private constructor(
+    /** The key, or nothing when it is not checked. */
+    readonly publicKey: string,
+  ) {}
+}
+
+/** A machine on the way to the box. */
+export interface BastionOptions {
+  /** Name or address. */
+  readonly host: string;
+  /** @default 22 */
+  readonly port?: number;
+  /** @default - the box's user */
+  readonly user?: string;
+  /**
+   * Path of a private key file on the machine that runs Terraform.
+   * @default - the box's private key
+   */
+  readonly privateKeyPath?: string;
+  /** The key that the bastion must show. */
+  readonly hostKey: HostKey;
+}
+
+/** How Terraform reaches the box. */
+export interface SshOptions {
+  /** Name or address of the box. */
+  readonly host: string;
+  /** @default 22 */
+  readonly port?: number;
+  /**
+   * Who logs in: root, or someone whom sudo asks no password of.
+   * @default root
+   */
+  readonly user?: string;
+  /**
+   * Path of a private key file on the machine that runs Terraform; `~` is its home directory. A key's content cannot be
+   * given: Terraform keeps nothing secret for the provisioner that runs at destroy.
+   * @default - the SSH agent
+   */
+  readonly privateKeyPath?: string;
+  /** The key that the box must show. */
+  readonly hostKey: HostKey;
+  /**
+   * How long Terraform tries to reach the box, for example `30s` or `2m`.
+   * @default 50s
+   */
+  readonly timeout?: string;
+  /** @default - none: the box is reached directly */
+  readonly bastion?: BastionOptions;
+}
+
+/** The SSH connection as plain values, all present, so that a destroy-time provisioner can rely on each. */
+export interface SshInput {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly private_key_path: string;
+  readonly host_key: string;
+  readonly timeout: string;
+  readonly bastion_host: string;
+  readonly bastion_port: number;
+  readonly bastion_user: string;
+  readonly bastion_private_key_path: string;
+  readonly bastion_host_key: string;
+}
+
+/** Flattens the options; what is absent is empty text. */
+export function sshInput(ssh: SshOptions): SshInput {
+  return {
+    host: ssh.host,
+    port: ssh.port ?? 22,
+    user: ssh.user ?? "root",
+    private_key_path: ssh.privateKeyPath ?? "",
+    host_key: ssh.hostKey.publicKey,
+    timeout: ssh.timeout ?? "50s",
+    bastion_host: ssh.bastion?.host ?? "",
+    bastion_port: ssh.bastion?.port ?? 22,
+    bastion_user: ssh.bastion?.user ?? ssh.user ?? "root",
+    bastion_private_key_path: ssh.bastion?.privateKeyPath ?? ssh.privateKeyPath ?? "",
+    bastion_host_key: ssh.bastion?.hostKey.publicKey ?? "",
+  };
+}
+
+/** `connection` of a provisioner that runs at create. */
+export function connectionFrom(ssh: SshOptions): SSHProvisionerConnection {
+  const input = sshInput(ssh);
+  const withKey = ssh.privateKeyPath !== undefined;
+  return {
+    type: "ssh",
+    host: ssh.host,
+    port: input.port,
+    user: input.user,
+    timeout: input.timeout,
+    agent: withKey ? "false" : "true",
+    privateKey: withKey ? keyFile(input.private_key_path) : undefined,
+    hostKey: ssh.hostKey.publicKey || undefined,
+    ...(ssh.bastion && {
+      bastionHost: ssh.bastion.host,
+      bastionPort: input.bastion_port,
+      bastionUser: input.bastion_user,
+      bastionPrivateKey: input.bastion_private_key_path ? keyFile(input.bastion_private_key_path) : undefined,
+      bastionHostKey: ssh.bastion.hostKey.publicKey || undefined,
+    }),
+  };
+}
+
+/** `connection` of a provisioner that runs at destroy: it may refer to nothing but `self`. */
+export function connectionFromSelf(): SSHProvisionerConnection {
+  const self = (field: keyof SshInput) => `\${self.input.${field}}`;
+  const unlessEmpty = (field: keyof SshInput) => `\${self.input.${field} == "" ? null : self.input.${field}}`;
+  const keyUnlessEmpty = (field: keyof SshInput) =>
+    `\${self.input.${field} == "" ? null : file(pathexpand(self.input.${field}))}`;
+  return {
+    type: "ssh",
+    host: self("host"),
+    port: Token.asNumber(self("port")),
+    user: self("user"),
+    timeout: self("timeout"),
+    agent: `\${self.input.private_key_path == ""}`,
+    privateKey: keyUnlessEmpty("private_key_path"),
+    hostKey: unlessEmpty("host_key"),
+    bastionHost: unlessEmpty("bastion_host"),
+    bastionPort: Token.asNumber(self("bastion_port")),
+    bastionUser: unlessEmpty("bastion_user"),
+    bastionPrivateKey: keyUnlessEmpty("bastion_private_key_path"),
+    bastionHostKey: unlessEmpty("bastion_host_key"),
+  };
+}
+
+function keyFile(path: string): string {
+  return Token.isUnresolved(path) ? `\${file(pathexpand(${path}))}` : `\${file(pathexpand(${JSON.stringify(path)}))}`;
+}

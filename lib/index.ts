@@ -1,0 +1,14 @@
+// The library's surface: everything that a stack imports from "cdktf-alicloud-dual-tunnel-vpn".
+export * from "./customer-gateway-pair";
+export * from "./dual-tunnel-vpn";
+export * from "./dual-tunnel-vpn-gateway";
+export type { AgentOptions } from "./host/agent-options";
+export { HostKey } from "./host/ssh";
+export type { BastionOptions, SshOptions } from "./host/ssh";
+export * from "./ipsec-dual-connection";
+export { DhGroup, Encryption, IkeMode, IkeVersion, Integrity, Pfs } from "./ipsec/algorithms";
+export { PreSharedKey } from "./ipsec/pre-shared-key";
+export type { EspOptions, IkeOptions, SingleTunnelOptions, Tunnel, TunnelOptions, TunnelRole } from "./ipsec/tunnel";
+export * from "./strongswan-host";
+export type { VpcRef, VswitchRef } from "./structural";
+export { synth } from "./synth";

@@ -1,0 +1,118 @@
+// A tunnel's pre-shared key: where it comes from, and the characters that both ends accept.
+// No function here returns or prints the key as text in an error.
+import { Fn, IResolvable, TerraformVariable, Token } from "cdktf";
+import { Construct } from "constructs";
+
+/** The punctuation that a key may hold beside letters and digits (CreateVpnConnection, `Psk`; no space, double quote or backslash). */
+export const PSK_PUNCTUATION = "~!`@#$%^&*()_-+={}[]|;:',.<>/?";
+
+// `]` comes first and `-` last so that the class needs no backslash: Terraform reads the same text inside a quoted string.
+const PSK_PATTERN = "^[]A-Za-z0-9~!`@#$%^&*()_+={}[|;:',.<>/?-]{1,100}$";
+
+const ALLOWED = new Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + PSK_PUNCTUATION);
+
+/** What is wrong with a key, as the end of a sentence that never holds the key; undefined when nothing is. */
+export function pskProblem(key: string): string | undefined {
+  if (key.length < 1 || key.length > 100) return `has ${key.length} characters; give 1 to 100`;
+  const position = [...key].findIndex((character) => !ALLOWED.has(character));
+  if (position < 0) return undefined;
+  return `has a character that Alibaba Cloud refuses (the ${ordinal(position + 1)}); use letters, digits and ${PSK_PUNCTUATION}`;
+}
+
+function ordinal(n: number): string {
+  const ending = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
+  return `${n}${ending}`;
+}
+
+/**
+ * A pre-shared key, always as a Terraform expression that Terraform treats as sensitive.
+ *
+ * Without one, a connection declares a sensitive variable for each tunnel: `<name>_psk_active`, `<name>_psk_standby`.
+ */
+export class PreSharedKey {
+  /**
+   * A Terraform variable of yours. Terraform treats the key as sensitive whether or not the variable says so.
+   *
+   * @param variable a variable of type string
+   */
+  static fromVariable(variable: TerraformVariable): PreSharedKey {
+    return new PreSharedKey(
+      variable.sensitive === true ? variable.stringValue : sensitive(variable.stringValue),
+      undefined,
+      false,
+    );
+  }
+
+  /**
+   * Any Terraform expression: a data source of a secret store, another resource's attribute.
+   *
+   * @param expression a token, for example `secret.secretData`; literal text is refused at synth
+   */
+  static fromToken(expression: string): PreSharedKey {
+    if (!Token.isUnresolved(expression)) {
+      return new PreSharedKey(
+        "",
+        "is literal text; give a Terraform variable, or unwrap it by PreSharedKey.unsafeLiteral",
+        true,
+      );
+    }
+    return new PreSharedKey(sensitive(expression), undefined, false);
+  }
+
+  /**
+   * Literal text. It ends up readable in your code, in cdktf.out and in every copy of both: for tests and labs.
+   *
+   * @param key 1 to 100 letters, digits and ~!`@#$%^&*()_-+={}[]|;:',.<>/?
+   */
+  static unsafeLiteral(key: string): PreSharedKey {
+    if (Token.isUnresolved(key)) return PreSharedKey.fromToken(key);
+    return new PreSharedKey(sensitive(Fn.rawString(key)), pskProblem(key), true);
+  }
+
+  /**
+   * Declares a sensitive Terraform variable.
+   *
+   * @param scope the construct that owns the variable
+   * @param id the construct's id
+   * @param variableName the variable's name; letters, digits and underscores, so that a shell can export TF_VAR_<name>
+   * @param description what the key is for
+   */
+  static declareVariable(scope: Construct, id: string, variableName: string, description: string): PreSharedKey {
+    const variable = new TerraformVariable(scope, id, {
+      type: "string",
+      sensitive: true,
+      nullable: false,
+      description,
+    });
+    variable.overrideLogicalId(variableName);
+    return new PreSharedKey(variable.stringValue, undefined, false);
+  }
+
+  /**
+   * The check of length and characters at plan, as a condition of a resource: a variable's own validation would print
+   * the key, sensitive or not. Literal text is checked at synth and has none: Terraform quotes a failing condition.
+   *
+   * @param what names the key in the message
+   */
+  preconditions(what: string): { condition: IResolvable; errorMessage: string }[] {
+    if (this.isLiteral) return [];
+    return [
+      {
+        condition: Fn.can(Fn.regex(PSK_PATTERN, this.expression)),
+        errorMessage: `${what} must have 1 to 100 letters, digits and ${PSK_PUNCTUATION} (no space, double quote or backslash).`,
+      },
+    ];
+  }
+
+  private constructor(
+    /** The key as a Terraform expression. */
+    readonly expression: string,
+    /** What is wrong with the key, as the end of a sentence without the key. */
+    readonly problem: string | undefined,
+    private readonly isLiteral: boolean,
+  ) {}
+}
+
+function sensitive(expression: string): string {
+  return Token.asString(Fn.sensitive(expression));
+}

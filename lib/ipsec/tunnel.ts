@@ -1,0 +1,199 @@
+// The one model of a tunnel: options with their defaults, checks, and what each end is to be told.
+// Alibaba's fields and swanctl's text are both made from a `Tunnel`; neither is ever written by hand.
+import { Token } from "cdktf";
+import { DhGroup, Encryption, IkeMode, IkeVersion, Integrity, Pfs, WEAKNESSES } from "./algorithms";
+import { PreSharedKey } from "./pre-shared-key";
+
+/** The IKE phase of a tunnel. */
+export interface IkeOptions {
+  /** @default IkeVersion.V2 */
+  readonly version?: IkeVersion;
+  /**
+   * Only IKEv1 has a choice.
+   * @default IkeMode.MAIN
+   */
+  readonly mode?: IkeMode;
+  /** @default Encryption.AES_256 */
+  readonly encryption?: Encryption;
+  /** @default Integrity.SHA_256 */
+  readonly integrity?: Integrity;
+  /** @default DhGroup.GROUP_14 */
+  readonly dhGroup?: DhGroup;
+  /**
+   * Lifetime of the IKE_SA in seconds, 60 to 86400; the box rekeys at 80 to 90 % of it.
+   * @default 86400
+   */
+  readonly lifetimeSeconds?: number;
+}
+
+/** The ESP phase of a tunnel. */
+export interface EspOptions {
+  /** @default Encryption.AES_256 */
+  readonly encryption?: Encryption;
+  /** @default Integrity.SHA_256 */
+  readonly integrity?: Integrity;
+  /** @default Pfs.GROUP_14 */
+  readonly pfs?: Pfs;
+  /**
+   * Lifetime of the CHILD_SA in seconds, 60 to 86400, at most the IKE lifetime; the box rekeys at 80 to 90 % of it.
+   * @default 86400
+   */
+  readonly lifetimeSeconds?: number;
+}
+
+/** What can be chosen for a tunnel, or for both tunnels of a connection. */
+export interface TunnelOptions {
+  /** @default - each option's own default */
+  readonly ike?: IkeOptions;
+  /** @default - each option's own default */
+  readonly esp?: EspOptions;
+  /**
+   * Dead peer detection, at both ends.
+   * @default true
+   */
+  readonly dpd?: boolean;
+  /**
+   * NAT traversal (ESP in UDP 4500) at both ends; needed behind NAT.
+   * @default true
+   */
+  readonly natTraversal?: boolean;
+}
+
+/** What can be chosen for one tunnel only. */
+export interface SingleTunnelOptions extends TunnelOptions {
+  /**
+   * The pre-shared key.
+   * @default - a sensitive variable `<name>_psk_active` or `<name>_psk_standby`
+   */
+  readonly preSharedKey?: PreSharedKey;
+  /**
+   * Identity of the cloud's end (`LocalId` of the API): an IP address, or a name of letters, digits and . _ - @.
+   * @default - the tunnel's IPsec address
+   */
+  readonly cloudId?: string;
+  /**
+   * Identity of the data center's end (`RemoteId` of the API), in the same form.
+   * @default - the tunnel's egress IP
+   */
+  readonly peerId?: string;
+}
+
+/** The active tunnel carries traffic while it lives; the standby tunnel is up and takes over. */
+export type TunnelRole = "active" | "standby";
+
+/** A tunnel with every choice made: what both ends are configured from. */
+export interface Tunnel {
+  /** 1 for the active tunnel, 2 for the standby tunnel. */
+  readonly number: 1 | 2;
+  readonly role: TunnelRole;
+  readonly ike: Required<IkeOptions>;
+  readonly esp: Required<EspOptions>;
+  readonly dpd: boolean;
+  readonly natTraversal: boolean;
+  readonly preSharedKey: PreSharedKey;
+  /** Public address of the VPN gateway for this tunnel; known only after the gateway exists. */
+  readonly ipsecAddress: string;
+  /** The address that the cloud sees for the data center's end of this tunnel. */
+  readonly egressIp: string;
+  readonly cloudId: string;
+  readonly peerId: string;
+}
+
+/** The longest lifetime that the API takes, in seconds (CreateVpnConnection, `IkeLifetime` and `IpsecLifetime`). */
+export const LONGEST_LIFETIME = 86400;
+/** The shortest lifetime that we accept, in seconds: below it a lossy line spends its time rekeying. */
+export const SHORTEST_LIFETIME = 60;
+
+/** Options of the connection, overridden by options of one tunnel, filled up with defaults. */
+export function chooseTunnelOptions(
+  common: TunnelOptions = {},
+  own: TunnelOptions = {},
+): Pick<Tunnel, "ike" | "esp" | "dpd" | "natTraversal"> {
+  return {
+    ike: {
+      version: own.ike?.version ?? common.ike?.version ?? IkeVersion.V2,
+      mode: own.ike?.mode ?? common.ike?.mode ?? IkeMode.MAIN,
+      encryption: own.ike?.encryption ?? common.ike?.encryption ?? Encryption.AES_256,
+      integrity: own.ike?.integrity ?? common.ike?.integrity ?? Integrity.SHA_256,
+      dhGroup: own.ike?.dhGroup ?? common.ike?.dhGroup ?? DhGroup.GROUP_14,
+      lifetimeSeconds: own.ike?.lifetimeSeconds ?? common.ike?.lifetimeSeconds ?? LONGEST_LIFETIME,
+    },
+    esp: {
+      encryption: own.esp?.encryption ?? common.esp?.encryption ?? Encryption.AES_256,
+      integrity: own.esp?.integrity ?? common.esp?.integrity ?? Integrity.SHA_256,
+      pfs: own.esp?.pfs ?? common.esp?.pfs ?? Pfs.GROUP_14,
+      lifetimeSeconds: own.esp?.lifetimeSeconds ?? common.esp?.lifetimeSeconds ?? LONGEST_LIFETIME,
+    },
+    dpd: own.dpd ?? common.dpd ?? true,
+    natTraversal: own.natTraversal ?? common.natTraversal ?? true,
+  };
+}
+
+const ID_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9._@-]{0,99}$/;
+
+/** All that is wrong with a tunnel, each a sentence. */
+export function tunnelProblems(tunnel: Tunnel): string[] {
+  const where = `${tunnel.role} tunnel`;
+  const problems: string[] = [];
+  const oneOf = (what: string, value: string, allowed: Record<string, string>) => {
+    const words = Object.values(allowed);
+    if (!words.includes(value))
+      problems.push(`${where}: ${what} ${value} is not offered; choose one of ${words.join(", ")}.`);
+  };
+  oneOf("ike.version", tunnel.ike.version, IkeVersion);
+  oneOf("ike.mode", tunnel.ike.mode, IkeMode);
+  oneOf("ike.encryption", tunnel.ike.encryption, Encryption);
+  oneOf("ike.integrity", tunnel.ike.integrity, Integrity);
+  oneOf("ike.dhGroup", tunnel.ike.dhGroup, DhGroup);
+  oneOf("esp.encryption", tunnel.esp.encryption, Encryption);
+  oneOf("esp.integrity", tunnel.esp.integrity, Integrity);
+  oneOf("esp.pfs", tunnel.esp.pfs, Pfs);
+  if (tunnel.ike.version === IkeVersion.V2 && tunnel.ike.mode === IkeMode.AGGRESSIVE) {
+    problems.push(`${where}: ike.mode aggressive exists in IKEv1 only; leave ike.mode out or choose IkeVersion.V1.`);
+  }
+  const lifetime = (what: string, seconds: number) => {
+    if (Number.isInteger(seconds) && seconds >= SHORTEST_LIFETIME && seconds <= LONGEST_LIFETIME) return true;
+    const given = Token.isUnresolved(seconds) ? "is not known before apply" : `is ${seconds}`;
+    problems.push(
+      `${where}: ${what} ${given}; give a whole number of seconds from ${SHORTEST_LIFETIME} to ${LONGEST_LIFETIME}.`,
+    );
+    return false;
+  };
+  const ikeOk = lifetime("ike.lifetimeSeconds", tunnel.ike.lifetimeSeconds);
+  const espOk = lifetime("esp.lifetimeSeconds", tunnel.esp.lifetimeSeconds);
+  if (ikeOk && espOk && tunnel.ike.lifetimeSeconds < tunnel.esp.lifetimeSeconds) {
+    problems.push(
+      `${where}: ike.lifetimeSeconds ${tunnel.ike.lifetimeSeconds} is shorter than esp.lifetimeSeconds ${tunnel.esp.lifetimeSeconds}; ` +
+        `make the IKE lifetime at least as long as the ESP lifetime.`,
+    );
+  }
+  for (const [what, id] of [
+    ["cloudId", tunnel.cloudId],
+    ["peerId", tunnel.peerId],
+  ]) {
+    if (!Token.isUnresolved(id) && !ID_PATTERN.test(id)) {
+      problems.push(
+        `${where}: ${what} "${id}" cannot be an identity at both ends; use an IP address, or 1 to 100 letters, digits and . _ - @ that start with a letter, a digit or _.`,
+      );
+    }
+  }
+  if (tunnel.preSharedKey.problem) problems.push(`${where}: preSharedKey ${tunnel.preSharedKey.problem}.`);
+  return problems;
+}
+
+/** A sentence for each weak choice of a tunnel, naming the risk. */
+export function tunnelWarnings(tunnel: Tunnel): string[] {
+  const choices: [string, string, boolean?][] = [
+    ["ike.version", tunnel.ike.version],
+    ["ike.mode", tunnel.ike.mode],
+    ["ike.encryption", tunnel.ike.encryption],
+    ["ike.integrity", tunnel.ike.integrity],
+    ["ike.dhGroup", tunnel.ike.dhGroup],
+    ["esp.encryption", tunnel.esp.encryption],
+    ["esp.integrity", tunnel.esp.integrity],
+    ["esp.pfs", tunnel.esp.pfs],
+  ];
+  return choices
+    .filter(([, value]) => value in WEAKNESSES)
+    .map(([what, value]) => `${tunnel.role} tunnel: ${what} ${value} is weak: ${WEAKNESSES[value]}.`);
+}

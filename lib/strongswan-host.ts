@@ -1,0 +1,189 @@
+// StrongswanHost: the box in the data center. It renders every file that the box needs from a connection's tunnels
+// and puts them there over SSH; docs/architecture.md says what arrives and in which order.
+import { Resource } from "@cdktf/provider-null/lib/resource";
+import {
+  Annotations,
+  dependable,
+  FileProvisioner,
+  Fn,
+  RemoteExecProvisioner,
+  TerraformLocal,
+  TerraformStack,
+  Token,
+} from "cdktf";
+import { Construct } from "constructs";
+import { AgentOptions } from "./host/agent-options";
+import { assetsOf } from "./host/assets";
+import { terraformName } from "./host/names";
+import { renderSite, SiteUplink } from "./host/site";
+import { connectionFrom, connectionFromSelf, sshInput, SshOptions } from "./host/ssh";
+import { renderConnection, renderSecrets } from "./host/swanctl";
+import { TerraformData } from "./host/terraform-data";
+import { IIpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
+
+/** A network interface of the box towards the internet. */
+export interface UplinkOptions {
+  /** The interface's address with its prefix length, as `ip address` prints it: `172.16.1.93/24`. */
+  readonly address: string;
+  /** The next router on this uplink, in the same network. */
+  readonly gateway: string;
+  /**
+   * The interface's name, for example `eth0`.
+   * @default - found on the box by the address
+   */
+  readonly device?: string;
+}
+
+/** What a `StrongswanHost` is made from. */
+export interface StrongswanHostProps {
+  /** The connection whose other end the box is. */
+  readonly connection: IIpsecDualConnection;
+  /** One uplink for both tunnels, or two: the active tunnel's first. */
+  readonly uplinks: readonly [UplinkOptions] | readonly [UplinkOptions, UplinkOptions];
+  /** How Terraform reaches the box. */
+  readonly ssh: SshOptions;
+  /**
+   * MTU of the tunnels' interfaces in bytes, 576 to 1438: what is left of 1500 after the worst case of ESP in UDP is 1406.
+   * @default 1400
+   */
+  readonly mtu?: number;
+  /**
+   * Metric of the routes to the VPC on the box, 1 to 4294967295.
+   * @default 100
+   */
+  readonly routeMetric?: number;
+  /** @default - each option's own default */
+  readonly agent?: AgentOptions;
+}
+
+const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
+
+/** Shell: what makes a command run as root, for root and for everyone else. */
+const AS_ROOT = '$(test "$(id -u)" -eq 0 || echo sudo -n)';
+
+const REFUSE_WITHOUT_ROOT =
+  'test "$(id -u)" -eq 0 || sudo -n true 2>/dev/null || ' +
+  '{ echo "dual-tunnel-vpn: $(id -un) cannot become root on this box by sudo without a password; log in as root, or allow it in /etc/sudoers."; exit 1; }';
+
+type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy" };
+
+/** A box that runs strongSwan as the other end of a connection. */
+export class StrongswanHost extends Construct {
+  /** The `terraform_data` whose destruction uninstalls the connection from the box. */
+  readonly presence: TerraformData;
+  /** The `null_resource` that installs and configures. */
+  readonly configuration: Resource;
+
+  constructor(scope: Construct, id: string, props: StrongswanHostProps) {
+    super(scope, id);
+    const { connection } = props;
+    const name = connection.name;
+    const prefix = terraformName(name);
+    const uplinks = props.uplinks.map(siteUplink);
+    const byPolicy = connection.routing === RoutingMode.POLICY;
+    const mtu = props.mtu ?? 1400;
+
+    const site = this.file(
+      `${prefix}_site_json`,
+      renderSite({
+        name,
+        vpcCidrs: connection.vpcCidrs,
+        dataCenterCidrs: connection.dataCenterCidrs,
+        mtu,
+        mss: mtu - 40,
+        routeMetric: props.routeMetric ?? 100,
+        uplinks,
+        tunnels: connection.tunnels,
+        agent: props.agent ?? {},
+      }),
+    );
+    const connections = connection.tunnels.map((tunnel) =>
+      this.file(
+        `${prefix}_tunnel_${tunnel.number}_conf`,
+        renderConnection(tunnel, {
+          name,
+          localAddress: uplinks[Math.min(tunnel.number, uplinks.length) - 1].address,
+          localSelectors: byPolicy ? connection.dataCenterCidrs : ["0.0.0.0/0"],
+          remoteSelectors: byPolicy ? connection.vpcCidrs : ["0.0.0.0/0"],
+        }),
+      ),
+    );
+    const secrets = connection.tunnels.map((tunnel) =>
+      this.file(`${prefix}_secrets_${tunnel.number}_conf`, renderSecrets(tunnel, name)),
+    );
+    const assets = assetsOf(TerraformStack.of(this));
+
+    const uninstall: AtDestroy = {
+      type: "remote-exec",
+      when: "destroy",
+      connection: connectionFromSelf(),
+      // Where the installation never came so far as to install the command there is nothing to undo.
+      inline: [`test ! -e ${COMMAND} || ${AS_ROOT} ${COMMAND} uninstall \${self.input.name}`],
+    };
+    this.presence = new TerraformData(this, "presence", {
+      input: { name, ...sshInput(props.ssh) },
+      triggersReplace: [name],
+      provisioners: [uninstall],
+    });
+    this.presence.overrideLogicalId(`${prefix}_box_presence`);
+
+    const staging = `.dual-tunnel-vpn/${name}`;
+    const via = { connection: connectionFrom(props.ssh) };
+    const put = (destination: string, content: string): FileProvisioner => ({
+      type: "file",
+      content,
+      destination: `${staging}/${destination}`,
+      ...via,
+    });
+    const provisioners: (FileProvisioner | RemoteExecProvisioner)[] = [
+      {
+        type: "remote-exec",
+        inline: [REFUSE_WITHOUT_ROOT, `rm -rf ${staging} && umask 077 && mkdir -p ${staging}/assets`],
+        ...via,
+      },
+      { type: "file", source: `\${path.module}/${assets.path}/`, destination: `${staging}/assets`, ...via },
+      put("site.json", site),
+      put("tunnel-1.conf", connections[0]),
+      put("tunnel-2.conf", connections[1]),
+      put("secrets-1.conf", secrets[0]),
+      put("secrets-2.conf", secrets[1]),
+      {
+        type: "remote-exec",
+        // The staged secrets go whatever the outcome; the exit status is the installer's.
+        inline: [
+          `${AS_ROOT} sh ${staging}/assets/install.sh apply ${staging}; status=$?; rm -rf ${staging}; rmdir .dual-tunnel-vpn 2>/dev/null; exit $status`,
+        ],
+        ...via,
+      },
+    ];
+    this.configuration = new Resource(this, "configuration", {
+      triggers: {
+        // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
+        delivered: Token.asString(Fn.sha256(Fn.jsonencode([assets.assetHash, site, ...connections, ...secrets]))),
+      },
+      provisioners,
+    });
+    this.configuration.dependsOn = [this.presence, ...connection.cloudResources].map((resource) =>
+      dependable(resource),
+    );
+    this.configuration.overrideLogicalId(`${prefix}_configure_box_over_ssh`);
+
+    if (props.ssh.hostKey.publicKey === "" || props.ssh.bastion?.hostKey.publicKey === "") {
+      Annotations.of(this).addWarning(
+        "ssh.hostKey is not checked: whoever answers at that address receives the pre-shared keys; give HostKey.ecdsa.",
+      );
+    }
+  }
+
+  /** A rendered file as a Terraform local, so that the provisioner and the change trigger refer to one text. */
+  private file(name: string, content: string): string {
+    const local = new TerraformLocal(this, name, content);
+    local.overrideLogicalId(name);
+    return local.asString;
+  }
+}
+
+function siteUplink(uplink: UplinkOptions): SiteUplink {
+  const [address, prefixLength] = uplink.address.split("/");
+  return { address, prefixLength: Number(prefixLength), gateway: uplink.gateway, device: uplink.device };
+}

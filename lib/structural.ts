@@ -1,0 +1,32 @@
+// Inputs that any bindings' resources, data sources or plain objects fit, and how to see through their tokens:
+// a generated class answers `cidrBlock` with a token but keeps the literal that it was given in `cidrBlockInput`.
+import { Token } from "cdktf";
+
+/** A VPC: an `alicloud_vpc` resource or data source of any bindings, or its plain facts. */
+export interface VpcRef {
+  readonly id: string;
+  /** The VPC's primary CIDR block; without it checks against the VPC's addresses are left to Alibaba Cloud. */
+  readonly cidrBlock?: string;
+}
+
+/** A vSwitch: an `alicloud_vswitch` resource of any bindings, or its plain facts. */
+export interface VswitchRef {
+  readonly id: string;
+  /** The zone's id, for example `ap-southeast-1a`. */
+  readonly zoneId?: string;
+}
+
+/** The literal value of an attribute, or undefined when it is known only to Terraform. */
+export function literal(of: object, attribute: string): string | undefined {
+  const bag = of as Record<string, unknown>;
+  for (const key of [attribute, `${attribute}Input`]) {
+    const value = bag[key];
+    if (typeof value === "string" && !Token.isUnresolved(value)) return value;
+  }
+  return undefined;
+}
+
+/** Whether a value is a literal, not a Terraform token. */
+export function isLiteral(value: unknown): boolean {
+  return !Token.isUnresolved(value);
+}
