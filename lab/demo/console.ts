@@ -9,7 +9,15 @@ export class Console {
   private readonly client: VpcClient;
 
   constructor(endpoint: string) {
-    this.client = new VpcClient(new Config({ ...DUMMY_KEYS, endpoint, protocol: "HTTP", regionId: REGION }) as never);
+    this.client = new VpcClient(
+      new Config({
+        accessKeyId: DUMMY_KEYS.accessKey,
+        accessKeySecret: DUMMY_KEYS.secretKey,
+        endpoint,
+        protocol: "HTTP",
+        regionId: REGION,
+      }) as never,
+    );
   }
 
   /** Changes the active tunnel's PSK of the only connection; waits until the API says that it is done. */

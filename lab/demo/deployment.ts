@@ -3,7 +3,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { assertEmulated, DUMMY_KEYS, scrubbedEnvironment } from "../terraform/terraform";
-import { spawnBound } from "../process";
+import { runBound } from "../process";
 
 const root = path.resolve(__dirname, "../..");
 
@@ -94,45 +94,28 @@ export class Deployment {
     return path.join(this.options.directory, "config.json");
   }
 
-  private run(args: string[]): Promise<CommandOutput> {
+  private async run(args: string[]): Promise<CommandOutput> {
     const began = Date.now();
-    const child = spawnBound(process.execPath, [require.resolve("cdktf-cli/bundle/bin/cdktf"), ...args], {
-      cwd: this.options.directory,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: {
-        ...scrubbedEnvironment(),
-        ...this.options.providerEnv,
-        TS_NODE_PROJECT: path.join(root, "tsconfig.json"),
-        DUAL_TUNNEL_VPN_CONFIG: this.configFile,
-        FORCE_COLOR: "0",
-        NO_COLOR: "1",
-        TF_CLI_ARGS: "-no-color",
-        ...Object.fromEntries(Object.entries(this.variables).map(([name, value]) => [`TF_VAR_${name}`, value])),
+    const { status, stdout, stderr } = await runBound(
+      process.execPath,
+      [require.resolve("cdktf-cli/bundle/bin/cdktf"), ...args],
+      {
+        cwd: this.options.directory,
+        env: {
+          ...scrubbedEnvironment(),
+          ...this.options.providerEnv,
+          TS_NODE_PROJECT: path.join(root, "tsconfig.json"),
+          DUAL_TUNNEL_VPN_CONFIG: this.configFile,
+          FORCE_COLOR: "0",
+          TF_CLI_ARGS: "-no-color",
+          ...Object.fromEntries(Object.entries(this.variables).map(([name, value]) => [`TF_VAR_${name}`, value])),
+        },
+        onLine: this.options.onLine,
       },
-    });
-    let text = "";
-    let partial = "";
-    const take = (chunk: Buffer) => {
-      text += chunk.toString();
-      const lines = (partial + chunk.toString()).split("\n");
-      partial = lines.pop() ?? "";
-      for (const line of lines) this.options.onLine?.(line);
-    };
-    child.stdout?.on("data", take);
-    child.stderr?.on("data", take);
-    return new Promise((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (code, signal) => {
-        const log = path.join(this.options.directory, `${args[0]}.log`);
-        fs.appendFileSync(log, text);
-        if (code === 0) resolve({ text, seconds: (Date.now() - began) / 1000 });
-        else
-          reject(
-            new CommandFailed(
-              `cdktf ${args[0]} ended with ${signal ?? `exit status ${code}`}; its last lines:\n${text.trimEnd().split("\n").slice(-40).join("\n")}`,
-            ),
-          );
-      });
-    });
+    );
+    const text = stdout + stderr;
+    if (status === 0) return { text, seconds: (Date.now() - began) / 1000 };
+    const tail = text.trimEnd().split("\n").slice(-40).join("\n");
+    throw new CommandFailed(`cdktf ${args[0]} ended with exit status ${status}; its last lines:\n${tail}`);
   }
 }

@@ -1,5 +1,5 @@
 // Counts ESP (in UDP 4500 or bare) by uplink and by IPsec address, in the two NATs of the outside world.
-import type { Lab } from "../machines";
+import type { Lab } from "../machines/lab";
 import { IPSEC_ADDRESSES } from "../network";
 
 /** Packets of each tunnel, both directions together. */
@@ -29,8 +29,8 @@ export class EspCounters {
       "}",
       "}",
     ];
-    for (const nat of ["nat1", "nat2"]) {
-      await this.lab.world.succeed(`ip netns exec ${nat} nft -f - <<'EOF'\n${ruleset.join("\n")}\nEOF`);
+    for (const nat of ["nat1", "nat2"] as const) {
+      await this.lab.in(nat, `nft -f - <<'EOF'\n${ruleset.join("\n")}\nEOF`);
     }
   }
 
@@ -39,8 +39,8 @@ export class EspCounters {
     return { uplink1, uplink2 };
   }
 
-  private async readNat(nat: string): Promise<UplinkCounters> {
-    const text = await this.lab.world.succeed(`ip netns exec ${nat} nft list table ${TABLE}`);
+  private async readNat(nat: "nat1" | "nat2"): Promise<UplinkCounters> {
+    const text = await this.lab.in(nat, `nft list table ${TABLE}`);
     const packets = (tunnel: string) =>
       [...text.matchAll(new RegExp(`packets (\\d+) bytes \\d+ comment "${tunnel}"`, "g"))].reduce(
         (sum, match) => sum + Number(match[1]),

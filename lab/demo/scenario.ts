@@ -1,14 +1,14 @@
 // The how-to page as a story: what is done, in order, and what must be seen after each step.
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { startEmulatedCloud, type EmulatedCloud } from "../cloud/server";
 import { WorldCloudEnd } from "../cloud-end";
-import { ensureImages } from "../image";
-import { Lab } from "../machines";
+import { ensureImages } from "../image/image";
+import { Lab } from "../machines/lab";
 import { ECS, LAN, VPC_CIDR, DATA_CENTER_CIDR } from "../network";
 import { prepareProviders } from "../terraform/providers";
-import { DUMMY_KEYS } from "../terraform/terraform";
 import { Traffic } from "../traffic";
 import { BOX_LISTING_SCRIPT, differences } from "./box-listing";
 import { Console } from "./console";
@@ -33,23 +33,24 @@ export interface DemoOptions {
 
 /** Runs the whole story; everything it starts is stopped again unless `keep`. */
 export async function runDemo(reporter: Reporter, options: DemoOptions): Promise<void> {
-  const lab = new Lab({ detached: options.keep, onProgress: (line) => reporter.progress(line) });
+  const progress = (line: string) => reporter.progress(line);
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-demo-"));
+  const lab = new Lab({ detached: options.keep, log: progress });
   let cloud: EmulatedCloud | undefined;
   try {
-    await reporter.step("Build the machines' images (cached by content)", () =>
-      ensureImages({ onProgress: (line) => reporter.progress(line) }),
-    );
-
+    await reporter.step("Build the machines' images (cached by content)", () => ensureImages(progress));
     const providers = await reporter.step("Boot the box and the outside world, find the providers", async () => {
-      const [, found] = await Promise.all([lab.start(), prepareProviders({})]);
+      const [found] = await Promise.all([
+        prepareProviders({ choice: process.env.DUAL_TUNNEL_VPN_PROVIDERS }),
+        lab.start(),
+      ]);
       reporter.say(found.description);
       return found;
     });
     const cloudEnd = new WorldCloudEnd(lab);
-    cloud = await startEmulatedCloud({ ...DUMMY_KEYS, cloudEnd });
-
+    cloud = await startEmulatedCloud({ cloudEnd });
     const deployment = new Deployment({
-      directory: path.join(lab.runDir, "stack"),
+      directory,
       endpoint: cloud.endpoint,
       providerEnv: providers.env,
       config: {
@@ -59,7 +60,7 @@ export async function runDemo(reporter: Reporter, options: DemoOptions): Promise
           host: "127.0.0.1",
           port: lab.box.sshPort,
           user: "admin",
-          privateKeyPath: lab.privateKeyPath,
+          privateKeyPath: lab.keyPath,
           hostKey: lab.box.hostKeyEcdsa,
         },
         agent: { vpcProbeAddresses: [ECS.address] },
@@ -67,14 +68,18 @@ export async function runDemo(reporter: Reporter, options: DemoOptions): Promise
       variables: { singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() },
       onLine: (line) => {
         const told = tellable(line);
-        if (told) reporter.progress(told);
+        if (told) progress(told);
       },
     });
-    await new Story(reporter, lab, cloud, cloudEnd, deployment).tell();
+    await new Story(reporter, lab, cloud, cloudEnd, deployment).tell(options);
   } finally {
     await cloud?.close();
-    if (options.keep) reporter.say("The machines stay up: npm run lab -- status | shell box | down");
-    else await lab.stop();
+    if (options.keep) {
+      reporter.say("The machines stay up, connected: npm run lab -- status | shell box | down");
+    } else {
+      await lab.stop();
+      fs.rmSync(directory, { recursive: true, force: true });
+    }
   }
 }
 
@@ -108,7 +113,7 @@ class Story {
     this.counters = new EspCounters(lab);
   }
 
-  async tell(): Promise<void> {
+  async tell({ keep }: DemoOptions): Promise<void> {
     const { reporter, lab } = this;
     const before = await reporter.step("List what is on the box before anything of ours is", () => this.listBox());
 
@@ -126,7 +131,7 @@ class Story {
     } finally {
       await traffic.stop();
     }
-    await this.destroy(before);
+    if (!keep) await this.destroy(before);
   }
 
   private async tunnels(): Promise<void> {
@@ -148,7 +153,7 @@ class Story {
         ["dc", ECS.address, "the data center's server pings the ECS instance"],
         ["ecs", LAN.server, "the ECS instance pings the data center's server"],
       ] as const) {
-        const { status, stdout } = await lab.in(from, `ping -c 3 -i 0.2 -W 2 ${to}`);
+        const { status, stdout } = await lab.namespace(from).execute(`ping -c 3 -i 0.2 -W 2 ${to}`);
         reporter.require(what, status === 0, /rtt .*/.exec(stdout)?.[0] ?? "no answer");
       }
       await this.pingThrough(TUNNEL_2);
@@ -340,7 +345,6 @@ class Story {
     await reporter.step("The box is as it was before", async () => {
       const after = await this.listBox();
       const found = differences(before, after);
-      fs.writeFileSync(path.join(this.lab.runDir, "box-differences.txt"), found.join("\n"));
       for (const line of found.slice(0, 40)) reporter.say(line);
       reporter.check(
         "files, units, interfaces, rules, routes and sysctls equal those before",
