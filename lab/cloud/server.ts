@@ -47,6 +47,8 @@ export interface EmulatedCloud {
   readonly errors: readonly string[];
   /** What the cloud end is told. */
   state(): CloudState;
+  /** Resolves when no change is under way and every gateway is at rest. */
+  settled(): Promise<void>;
   /** Lets the next call of an action fail before it does anything; several are used up in their order. */
   failNext(action: string, status: number, code: string, message: string): void;
   /** Whether Describe calls give four scalars of each tunnel as JSON strings, as Alibaba's description types them. */
@@ -125,6 +127,10 @@ class Cloud implements EmulatedCloud {
 
   state(): CloudState {
     return this.store.desiredState();
+  }
+
+  async settled(): Promise<void> {
+    await this.work.settled();
   }
 
   failNext(action: string, status: number, code: string, message: string): void {

@@ -136,6 +136,11 @@ export class Work {
     this.asking = undefined;
   }
 
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    while (this.pending.size > 0) await Promise.all(this.pending);
+  }
+
   /** Stops all that waits; a call that the cloud end has under way is left to itself. */
   async close(): Promise<void> {
     this.stop.abort();

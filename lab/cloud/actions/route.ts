@@ -154,6 +154,7 @@ function readWeight(context: Context, name: string): number {
 }
 
 function stateOf(route: Route): string {
+  if (route.deleting) return "deleting";
   return route.published ? "published" : "normal";
 }
 
