@@ -6,10 +6,13 @@ Each call makes things as wanted and remembers them, so that only what differs i
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from dual_tunnel_vpn.rtnetlink import Netlink, Route
 
 from .desired import Desired
 from .fences import Peer, fences, gateway_counters, uplink_counters
@@ -17,6 +20,10 @@ from .plan import Rule, if_id, interface
 
 MTU = 1400
 """Of the XFRM interfaces: what is left of 1500 bytes with UDP encapsulation and the longest algorithms."""
+
+
+STATIC = 4
+"""The routing protocol number of routes that an administrator has set."""
 
 
 class KernelError(Exception):
@@ -63,6 +70,7 @@ class Kernel:
         self.public_device = device_of(public_address)
         self.vpc_device = device_of(vpc_address)
         self._public_address = public_address
+        self._netlink = Netlink()
         self._rules: list[Rule] = []
         self._carrying: dict[int, str] = {}
 
@@ -71,8 +79,10 @@ class Kernel:
         for key in ("all", "default", self.public_device, self.vpc_device):
             sysctl(f"net.ipv4.conf.{key}.rp_filter", "0")
         sysctl("net.ipv4.ip_forward", "1")
-        leftovers = [r["priority"] for r in json.loads(run(["ip", "-j", "rule"])) if 0 < r["priority"] < 32766]
-        batch(f"rule del pref {pref}" for pref in leftovers)
+        leftovers = [r for r in json.loads(run(["ip", "-j", "rule"])) if 0 < r["priority"] < 32766]
+        batch(f"rule del pref {rule['priority']}" for rule in leftovers)
+        tables = {r["table"] for r in leftovers if str(r.get("table")).isdigit()}
+        batch(f"route flush table {table}" for table in sorted(tables))
         run(["nft", "-f", "-"], gateway_counters())
         for name in uplinks:
             in_namespace(name, ["nft", "-f", "-"], uplink_counters(cloud_network))
@@ -116,19 +126,17 @@ class Kernel:
     def set_carrying(self, tables: Mapping[int, str | None]) -> dict[int, str | None]:
         """Each table's default route into a tunnel's XFRM interface, or none. Returns what changed."""
         changed: dict[int, str | None] = {}
-        lines = []
         for table in sorted({*tables, *self._carrying}):
             tunnel, before = tables.get(table), self._carrying.get(table)
             if tunnel == before:
                 continue
-            changed[table] = tunnel
-            if tunnel is None:
-                lines.append(f"route flush table {table}")
-                self._carrying.pop(table, None)
-            else:
-                lines.append(f"route replace default dev {interface(tunnel)} table {table}")
+            if tunnel is not None:
+                self._netlink.replace_route(_default(table, tunnel))
                 self._carrying[table] = tunnel
-        batch(lines)
+            elif before is not None:
+                self._netlink.delete_route(_default(table, before))
+                del self._carrying[table]
+            changed[table] = tunnel
         return changed
 
     def set_fences(self, desired: Desired, peer: Peer, lost: Iterable[str]) -> None:
@@ -157,6 +165,10 @@ class Kernel:
                 for key, count in read(name, which)
             ],
         }
+
+
+def _default(table: int, tunnel: str) -> Route:
+    return Route("0.0.0.0/0", socket.if_nametoindex(interface(tunnel)), table=table, protocol=STATIC)
 
 
 def _key(value: Any) -> list[str]:

@@ -15,6 +15,7 @@ Restart = Literal["changed", "both"]
 IKE_ALIVE = frozenset(("ESTABLISHED", "REKEYING", "REKEYED"))
 CHILD_ALIVE = frozenset(("INSTALLED", "REKEYING", "REKEYED", "RETRYING", "UPDATING"))
 
+MAIN_TABLE = 254
 FIRST_TABLE = 3000
 FROM_IPSEC_ADDRESS = 900
 FIRST_ROUTE = 1000
@@ -106,9 +107,6 @@ class Rule:
             if value is not None:
                 parts += [word, value]
         return parts + (["blackhole"] if self.table is None else ["lookup", str(self.table)])
-
-
-MAIN_TABLE = 254
 
 
 def rules(desired: Desired, tables: Mapping[str, int], vpc_device: str) -> list[Rule]:
