@@ -556,6 +556,13 @@ class Channel:
         """The socket's descriptor, -1 when closed."""
         return -1 if self._socket is None else self._socket.fileno()
 
+    def peer(self) -> int:
+        """The process that listens at the other end (0 when closed)."""
+        if self._socket is None:
+            return 0
+        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[0])
+
     def register(self, event: str, deadline: float) -> None:
         """Subscribes to an event; deadline in time.monotonic() seconds."""
         self._enqueue(_Call(encode_packet(EVENT_REGISTER, event), event, deadline, None))

@@ -1,0 +1,199 @@
+"""What the agent can do to the box: flip and move routes, and ask charon.
+
+Everything in the hot path is one netlink message; nft runs once, at the start.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import subprocess
+
+from .. import paths
+from ..rtnetlink import Address, Link, Netlink, NetlinkError, NftCounters, Route
+from ..site import Site, Tunnel, Uplink
+
+
+def rewriting_table(name: str) -> str:
+    """The agent's own nftables table (family ip), beside the links unit's of family inet."""
+    return paths.nft_table(name) + "_outer"
+
+
+def counter(tunnel: int) -> str:
+    """The nft counter of ESP that came by the uplink that is not the tunnel's own."""
+    return f"moved_{tunnel}"
+
+
+def rewriting(site: Site, devices: dict[int, str]) -> str:
+    """nft's script: packets of a tunnel that leave or come by the other uplink get that uplink's address.
+
+    Stateless, because conntrack would have to be flushed at each move; and always there, because then a
+    move is one route. They match nothing while every tunnel uses its own uplink. The IKE ports only: ESP is
+    in UDP 4500 behind a NAT; bare ESP is included for uplinks with public addresses.
+    """
+    table = rewriting_table(site.name)
+    inward, outward, counters = [], [], []
+    for tunnel in site.tunnels:
+        own = site.uplink_of(tunnel)
+        counters.append(f"  counter {counter(tunnel.number)} {{\n  }}")
+        for other in site.uplinks:
+            if other.number == own.number or other.number not in devices:
+                continue
+            device, cloud = devices[other.number], tunnel.ipsec_address
+            for match in ("udp sport { 500, 4500 } udp dport { 500, 4500 }", "ip protocol esp"):
+                outward.append(
+                    f'    oifname "{device}" ip saddr {own.address} ip daddr {cloud} {match} '
+                    f"ip saddr set {other.address}"
+                )
+                inward.append(
+                    f'    iifname "{device}" ip saddr {cloud} ip daddr {other.address} {match} '
+                    f"ip daddr set {own.address}"
+                )
+            esp = f'    iifname "{device}" ip saddr {cloud} ip daddr {other.address} '
+            count = f"counter name {counter(tunnel.number)}"
+            # In UDP 4500 four zero bytes mark IKE; anything else is an ESP SPI (RFC 3948). A keepalive is one byte.
+            inward.insert(0, f"{esp}udp sport 4500 udp length > 12 @th,64,32 != 0 {count}")
+            inward.insert(0, f"{esp}ip protocol esp {count}")
+    lines = [f"table ip {table} {{", "}", f"delete table ip {table}", f"table ip {table} {{", *counters]
+    lines += ["  chain inward {", "    type filter hook prerouting priority -350", *inward, "  }"]
+    lines += ["  chain outward {", "    type filter hook postrouting priority 300", *outward, "  }", "}"]
+    return "\n".join(lines) + "\n"
+
+
+class Box:
+    """The box's links and routes, as far as one connection goes."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.links: dict[str, Link] = {}
+        self.addresses: list[Address] = []
+        self.devices: dict[int, str] = {}
+        """Device by uplink number, for uplinks that were ever found."""
+        self._names: dict[int, str] = {}
+        self._netlink = Netlink()
+        self._counters = NftCounters(rewriting_table(site.name))
+        self._prepared: dict[int, str] = {}
+
+    def refresh(self) -> None:
+        """Reads links and addresses again."""
+        self.links = {link.name: link for link in self._netlink.links()}
+        self._names = {link.ifindex: name for name, link in self.links.items()}
+        self.addresses = self._netlink.addresses()
+        for uplink in self.site.uplinks:
+            device = uplink.device or self._device_with(uplink.address)
+            if device is not None:
+                self.devices[uplink.number] = device
+
+    def uplink_trouble(self, uplink: Uplink) -> str:
+        """Why the uplink cannot carry anything; empty when it can."""
+        device = self.devices.get(uplink.number)
+        link = self.links.get(device or "")
+        if link is None:
+            return "has no interface"
+        if not link.up:
+            return f"({device}) is switched off"
+        if not link.carrier:
+            return f"({device}) has lost its carrier"
+        if self._device_with(uplink.address) != device:
+            return f"({device}) has lost its address {uplink.address}"
+        return ""
+
+    def source(self) -> str | None:
+        """An address of the box that the tunnels carry: in the data center's blocks, an uplink's only if need be."""
+        blocks = [ipaddress.IPv4Network(block) for block in self.site.data_center_cidrs]
+        uplinks = {uplink.address for uplink in self.site.uplinks}
+        inside = [a.address for a in self.addresses if any(ipaddress.IPv4Address(a.address) in b for b in blocks)]
+        return next((a for a in inside if a not in uplinks), inside[0] if inside else None)
+
+    def inner(self) -> int | None:
+        """The tunnel that every route to the VPC leads to; None when one is missing or they differ."""
+        found = self._inner_routes()
+        oifs = {found.get(block) for block in self.site.vpc_cidrs}
+        if len(oifs) != 1:
+            return None
+        name = self._names.get(oifs.pop() or 0)
+        return next((tunnel.number for tunnel in self.site.tunnels if tunnel.interface == name), None)
+
+    def set_inner(self, number: int) -> str:
+        """Routes the VPC by a tunnel, each block in one step; what failed, in words."""
+        tunnel = self.tunnel(number)
+        link = self.links.get(tunnel.interface)
+        if link is None:
+            return f"there is no interface {tunnel.interface}"
+        for block in self.site.vpc_cidrs:
+            route = Route(block, link.ifindex, None, None, self.site.route_metric, protocol=paths.ROUTE_PROTOCOL)
+            try:
+                self._netlink.replace_route(route)
+            except NetlinkError as error:
+                return f"the route to {block} by {tunnel.interface} was refused: {error.strerror}"
+        return ""
+
+    def outer(self, number: int) -> int | None:
+        """The uplink that a tunnel's IPsec address is routed by; None when by none of ours."""
+        address = self.tunnel(number).ipsec_address
+        route = self._netlink.route_to(address)
+        if route is None or route.destination != f"{address}/32":
+            return None
+        device = self._names.get(route.oif)
+        ways = ((u.number, self.devices.get(u.number), u.gateway) for u in self.site.uplinks)
+        return next((n for n, name, gateway in ways if name == device and gateway == route.gateway), None)
+
+    def set_outer(self, number: int, uplink_number: int) -> str:
+        """Routes a tunnel's IPsec address by an uplink; what failed, in words."""
+        tunnel, uplink = self.tunnel(number), self.site.uplink(uplink_number)
+        link = self.links.get(self.devices.get(uplink_number, ""))
+        if link is None:
+            return f"uplink {uplink_number} has no interface"
+        route = Route(
+            f"{tunnel.ipsec_address}/32",
+            link.ifindex,
+            uplink.gateway,
+            uplink.address,
+            protocol=paths.ROUTE_PROTOCOL,
+            onlink=True,
+        )
+        try:
+            self._netlink.replace_route(route)
+        except NetlinkError as error:
+            return f"the route to {tunnel.ipsec_address} by uplink {uplink_number} was refused: {error.strerror}"
+        return ""
+
+    def tunnel(self, number: int) -> Tunnel:
+        """The tunnel of that number."""
+        return next(tunnel for tunnel in self.site.tunnels if tunnel.number == number)
+
+    def prepare_rewriting(self) -> str:
+        """Puts the rewriting rules in place if the uplinks' devices changed; what failed, in words."""
+        if len(self.site.uplinks) < 2 or self._prepared == self.devices:
+            return ""
+        try:
+            done = subprocess.run(
+                ["nft", "-f", "-"],
+                input=rewriting(self.site, self.devices),
+                text=True,
+                capture_output=True,
+                timeout=10,
+                check=False,
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"nft could not be run: {error}"
+        if done.returncode:
+            return f"nft refused the rewriting rules: {(done.stderr.splitlines() or ['no reason given'])[0]}"
+        self._prepared = dict(self.devices)
+        return ""
+
+    def moved_packets(self, number: int) -> int | None:
+        """ESP packets of a tunnel that came by the uplink that is not its own, ever; None when not counted."""
+        return self._counters.packets(counter(number))
+
+    def close(self) -> None:
+        """Ends the sockets."""
+        self._netlink.close()
+        self._counters.close()
+
+    def _device_with(self, address: str) -> str | None:
+        return next((self._names.get(found.ifindex) for found in self.addresses if found.address == address), None)
+
+    def _inner_routes(self) -> dict[str, int]:
+        routes = self._netlink.routes(protocol=paths.ROUTE_PROTOCOL)
+        return {r.destination: r.oif for r in routes if r.metric == self.site.route_metric}

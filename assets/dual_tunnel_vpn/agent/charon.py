@@ -1,0 +1,220 @@
+"""The agent's line to charon: follows the tunnels' SAs by events and polls, and never waits.
+
+A charon that hangs is noticed by a second, separate question before anything is said about it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Callable
+
+from .. import vici
+from ..site import Site
+from .machine import Sa
+
+EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "list-sa")
+
+_ALIVE = frozenset(("ESTABLISHED", "REKEYING", "REKEYED"))
+_CARRYING = frozenset(("INSTALLED", "UPDATING", "REKEYING", "REKEYED"))
+_COMING = frozenset(("CREATED", "CONNECTING"))
+
+
+def read_sas(site: Site, listed: list[vici.Message]) -> tuple[dict[int, Sa], set[int]]:
+    """The tunnels' SAs from what list-sas streamed, and every SPI that charon owns."""
+    by_name = {tunnel.connection: tunnel for tunnel in site.tunnels}
+    sas: dict[int, Sa] = {tunnel.number: Sa() for tunnel in site.tunnels}
+    spis: set[int] = set()
+    for entry in listed:
+        for name, ike in entry.items():
+            if not isinstance(ike, dict):
+                continue
+            children = [child for child in vici.section(ike, "child-sas").values() if isinstance(child, dict)]
+            for child in children:
+                spis.update(int(vici.text(child, key, "0"), 16) for key in ("spi-in", "spi-out"))
+            tunnel = by_name.get(name)
+            if tunnel is None:
+                continue
+            sa, state = sas[tunnel.number], vici.text(ike, "state")
+            sa.established |= state in _ALIVE
+            sa.connecting |= state in _COMING
+            sa.deleting |= state == "DELETING"
+            sa.installed |= state in _ALIVE and any(
+                vici.text(child, "name") == tunnel.child and vici.text(child, "state") in _CARRYING
+                for child in children
+            )
+    return sas, spis
+
+
+class Charon:
+    """Keeps a channel to charon open, and tells what it learns."""
+
+    def __init__(
+        self,
+        site: Site,
+        on_sas: Callable[[dict[int, Sa]], None],
+        on_trouble: Callable[[str], None],
+        poll: float = 2.0,
+        confirm: float = 0.15,
+        answer_within: float = 1.0,
+        path: str | None = None,
+    ) -> None:
+        """poll: seconds between lists without events. confirm: until a vanished SA is believed without an event."""
+        self._site = site
+        self._on_sas = on_sas
+        self._on_trouble = on_trouble
+        self._poll, self._confirm, self._answer_within = poll, confirm, answer_within
+        self._path = path
+        self._channel: vici.Channel | None = None
+        self._second: vici.Channel | None = None
+        self._asked: float | None = None
+        self._poll_at = 0.0
+        self._connect_at = 0.0
+        self._gone_since: float | None = None
+        self._down_events: set[int] = set()
+        self._last: dict[int, Sa] = {}
+        self.spis: set[int] = set()
+        """The SPIs that charon owned when it was last asked."""
+        self.listed_at: float | None = None
+        """When charon last answered a list; None while it has not since it was last reached."""
+
+    @property
+    def channels(self) -> list[vici.Channel]:
+        """The open channels, for the event loop to watch."""
+        return [c for c in (self._channel, self._second) if c is not None and not c.closed]
+
+    @property
+    def reachable(self) -> bool:
+        """Whether charon has answered since it was last connected to."""
+        return self._channel is not None and not self._channel.closed and self.listed_at is not None
+
+    @property
+    def silent_since(self) -> float | None:
+        """Since when charon has left two separate questions unanswered; None while it answers."""
+        if self._asked is None or self._second is None:
+            return None
+        return self._asked
+
+    def tick(self, now: float) -> None:
+        """Connects, polls and watches over answers."""
+        if self._channel is None or self._channel.closed:
+            self._connect(now)
+        elif now >= self._poll_at and self._asked is None:
+            self._list(now)
+        self._watch(now)
+
+    def initiate(self, child: str, connection: str, now: float) -> None:
+        """Asks for a tunnel; what charon says against it goes to on_trouble."""
+        self._request("initiate", {"child": child, "ike": connection, "timeout": -1, "loglevel": -1}, now)
+
+    def terminate(self, connection: str, force: bool, now: float) -> None:
+        """Asks to delete a tunnel's IKE_SA."""
+        arguments = {"ike": connection, "force": True if force else None, "timeout": -1, "loglevel": -1}
+        self._request("terminate", arguments, now)
+        self._poll_at = now + 0.05
+
+    def kill(self) -> str:
+        """Ends the process that listens on the vici socket, if it is charon; what was done, in words."""
+        if self._channel is None or self._channel.closed:
+            return "it is not there any more"
+        peer = self._channel.peer()
+        try:
+            with open(f"/proc/{peer}/comm", encoding="ascii", errors="replace") as comm:
+                name = comm.read().strip()
+            if not name.startswith("charon"):
+                return f"process {peer} is {name}, not charon: left alone"
+            os.kill(peer, signal.SIGKILL)
+        except OSError as error:
+            return f"process {peer}: {error.strerror}"
+        return f"process {peer} ({name}) is ended"
+
+    def close(self) -> None:
+        """Ends the channels."""
+        for channel in self.channels:
+            channel.close()
+
+    def _connect(self, now: float) -> None:
+        if self._channel is not None:
+            self._channel = None
+            self._gone_since = now
+            self._asked = None
+            self.listed_at = None
+            self._close_second()
+        if now < self._connect_at:
+            return
+        recent = self._gone_since is not None and now - self._gone_since < 10
+        self._connect_at = now + (0.1 if recent else 0.5)
+        try:
+            self._channel = vici.Channel(self._event, self._path)
+        except vici.ViciError:
+            if self._gone_since is None:
+                self._gone_since = now
+            return
+        for event in EVENTS:
+            self._channel.register(event, now + 3600)
+        self._last.clear()
+        self._list(now)
+
+    def _event(self, name: str, message: vici.Message) -> None:
+        if name == "list-sa":
+            return
+        self._poll_at = 0.0
+        if vici.text(message, "up") != "yes" and name.endswith("updown"):
+            self._down_events.update(t.number for t in self._site.tunnels if t.connection in message)
+
+    def _list(self, now: float) -> None:
+        if self._channel is not None:
+            self._asked, self._poll_at = now, now + self._poll
+            self._channel.request("list-sas", {"noblock": True}, now + 3600, self._listed)
+
+    def _listed(self, answer: list[vici.Message] | None, error: vici.ViciError | None) -> None:
+        self._asked = None
+        self._close_second()
+        if answer is None:
+            if error is not None and self._channel is not None and not self._channel.closed:
+                self._on_trouble(str(error))
+            return
+        self.listed_at = time.monotonic()
+        sas, self.spis = read_sas(self._site, answer)
+        doubtful = {
+            number
+            for number, sa in self._last.items()
+            if sa.installed and not sas[number].installed and not sas[number].deleting
+        }
+        # A list skips SAs that charon is busy with: an absence counts when an event told it or a second list repeats it.
+        unexplained = doubtful - self._down_events
+        self._down_events.clear()
+        self._last = sas
+        if unexplained:
+            self._poll_at = self.listed_at + self._confirm
+            return
+        self._on_sas(sas)
+
+    def _watch(self, now: float) -> None:
+        if self._asked is not None and self._second is None and now - self._asked >= self._answer_within:
+            try:
+                self._second = vici.Channel(lambda *_: None, self._path)
+            except vici.ViciError:
+                return
+            self._second.request("version", None, now + 3600, lambda *_: self._second_answered())
+
+    def _second_answered(self) -> None:
+        # charon answers somebody: it is slow with us, not hung. Ask again on the same terms.
+        self._close_second()
+        if self._asked is not None:
+            self._asked = time.monotonic()
+
+    def _close_second(self) -> None:
+        second, self._second = self._second, None
+        if second is not None:
+            second.close()
+
+    def _request(self, command: str, arguments: vici.Arguments, now: float) -> None:
+        if self._channel is None or self._channel.closed:
+            return
+        self._channel.request(command, arguments, now + 3600, self._answered)
+
+    def _answered(self, _: list[vici.Message] | None, error: vici.ViciError | None) -> None:
+        if isinstance(error, vici.ViciRefused):
+            self._on_trouble(str(error))

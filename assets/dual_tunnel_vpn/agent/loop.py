@@ -1,0 +1,412 @@
+"""The agent's event loop: sees by probes, netlink and vici, asks the machine, acts.
+
+One thread, no process started in the hot path. Answers to probes are read at the next tick, not when
+they arrive: a miss is a matter of ticks anyway, and fewer wake-ups cost less.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import selectors
+import time
+from collections import deque
+from typing import Callable, Union
+
+from .. import paths as places
+from ..rtnetlink import Monitor
+from ..site import Site
+from .actions import Box
+from .charon import Charon
+from .machine import (
+    Action,
+    Initiate,
+    KillCharon,
+    Machine,
+    Sa,
+    Say,
+    SetInner,
+    SetOuter,
+    Settings,
+    Terminate,
+    Trigger,
+    TunnelShape,
+)
+from .notify import Notifier, log
+from .paths import Health, Path
+from .probes import Echo, IkeKnock, ThroughTunnel
+
+SLOW = 1.0
+"""Seconds between probes of a crossed path, and of one that is probed by IKE."""
+
+IKE_BURST = 0.2
+"""Seconds between IKE probes once one was missed."""
+
+ECHO_TRIES = 50
+"""Echoes without any answer after which a path is tried by IKE instead."""
+
+REFRESH = 5.0
+"""Seconds between looks at routes and links without a notification."""
+
+Prober = Union[Echo, IkeKnock]
+
+
+class PathProbe:
+    """The prober and the cadence of one path."""
+
+    def __init__(self, path: Path, straight: bool, open_prober: Callable[[bool], Prober]) -> None:
+        self.path = path
+        self.straight = straight
+        self.by_ike = False
+        self.prober: Prober | None = None
+        self._open = open_prober
+        self._next = 0.0
+        self._sequence = random.randrange(1 << 16)
+        self._unanswered = 0
+
+    def reopen(self) -> None:
+        """Makes a new socket (the device or address may have changed)."""
+        self.close()
+        try:
+            self.prober = self._open(self.by_ike)
+        except OSError:
+            self.prober = None
+
+    def close(self) -> None:
+        """Ends the socket."""
+        if self.prober is not None:
+            self.prober.close()
+        self.prober = None
+        self.path.forget()
+
+    def receive(self, now: float) -> None:
+        """Takes the answers that have come."""
+        if self.prober is not None:
+            for sequence in self.prober.receive():
+                self._unanswered = 0
+                self.path.answered(sequence, now)
+
+    def send(self, now: float, hurry: bool) -> float:
+        """Sends when it is time; returns when the next is due."""
+        pause = self._pause(hurry)
+        if self._next - now > pause:
+            self._next = now
+        if now + 0.002 < self._next or self.prober is None:
+            return self._next if self.prober is not None else now + SLOW
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self.prober.send(self._sequence)
+        self.path.sent(self._sequence, now)
+        self._unanswered += 1
+        if self._unanswered >= ECHO_TRIES and self.path.health is Health.UNPROVEN:
+            # Where echoes are filtered IKE may pass, and the other way round: try both in turn.
+            self.by_ike = not self.by_ike
+            self._unanswered = 0 if not self.by_ike else ECHO_TRIES - 10
+            self.reopen()
+        self._next = max(self._next + pause, now + pause / 2)
+        return self._next
+
+    def _pause(self, hurry: bool) -> float:
+        missing = self.path.missed_in_a_row > 0 and self.path.health is Health.UP
+        interval = self.path.interval
+        if self.by_ike:
+            return IKE_BURST if missing or hurry else SLOW
+        if self.straight:
+            return interval / 2 if missing else interval
+        return interval if missing or hurry else SLOW
+
+
+class Agent:
+    """Everything of one connection."""
+
+    def __init__(self, site: Site, notifier: Notifier) -> None:
+        self.site = site
+        options = site.agent
+        settings = Settings(
+            interval=options.probe_interval_ms / 1000,
+            misses=options.probe_misses,
+            hold=options.hold_seconds,
+            outer_move=options.outer_move,
+            delete_by_other_uplink=options.delete_by_other_uplink,
+        )
+        first, second = (
+            TunnelShape(tunnel.number, tunnel.uplink, tunnel.role, tunnel.ipsec_address) for tunnel in site.tunnels
+        )
+        self.machine = Machine((first, second), tuple(uplink.number for uplink in site.uplinks), settings)
+        self.box = Box(site)
+        self.charon = Charon(site, self._on_sas, lambda text: self._say(text, 4))
+        self._notifier = notifier
+        self._monitor = Monitor()
+        self._tunnel_echo = ThroughTunnel(random.randrange(1, 1 << 16))
+        self._echo_sequence = 0
+        self._echoes: dict[int, tuple[int, float]] = {}
+        self._moved_base: dict[int, int] = {}
+        self._watched: dict[int, int] = {}
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._monitor, selectors.EVENT_READ, "monitor")
+        self._stale = True
+        self._refresh_at = 0.0
+        self._state_at = 0.0
+        self._state_text = ""
+        self._watchdog_at = 0.0
+        self._last_tick = time.monotonic()
+        self._history: deque[dict[str, object]] = deque(maxlen=50)
+        self._reason = "the agent has just started"
+        self._probes = {key: self._probe(key, path) for key, path in self.machine.paths.items()}
+
+    def run(self, stopped: Callable[[], bool], wake: int) -> None:
+        """Works until stopped; wake is a descriptor that becomes readable on a signal."""
+        self._selector.register(wake, selectors.EVENT_READ, "wake")
+        now = time.monotonic()
+        self._refresh(now)
+        outer = {t.number: self.box.outer(t.number) or t.uplink for t in self.site.tunnels}
+        self.machine.adopt(now, self.box.inner(), outer)
+        carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
+        self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
+        self._notifier.send("READY=1")
+        while not stopped():
+            due = self._tick()
+            self._watch()
+            for key, events in self._selector.select(max(0.0, due - time.monotonic())):
+                self._ready(key.data, events, wake)
+        self._say("agent stopped; routes and tunnels stay as they are", 5)
+
+    def close(self) -> None:
+        """Ends all sockets; nothing on the box changes."""
+        for probe in self._probes.values():
+            probe.close()
+        self._tunnel_echo.close()
+        self._monitor.close()
+        self.charon.close()
+        self.box.close()
+        self._selector.close()
+
+    def _ready(self, what: object, events: int, wake: int) -> None:
+        if what == "wake":
+            os.read(wake, 64)
+        elif what == "monitor":
+            notes = self._monitor.read()
+            if notes is None or notes:
+                self._stale = True
+        else:
+            for channel in self.charon.channels:
+                if channel is what:
+                    if events & selectors.EVENT_WRITE:
+                        channel.writable()
+                    channel.readable()
+
+    def _watch(self) -> None:
+        wanted = {
+            channel.fileno(): (channel, selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.wants_write else 0))
+            for channel in self.charon.channels
+        }
+        for descriptor in list(self._watched):
+            if self._watched[descriptor] != id(wanted.get(descriptor, (None, 0))[0]):
+                self._selector.unregister(descriptor)
+                del self._watched[descriptor]
+        for descriptor, (channel, events) in wanted.items():
+            if descriptor not in self._watched:
+                self._selector.register(descriptor, events, channel)
+                self._watched[descriptor] = id(channel)
+            else:
+                self._selector.modify(descriptor, events, channel)
+
+    def _tick(self) -> float:
+        now = time.monotonic()
+        machine = self.machine
+        late = now - self._last_tick - machine.settings.interval
+        if late > 2 * machine.settings.interval:
+            for path in machine.paths.values():
+                path.excuse(late)
+        self._last_tick = now
+        for probe in self._probes.values():
+            probe.receive(now)
+        for sequence in self._tunnel_echo.receive():
+            sent = self._echoes.pop(sequence, None)
+            if sent is not None:
+                machine.observe_proof(*sent)
+        self._look_for_moved_packets(now)
+        if self._stale or now >= self._refresh_at:
+            self._refresh(now)
+        self.charon.tick(now)
+        machine.observe_charon(now, self.charon.reachable)
+        machine.observe_charon_silent(self.charon.silent_since)
+        for action in machine.step(now):
+            self._act(action, now)
+        due = now + machine.settings.interval
+        for key, probe in self._probes.items():
+            own = machine.paths[(machine.tunnels[key[1]].shape.uplink, key[1])]
+            due = min(due, probe.send(now, hurry=own.missed_in_a_row > 0 or own.health is Health.DOWN))
+        if any(path.missed_in_a_row and path.health is Health.UP for path in machine.paths.values()):
+            due = min(due, now + machine.settings.interval / 2)
+        self._report(now)
+        return max(due, now + 0.01)
+
+    def _look_for_moved_packets(self, now: float) -> None:
+        for number, base in list(self._moved_base.items()):
+            tunnel = self.machine.tunnels[number]
+            if tunnel.outer == tunnel.shape.uplink:
+                del self._moved_base[number]
+                continue
+            count = self.box.moved_packets(number)
+            if count is not None and count > base:
+                # ESP for this tunnel comes by the uplink to which only our moved packets can have called it.
+                self.machine.observe_proof(number, now)
+                del self._moved_base[number]
+
+    def _refresh(self, now: float) -> None:
+        self._stale = False
+        self._refresh_at = now + REFRESH
+        before = dict(self.box.devices)
+        was_well = dict(self.machine.links)
+        self.box.refresh()
+        trouble = self.box.prepare_rewriting()
+        if trouble:
+            self._say(trouble, 4)
+        for uplink in self.site.uplinks:
+            why = self.box.uplink_trouble(uplink)
+            self.machine.observe_link(uplink.number, not why, why or "is back")
+        for key, probe in self._probes.items():
+            uplink_number = key[0]
+            changed = before.get(uplink_number) != self.box.devices.get(uplink_number)
+            returned = self.machine.links[uplink_number] and not was_well[uplink_number]
+            if changed or returned or (probe.prober is None and self.machine.links[uplink_number]):
+                probe.reopen()
+        self._repair(now)
+
+    def _repair(self, now: float) -> None:
+        if self.machine.inner is not None and self.box.inner() != self.machine.inner:
+            failed = self.box.set_inner(self.machine.inner)
+            self._say(failed or f"the routes to the VPC had drifted: tunnel {self.machine.inner} again", 4)
+        for number, tunnel in self.machine.tunnels.items():
+            if self.machine.links[tunnel.outer] and self.box.outer(number) != tunnel.outer:
+                failed = self.box.set_outer(number, tunnel.outer)
+                self._say(failed or f"the route to {tunnel.shape.address} had drifted: uplink {tunnel.outer} again", 4)
+
+    def _on_sas(self, sas: dict[int, Sa]) -> None:
+        self.machine.observe_sas(time.monotonic(), sas)
+
+    def _act(self, action: Action, now: float) -> None:
+        failed = ""
+        if isinstance(action, SetInner):
+            failed = self.box.set_inner(action.tunnel)
+            self._reason = action.reason
+        elif isinstance(action, SetOuter):
+            base = self.box.moved_packets(action.tunnel)
+            failed = self.box.set_outer(action.tunnel, action.uplink)
+            if base is not None and action.uplink != self.machine.tunnels[action.tunnel].shape.uplink:
+                self._moved_base[action.tunnel] = base
+        elif isinstance(action, Initiate):
+            tunnel = self.box.tunnel(action.tunnel)
+            self.charon.initiate(tunnel.child, tunnel.connection, now)
+        elif isinstance(action, Terminate):
+            self.charon.terminate(self.box.tunnel(action.tunnel).connection, action.force, now)
+        elif isinstance(action, Trigger):
+            self._trigger(action.tunnel, now)
+            return
+        elif isinstance(action, KillCharon):
+            failed = self.charon.kill()
+        self._say(action.reason, 6 if isinstance(action, (Say, Initiate)) else 5)
+        if failed:
+            self._say(failed, 4)
+            self._stale = True
+
+    def _trigger(self, number: int, now: float) -> None:
+        source = self.box.source()
+        if source is None:
+            return
+        interface = self.box.tunnel(number).interface
+        targets = self.site.agent.vpc_probe_addresses
+        if not targets:
+            first = self.site.vpc_cidrs[0].split("/")[0].rsplit(".", 1)
+            self._tunnel_echo.knock(interface, source, f"{first[0]}.{int(first[1]) + 1}")
+            return
+        for target in targets[:2]:
+            self._echo_sequence = (self._echo_sequence + 1) & 0xFFFF
+            self._echoes[self._echo_sequence] = (number, now)
+            self._tunnel_echo.send(interface, source, target, self._echo_sequence)
+        while len(self._echoes) > 64:
+            del self._echoes[next(iter(self._echoes))]
+
+    def _say(self, text: str, level: int) -> None:
+        log(text, level)
+        self._history.append({"time": round(time.time(), 3), "text": text})
+        self._state_at = 0.0
+
+    def _report(self, now: float) -> None:
+        if now >= self._watchdog_at:
+            self._watchdog_at = now + (self._notifier.watchdog / 4 or 3600)
+            self._notifier.send("WATCHDOG=1")
+        if now < self._state_at:
+            return
+        self._state_at = now + 5.0
+        machine = self.machine
+        carrying = "no tunnel" if machine.inner is None else f"tunnel {machine.inner}"
+        self._notifier.send(f"STATUS=The VPC is reached by {carrying}: {self._reason}")
+        write_state(self.site.name, self.state(now))
+
+    def state(self, now: float) -> dict[str, object]:
+        """What the state file says: docs/architecture.md describes it."""
+        machine = self.machine
+        return {
+            "version": 1,
+            "pid": os.getpid(),
+            "time": round(time.time(), 1),
+            "traffic": machine.inner,
+            "reason": self._reason,
+            "switches": machine.switches,
+            "holdSeconds": machine.hold,
+            "charon": machine.charon,
+            "uplinks": [{"number": n, "well": well} for n, well in machine.links.items()],
+            "tunnels": [
+                {
+                    "number": number,
+                    "role": tunnel.shape.role,
+                    "installed": tunnel.sa.installed,
+                    "established": tunnel.sa.established,
+                    "uplink": tunnel.outer,
+                    "phase": tunnel.phase.value,
+                    "usable": machine.usable(number),
+                }
+                for number, tunnel in machine.tunnels.items()
+            ],
+            "paths": [
+                {
+                    "uplink": key[0],
+                    "tunnel": key[1],
+                    "health": path.health.value,
+                    "probe": "ike" if self._probes[key].by_ike else "icmp",
+                    "loss": round(path.loss, 3),
+                    "roundTripMs": round(path.round_trip * 1000, 1),
+                }
+                for key, path in machine.paths.items()
+            ],
+            "history": list(self._history),
+        }
+
+    def _probe(self, key: tuple[int, int], path: Path) -> PathProbe:
+        uplink = self.site.uplink(key[0])
+        tunnel = self.box.tunnel(key[1])
+        identifier = random.randrange(1, 1 << 16)
+
+        def open_prober(by_ike: bool) -> Prober:
+            device = self.box.devices.get(uplink.number)
+            if device is None:
+                raise OSError(19, "no such device")
+            if by_ike:
+                return IkeKnock(device, uplink.mark, uplink.address, tunnel.ipsec_address)
+            return Echo(device, uplink.mark, uplink.address, tunnel.ipsec_address, identifier)
+
+        return PathProbe(path, tunnel.uplink == uplink.number, open_prober)
+
+
+def write_state(name: str, state: dict[str, object]) -> None:
+    """Replaces the state file in one step; a full disk is no reason to stop."""
+    target = places.agent_state(name)
+    fresh = target.with_suffix(".new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+        os.replace(fresh, target)
+    except OSError as error:
+        log(f"{target} cannot be written: {error.strerror}", 4)

@@ -1,0 +1,514 @@
+"""What the failover agent decides, and why: a pure state machine.
+
+It is told what is seen (observe_*) and asked what to do (step). It reads no clock and touches nothing,
+so hours of faults can be simulated in a second. Every action carries a reason for people to read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Union
+
+from .paths import Health, Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The rules' numbers; times in seconds. site.json sets those that users may choose."""
+
+    interval: float = 0.1
+    misses: int = 8
+    hold: float = 5.0
+    hold_limit: float = 300.0
+    calm: float = 600.0
+    """A stay on the active tunnel this long ends the memory of flaps."""
+    brownout: float = 0.5
+    """Share of probes missed over the window that counts as dead when another path is far better."""
+    outer_move: bool = True
+    delete_by_other_uplink: bool = True
+    proof_within: float = 0.5
+    """How long a moved outer path may take to prove itself before the next mechanism is tried."""
+    delete_within: float = 5.0
+    """How long the cloud may take to acknowledge a DELETE."""
+    settle: float = 0.3
+    """How long a tunnel that was brought back for the failback is watched before traffic goes there."""
+    restart_grace: float = 1.5
+    """After charon's restart the kernel's old states still carry traffic: time for new SAs to come."""
+    initiate_first: float = 1.0
+    initiate_limit: float = 3.0
+    initiate_patience: float = 1800.0
+    """After this many seconds of failed attempts they become rarer."""
+    initiate_slow: float = 15.0
+    hung_after: float = 2.5
+    """charon does not answer for this long: it is hung."""
+    kill_pause: float = 30.0
+    one_way: float = 3.0
+    """Sending without receiving anything for this long is one-way loss, on paths that probes cannot judge."""
+
+
+@dataclass(frozen=True)
+class TunnelShape:
+    """What the machine knows about a tunnel: its number, its own uplink, the names to speak of it."""
+
+    number: int
+    uplink: int
+    role: str
+    address: str
+
+
+@dataclass
+class Sa:
+    """A tunnel's SAs as charon lists them."""
+
+    established: bool = False
+    installed: bool = False
+    deleting: bool = False
+    connecting: bool = False
+
+
+@dataclass(frozen=True)
+class SetInner:
+    """Route the VPC by this tunnel's XFRM interface."""
+
+    tunnel: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class SetOuter:
+    """Route the tunnel's IPsec address by this uplink."""
+
+    tunnel: int
+    uplink: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Initiate:
+    """Ask charon to set the tunnel up."""
+
+    tunnel: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Terminate:
+    """Ask charon to delete the tunnel's IKE_SA; force: forget it without an answer."""
+
+    tunnel: int
+    force: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """Send something through the tunnel, so that the cloud sees where it comes from, and ask for an answer."""
+
+    tunnel: int
+
+
+@dataclass(frozen=True)
+class KillCharon:
+    """End a hung charon; systemd starts it anew."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Say:
+    """Nothing to do, but worth a line in the log."""
+
+    reason: str
+
+
+Action = Union[SetInner, SetOuter, Initiate, Terminate, Trigger, KillCharon, Say]
+
+
+class Phase(Enum):
+    """Where the rescue of a tunnel whose own uplink is dead stands."""
+
+    NONE = "none"
+    PROVING = "outer path moved, waiting for proof"
+    MOVED = "lives by the other uplink"
+    DELETING = "DELETE sent by the other uplink"
+    WAITING = "waits for its own uplink"
+
+
+@dataclass
+class TunnelState:
+    """The machine's memory about one tunnel."""
+
+    shape: TunnelShape
+    outer: int
+    """The uplink that its outer packets leave by now."""
+    sa: Sa = field(default_factory=Sa)
+    installed_since: float = 0.0
+    phase: Phase = Phase.NONE
+    phase_since: float = 0.0
+    acknowledged: bool = False
+    """The cloud confirmed the DELETE: it has moved and must not be called back before the hold is over."""
+    restoring: bool = False
+    """Brought back for the failback after its path was well for the whole hold."""
+    initiate_at: float = 0.0
+    initiate_pause: float = 0.0
+    missing_since: float | None = None
+    proved_at: float = -1.0
+    triggered_at: float = -1.0
+    path_down: bool = False
+
+
+class Machine:
+    """Two tunnels, one or two uplinks. Times are seconds of a monotonic clock that never jumps."""
+
+    def __init__(self, tunnels: tuple[TunnelShape, TunnelShape], uplinks: tuple[int, ...], settings: Settings) -> None:
+        self.settings = settings
+        self.tunnels = {shape.number: TunnelState(shape, shape.uplink) for shape in tunnels}
+        self.preferred = tunnels[0].number
+        self.uplinks = uplinks
+        self.paths = {
+            (uplink, shape.number): Path(settings.interval, settings.misses) for uplink in uplinks for shape in tunnels
+        }
+        self.links = dict.fromkeys(uplinks, True)
+        self.link_reasons = dict.fromkeys(uplinks, "")
+        self.inner: int | None = None
+        """The tunnel that the routes to the VPC lead to; None: they do not exist yet."""
+        self.hold = settings.hold
+        self.preferred_since: float | None = None
+        self.failed_back_at: float | None = None
+        self.charon: bool | None = None
+        self.charon_since = -1e9
+        self.charon_silent_since: float | None = None
+        self.killed_at = -1e9
+        self.switches = 0
+        self._actions: list[Action] = []
+        self._sa_lost_reason = ""
+
+    # What is seen
+
+    def adopt(self, now: float, inner: int | None, outer: dict[int, int]) -> None:
+        """Takes over what the kernel has at the start, without touching it."""
+        self.inner = inner
+        self.preferred_since = now if inner == self.preferred else None
+        for number, uplink in outer.items():
+            tunnel = self.tunnels[number]
+            tunnel.outer = uplink
+            if uplink != tunnel.shape.uplink:
+                tunnel.phase, tunnel.phase_since = Phase.MOVED, now
+
+    def observe_link(self, uplink: int, well: bool, reason: str) -> None:
+        """Carrier and address of an uplink."""
+        if self.links[uplink] != well:
+            self.links[uplink] = well
+            self.link_reasons[uplink] = reason
+            self._actions.append(Say(f"uplink {uplink} {reason}"))
+
+    def observe_sas(self, now: float, sas: dict[int, Sa]) -> None:
+        """charon's list, complete."""
+        in_grace = now - self.charon_since < self.settings.restart_grace
+        for number, tunnel in self.tunnels.items():
+            sa = sas.get(number, Sa())
+            if tunnel.sa.installed and not sa.installed and not sa.deleting and in_grace:
+                continue
+            if sa.installed and not tunnel.sa.installed:
+                tunnel.installed_since = now
+                tunnel.initiate_pause = 0.0
+                tunnel.missing_since = None
+                self._actions.append(Say(f"{self._name(number)} is up"))
+            elif tunnel.sa.installed and not sa.installed:
+                tunnel.missing_since = now
+                tunnel.initiate_at = now
+                if not sa.deleting:
+                    self._actions.append(Say(f"{self._name(number)} has no SA any more"))
+            tunnel.sa = sa
+
+    def observe_charon(self, now: float, answering: bool) -> None:
+        """Whether charon is there and answers."""
+        if answering:
+            if self.charon is False:
+                self.charon_since = now
+                self._actions.append(Say("charon answers again"))
+                for tunnel in self.tunnels.values():
+                    tunnel.initiate_at = max(tunnel.initiate_at, now + self.settings.restart_grace)
+            self.charon = True
+            self.charon_silent_since = None
+        elif self.charon:
+            self.charon = False
+            self._actions.append(Say("charon is gone"))
+
+    def observe_charon_silent(self, since: float | None) -> None:
+        """charon took a request at that time and has not answered it."""
+        self.charon_silent_since = since
+
+    def observe_proof(self, number: int, sent_at: float) -> None:
+        """An answer came through this tunnel to what was sent through it at that time."""
+        tunnel = self.tunnels[number]
+        tunnel.proved_at = max(tunnel.proved_at, sent_at)
+
+    # What is decided
+
+    def step(self, now: float) -> list[Action]:
+        """The actions that what was seen calls for; they count as done."""
+        self._judge_paths(now)
+        self._judge_charon(now)
+        for number in self.tunnels:
+            self._rescue(now, number)
+        self._choose_inner(now)
+        for number in self.tunnels:
+            self._bring_up(now, number)
+        actions, self._actions = self._actions, []
+        return actions
+
+    def path(self, number: int, uplink: int | None = None) -> Path:
+        """The path of a tunnel by an uplink (default: the one that it leaves by now)."""
+        return self.paths[(self.tunnels[number].outer if uplink is None else uplink, number)]
+
+    def passable(self, number: int, uplink: int) -> bool:
+        """Whether nothing speaks against that way."""
+        return self.links[uplink] and self.path(number, uplink).health is not Health.DOWN
+
+    def usable(self, number: int) -> bool:
+        """Whether traffic put into the tunnel now should arrive."""
+        tunnel = self.tunnels[number]
+        return tunnel.sa.installed and self.passable(number, tunnel.outer)
+
+    def other_uplink(self, number: int) -> int | None:
+        """The uplink that is not the tunnel's own, if there is one."""
+        own = self.tunnels[number].shape.uplink
+        return next((uplink for uplink in self.uplinks if uplink != own), None)
+
+    def other_tunnel(self, number: int) -> int:
+        """The other tunnel's number."""
+        return next(other for other in self.tunnels if other != number)
+
+    def _name(self, number: int) -> str:
+        return f"tunnel {number} ({self.tunnels[number].shape.role})"
+
+    def _judge_paths(self, now: float) -> None:
+        for (uplink, number), path in self.paths.items():
+            path.advance(now)
+            where = f"uplink {uplink} to {self.tunnels[number].shape.address}"
+            if path.health is Health.UP and path.silent:
+                verdict = self._others_answer(uplink, number)
+                if verdict or path.missed_in_a_row >= 3 * path.misses:
+                    path.mark_down()
+                    silence = now - path.last_answered_sent_at
+                    self._actions.append(
+                        Say(
+                            f"{where}: {path.missed_in_a_row} probes in a row without an answer, "
+                            f"the last one answered was sent {silence:.2f} s ago{verdict}"
+                        )
+                    )
+            elif path.health is Health.UP and path.loss >= self.settings.brownout:
+                best = min(
+                    (other.loss for key, other in self.paths.items() if self._comparable(key, uplink)), default=1
+                )
+                if best <= self.settings.brownout / 3:
+                    loss = path.loss
+                    path.mark_down()
+                    self._actions.append(Say(f"{where}: {loss:.0%} of its probes are lost, {best:.0%} elsewhere"))
+            elif path.health is Health.DOWN and path.answered_in_a_row >= path.recover:
+                path.mark_up(now)
+                self._actions.append(Say(f"{where}: answers again"))
+
+    def _comparable(self, key: tuple[int, int], uplink: int) -> bool:
+        path = self.paths[key]
+        return path.health is Health.UP and key[0] != uplink and self.links[key[0]] and path.has_window
+
+    def _others_answer(self, uplink: int, number: int) -> str:
+        """Why the silence of a path is its own and not that of everything; empty when it is not."""
+        path = self.paths[(uplink, number)]
+        proven = [(key, other) for key, other in self.paths.items() if other.health is Health.UP and other is not path]
+        if not proven:
+            return "; there is no other path to compare with"
+        for (by, to), other in proven:
+            if other.last_answered_sent_at > path.first_missed_sent_at and other.missed_in_a_row < other.misses:
+                return f"; uplink {by} to {self.tunnels[to].shape.address} answers"
+        return ""
+
+    def _judge_charon(self, now: float) -> None:
+        silent = self.charon_silent_since
+        if silent is None or now - silent < self.settings.hung_after or now - self.killed_at < self.settings.kill_pause:
+            return
+        self.killed_at = now
+        self._actions.append(
+            KillCharon(f"charon has not answered for {now - silent:.1f} s: it is killed to start anew")
+        )
+
+    def _why_down(self, number: int, uplink: int) -> str:
+        if not self.links[uplink]:
+            return f"uplink {uplink} {self.link_reasons[uplink]}"
+        return f"uplink {uplink} does not reach {self.tunnels[number].shape.address}"
+
+    def _enter(self, tunnel: TunnelState, phase: Phase, now: float) -> None:
+        tunnel.phase, tunnel.phase_since = phase, now
+
+    def _move_outer(self, tunnel: TunnelState, uplink: int, reason: str) -> None:
+        if tunnel.outer != uplink:
+            tunnel.outer = uplink
+            self._actions.append(SetOuter(tunnel.shape.number, uplink, reason))
+
+    def _rescue(self, now: float, number: int) -> None:
+        """Keeps the cloud's direction alive when a tunnel's own uplink is dead."""
+        tunnel, other = self.tunnels[number], self.other_uplink(number)
+        own = tunnel.shape.uplink
+        name = self._name(number)
+        own_well = self.passable(number, own)
+        if tunnel.phase is Phase.NONE:
+            if own_well or other is None or not tunnel.sa.installed or not self.passable(number, other):
+                return
+            if number not in (self.inner, self.preferred):
+                return
+            if self.settings.outer_move:
+                self._flip_before_move(now, number)
+                self._enter(tunnel, Phase.PROVING, now)
+                tunnel.triggered_at = -1.0
+                self._move_outer(
+                    tunnel,
+                    other,
+                    f"{self._why_down(number, own)}: {name} goes on by uplink {other}, if the cloud follows",
+                )
+            elif self.settings.delete_by_other_uplink and self.tunnels[self.other_tunnel(number)].sa.installed:
+                self._flip_before_move(now, number)
+                self._start_delete(now, tunnel, other)
+        if tunnel.phase is Phase.PROVING:
+            self._prove(now, tunnel)
+        elif tunnel.phase is Phase.DELETING:
+            self._await_delete(now, tunnel)
+        elif tunnel.phase is Phase.MOVED:
+            self._stay_moved(now, tunnel)
+        elif tunnel.phase is Phase.WAITING and own_well:
+            urgent = not self.usable(self.other_tunnel(number))
+            held = now - self.path(number, own).up_since >= self.hold
+            if held or urgent or not tunnel.acknowledged:
+                tunnel.restoring = held
+                tunnel.initiate_at = now
+                self._enter(tunnel, Phase.NONE, now)
+
+    def _flip_before_move(self, now: float, number: int) -> None:
+        # Inner first: that direction is then healed whatever the cloud does.
+        other = self.other_tunnel(number)
+        if self.inner == number and self.usable(other):
+            self._set_inner(now, other, self._why_down(number, self.tunnels[number].outer))
+
+    def _start_delete(self, now: float, tunnel: TunnelState, uplink: int) -> None:
+        self._move_outer(tunnel, uplink, f"the DELETE for {self._name(tunnel.shape.number)} leaves by uplink {uplink}")
+        self._enter(tunnel, Phase.DELETING, now)
+        tunnel.acknowledged = False
+        self._actions.append(
+            Terminate(tunnel.shape.number, False, f"the cloud is told by uplink {uplink} to use the other tunnel")
+        )
+
+    def _prove(self, now: float, tunnel: TunnelState) -> None:
+        number, name = tunnel.shape.number, self._name(tunnel.shape.number)
+        if tunnel.proved_at >= tunnel.phase_since:
+            self._enter(tunnel, Phase.MOVED, now)
+            self._actions.append(Say(f"the cloud follows: {name} carries traffic both ways by uplink {tunnel.outer}"))
+        elif not tunnel.sa.installed:
+            self._give_up(now, tunnel, f"{name} is gone")
+        elif now - tunnel.phase_since >= self.settings.proof_within:
+            if self.settings.delete_by_other_uplink and self.tunnels[self.other_tunnel(number)].sa.installed:
+                self._actions.append(
+                    Say(
+                        f"nothing came back through {name} in {self.settings.proof_within:g} s: the cloud does not follow"
+                    )
+                )
+                self._start_delete(now, tunnel, tunnel.outer)
+            elif self.usable(self.other_tunnel(number)):
+                self._give_up(now, tunnel, f"nothing came back through {name}")
+            else:
+                self._enter(tunnel, Phase.MOVED, now)
+        elif now - tunnel.triggered_at >= 0.05:
+            tunnel.triggered_at = now
+            self._actions.append(Trigger(number))
+
+    def _await_delete(self, now: float, tunnel: TunnelState) -> None:
+        number, name = tunnel.shape.number, self._name(tunnel.shape.number)
+        waited = now - tunnel.phase_since
+        if not tunnel.sa.installed and not tunnel.sa.deleting:
+            tunnel.acknowledged = True
+            self._give_up(now, tunnel, f"the cloud acknowledged after {waited:.2f} s: it uses the other tunnel")
+        elif waited >= self.settings.delete_within:
+            self._actions.append(Terminate(number, True, f"no answer to the DELETE of {name} in {waited:.0f} s"))
+            self._give_up(now, tunnel, "the cloud takes nothing from the other uplink and must notice by itself")
+
+    def _stay_moved(self, now: float, tunnel: TunnelState) -> None:
+        number, name, own = tunnel.shape.number, self._name(tunnel.shape.number), tunnel.shape.uplink
+        if not tunnel.sa.installed and not tunnel.sa.deleting:
+            self._give_up(now, tunnel, f"{name} is gone")
+            return
+        if not self.passable(number, own):
+            return
+        held = now - self.path(number, own).up_since >= self.hold
+        if held or not self.passable(number, tunnel.outer):
+            tunnel.restoring = held
+            self._enter(tunnel, Phase.NONE, now)
+            well = f"uplink {own} has been well for {self.hold:g} s" if held else f"uplink {own} is back"
+            self._move_outer(tunnel, own, f"{well}: {name} returns to it")
+            self._actions.append(Trigger(number))
+            tunnel.installed_since = max(tunnel.installed_since, now)
+
+    def _give_up(self, now: float, tunnel: TunnelState, reason: str) -> None:
+        self._enter(tunnel, Phase.WAITING, now)
+        self._move_outer(tunnel, tunnel.shape.uplink, reason)
+
+    def _choose_inner(self, now: float) -> None:
+        if self.inner is None:
+            number = self.preferred
+            if not self.usable(number) and self.usable(self.other_tunnel(number)):
+                number = self.other_tunnel(number)
+            self._set_inner(now, number, "there is no route to the VPC yet")
+            return
+        current, other = self.inner, self.other_tunnel(self.inner)
+        if not self.usable(current):
+            if self.usable(other):
+                tunnel = self.tunnels[current]
+                lost = (
+                    "has no SA" if not tunnel.sa.installed else f"has no way: {self._why_down(current, tunnel.outer)}"
+                )
+                self._set_inner(now, other, f"{self._name(current)} {lost}")
+        elif current != self.preferred and self._may_fail_back(now):
+            self._set_inner(now, self.preferred, f"{self._name(self.preferred)} has been well for its hold")
+        if self.preferred_since is not None and now - self.preferred_since >= self.settings.calm:
+            self.hold = self.settings.hold
+
+    def _may_fail_back(self, now: float) -> bool:
+        tunnel = self.tunnels[self.preferred]
+        own = tunnel.shape.uplink
+        if tunnel.phase is not Phase.NONE or tunnel.outer != own or not self.usable(self.preferred):
+            return False
+        path, installed_for = self.path(self.preferred, own), now - tunnel.installed_since
+        if path.health is Health.UP and now - path.up_since < self.hold:
+            return False
+        return installed_for >= (self.settings.settle if tunnel.restoring else self.hold)
+
+    def _set_inner(self, now: float, number: int, reason: str) -> None:
+        if self.inner is not None:
+            self.switches += 1
+        if number == self.preferred:
+            self.preferred_since = self.failed_back_at = now
+        else:
+            if self.failed_back_at is not None and now - self.failed_back_at < self.settings.calm:
+                self.hold = min(self.settings.hold_limit, self.hold * 2)
+            self.preferred_since = None
+            self.tunnels[self.preferred].restoring = False
+        self.inner = number
+        self._actions.append(SetInner(number, f"{reason}: the VPC is reached by {self._name(number)}"))
+
+    def _bring_up(self, now: float, number: int) -> None:
+        tunnel = self.tunnels[number]
+        sa = tunnel.sa
+        if sa.installed or sa.connecting or not self.charon or tunnel.phase is not Phase.NONE:
+            return
+        if now < tunnel.initiate_at or not self.passable(number, tunnel.outer):
+            return
+        if tunnel.missing_since is None:
+            tunnel.missing_since = now
+        if now - tunnel.missing_since > self.settings.initiate_patience:
+            tunnel.initiate_pause = self.settings.initiate_slow
+        else:
+            tunnel.initiate_pause = min(
+                self.settings.initiate_limit, max(self.settings.initiate_first, 2 * tunnel.initiate_pause)
+            )
+        tunnel.initiate_at = now + tunnel.initiate_pause
+        self._actions.append(Initiate(number, f"{self._name(number)} is missing"))
