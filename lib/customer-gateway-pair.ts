@@ -3,6 +3,10 @@
 import { VpnCustomerGateway } from "@cdktf/provider-alicloud/lib/vpn-customer-gateway";
 import { TerraformProvider } from "cdktf";
 import { Construct, IConstruct } from "constructs";
+import { REFUSED_FOR_CUSTOMER_GATEWAY, tagProblems, textProblem } from "./cloud/rules";
+import { Findings } from "./findings";
+import { contains, parseAddress, parseBlock } from "./ip";
+import { isLiteral } from "./structural";
 
 /** The customer gateways of a site, made here or elsewhere. */
 export interface ICustomerGatewayPair extends IConstruct {
@@ -70,8 +74,9 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
 
   constructor(scope: Construct, id: string, props: CustomerGatewayPairProps) {
     super(scope, id);
-    this.activeEgressIp = props.egressIps[0];
-    this.standbyEgressIp = props.egressIps[1] ?? props.egressIps[0];
+    const [first = "", second = first] = props.egressIps as readonly string[];
+    this.activeEgressIp = first;
+    this.standbyEgressIp = second;
     this.resources = props.egressIps.map(
       (ipAddress, index) =>
         new VpnCustomerGateway(this, String(index + 1), {
@@ -82,14 +87,46 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
           tags: props.tags,
         }),
     );
+    Findings.validate(this, (findings) => this.check(props, findings));
   }
 
   get activeCustomerGatewayId(): string {
-    return this.resources[0].id;
+    return this.resources[0]?.id ?? "";
   }
 
   get standbyCustomerGatewayId(): string {
-    return (this.resources[1] ?? this.resources[0]).id;
+    return this.resources[1]?.id ?? this.activeCustomerGatewayId;
+  }
+
+  private check(props: CustomerGatewayPairProps, findings: Findings): void {
+    const egressIps: readonly string[] = props.egressIps;
+    if (egressIps.length < 1 || egressIps.length > 2) {
+      findings.error(`egressIps has ${egressIps.length} entries; give one for both tunnels, or one for each.`);
+    }
+    for (const address of egressIps.filter(isLiteral)) {
+      if (parseAddress(address) === undefined) {
+        findings.error(`egressIp "${address}" is not an IPv4 address; write it as 198.51.100.198.`);
+        continue;
+      }
+      const range = REFUSED_FOR_CUSTOMER_GATEWAY.find((block) => contains(parseBlock(block)!, address));
+      if (range) {
+        findings.error(
+          `egressIp ${address} lies in ${range}, which Alibaba Cloud refuses; give the address that the cloud sees.`,
+        );
+      }
+    }
+    if (egressIps.length === 2 && egressIps[0] === egressIps[1]) {
+      findings.error(
+        `egressIp ${egressIps[0]} is given twice, which Alibaba Cloud refuses; with one egress IP give it, and its uplink, once.`,
+      );
+    }
+    const named = props.name ?? this.node.id;
+    const name = isLiteral(named) ? textProblem(`${named}-1`) : undefined;
+    if (name) findings.error(`name ${name}, with the -1 that is added.`);
+    const description =
+      props.description !== undefined && isLiteral(props.description) ? textProblem(props.description) : undefined;
+    if (description) findings.error(`description ${description}.`);
+    findings.error(...tagProblems(props.tags));
   }
 }
 

@@ -1,10 +1,13 @@
 // DualTunnelVpnGateway: the VPN gateway in a VPC, with its two vSwitches and its two IPsec addresses.
 // An existing gateway stands in for a new one by `fromDualTunnelVpnGatewayAttributes`.
 import { VpnGateway } from "@cdktf/provider-alicloud/lib/vpn-gateway";
-import { TerraformProvider, TerraformResourceLifecycle } from "cdktf";
+import { TerraformProvider, TerraformResourceLifecycle, TerraformStack } from "cdktf";
 import { Construct, IConstruct } from "constructs";
 import { ChangeQueue } from "./cloud/change-queue";
-import { literal, VpcRef, VswitchRef } from "./structural";
+import { hasOneZoneOnly, regionFinding, regionOfZone, zoneFinding } from "./cloud/regions";
+import { gatewayNameProblem, tagProblems, textProblem } from "./cloud/rules";
+import { Findings } from "./findings";
+import { isLiteral, literal, VpcRef, VswitchRef } from "./structural";
 
 /** A VPN gateway, made here or elsewhere. */
 export interface IDualTunnelVpnGateway extends IConstruct {
@@ -14,6 +17,8 @@ export interface IDualTunnelVpnGateway extends IConstruct {
   readonly activeIpsecAddress: string;
   /** Public address of the gateway's end of the standby tunnel (IPsec address 2). */
   readonly standbyIpsecAddress: string;
+  /** Whether the IPsec addresses are public. */
+  readonly networkType: GatewayNetworkType;
   /** CIDR blocks of the gateway's VPC, as far as they are known. */
   readonly vpcCidrs: readonly string[];
   /** The order of changes to this gateway. */
@@ -99,8 +104,13 @@ export interface DualTunnelVpnGatewayAttributes {
   readonly activeIpsecAddress: string;
   /** IPsec address 2. */
   readonly standbyIpsecAddress: string;
-  /** CIDR blocks of the gateway's VPC. */
+  /**
+   * CIDR blocks of the gateway's VPC.
+   * @default - none: connections have to name theirs
+   */
   readonly vpcCidrs?: readonly string[];
+  /** @default GatewayNetworkType.PUBLIC */
+  readonly networkType?: GatewayNetworkType;
 }
 
 /** The VPN gateway of a VPC: two IPsec addresses, in two zones where the region has two. */
@@ -122,12 +132,13 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
 
   /** The `alicloud_vpn_gateway` underneath. */
   readonly resource: VpnGateway;
+  readonly networkType: GatewayNetworkType;
   readonly vpcCidrs: readonly string[];
   readonly changes = new ChangeQueue();
 
   constructor(scope: Construct, id: string, props: DualTunnelVpnGatewayProps) {
     super(scope, id);
-    const networkType = props.networkType ?? GatewayNetworkType.PUBLIC;
+    this.networkType = props.networkType ?? GatewayNetworkType.PUBLIC;
     const charge = props.charge ?? Charge.payAsYouGo();
     this.vpcCidrs = [literal(props.vpc, "cidrBlock") ?? props.vpc.cidrBlock].filter((cidr) => cidr !== undefined);
     this.resource = new VpnGateway(this, "Default", {
@@ -139,8 +150,8 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       vswitchId: props.vswitches[0].id,
       disasterRecoveryVswitchId: props.vswitches[1].id,
       vpnType: "Normal",
-      networkType,
-      bandwidth: props.bandwidth ?? (networkType === GatewayNetworkType.PRIVATE ? 200 : 10),
+      networkType: this.networkType,
+      bandwidth: props.bandwidth ?? (this.networkType === GatewayNetworkType.PRIVATE ? 200 : 10),
       enableIpsec: true,
       enableSsl: false,
       paymentType: charge.paymentType,
@@ -150,6 +161,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       tags: props.tags,
     });
     this.changes.add(this.resource);
+    Findings.validate(this, (findings) => this.check(props, findings));
   }
 
   get vpnGatewayId(): string {
@@ -163,9 +175,73 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
   get standbyIpsecAddress(): string {
     return this.resource.disasterRecoveryInternetIp;
   }
+
+  private check(props: DualTunnelVpnGatewayProps, findings: Findings): void {
+    const named = props.name ?? this.node.id;
+    const name = isLiteral(named) ? gatewayNameProblem(named) : undefined;
+    if (name) findings.error(`name "${named}" ${name}.`);
+    const description =
+      props.description !== undefined && isLiteral(props.description) ? textProblem(props.description) : undefined;
+    if (description) findings.error(`description ${description}.`);
+    findings.error(...tagProblems(props.tags));
+
+    const sold = this.networkType === GatewayNetworkType.PRIVATE ? PRIVATE_BANDWIDTHS : PUBLIC_BANDWIDTHS;
+    if (props.bandwidth !== undefined && isLiteral(props.bandwidth) && !sold.includes(props.bandwidth)) {
+      findings.error(
+        `bandwidth ${props.bandwidth} is not sold for a ${this.networkType} gateway; choose one of ${sold.join(", ")} Mbit/s.`,
+      );
+    }
+    const months = props.charge?.months;
+    if (months !== undefined && isLiteral(months) && !PERIODS.includes(months)) {
+      findings.error(`charge: a subscription of ${months} months is not sold; choose one of ${PERIODS.join(", ")}.`);
+    }
+    if (props.charge?.paymentType === "Subscription") {
+      findings.warning(
+        "charge: destroy leaves a subscription gateway running and billed; end the subscription in the console.",
+      );
+    }
+    this.checkPlace(props, findings);
+  }
+
+  private checkPlace(props: DualTunnelVpnGatewayProps, findings: Findings): void {
+    const region = regionOf(this, props.provider);
+    const ofRegion = region === undefined ? undefined : regionFinding(region);
+    if (ofRegion) findings[ofRegion.level](`${ofRegion.text}.`);
+
+    const zones = props.vswitches.map((vswitch) => literal(vswitch, "zoneId"));
+    zones.forEach((zone, index) => {
+      const finding = zone === undefined ? undefined : zoneFinding(zone, region);
+      if (finding) findings[finding.level](`vswitches[${index}]: ${finding.text}.`);
+    });
+    const where = region ?? (zones[0] && regionOfZone(zones[0]));
+    if (where !== undefined && (hasOneZoneOnly(where) || regionFinding(where))) return;
+    const remedy = "give two vSwitches in two zones, so that the tunnels do not fail together";
+    if (props.vswitches[0].id === props.vswitches[1].id) {
+      findings.error(`vswitches are one and the same; ${remedy}.`);
+    } else if (zones[0] !== undefined && zones[0] === zones[1]) {
+      findings.error(`vswitches are both in zone ${zones[0]}; ${remedy}.`);
+    }
+  }
+}
+
+// CreateVpnGateway, `Bandwidth` and `Period`.
+const PUBLIC_BANDWIDTHS: readonly number[] = [5, 10, 20, 50, 100, 200, 500, 1000];
+const PRIVATE_BANDWIDTHS: readonly number[] = [200, 1000];
+const PERIODS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 24, 36];
+
+/** The region of the provider that a construct uses, where it is a literal. */
+function regionOf(scope: Construct, given?: TerraformProvider): string | undefined {
+  const provider =
+    given ??
+    // Not the whole tree: a stack of many sites would be searched once for each of them.
+    TerraformStack.of(scope)
+      .node.children.filter((child): child is TerraformProvider => TerraformProvider.isTerraformProvider(child))
+      .find((candidate) => candidate.terraformResourceType === "alicloud" && candidate.alias === undefined);
+  return provider && literal(provider, "region");
 }
 
 class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGateway {
+  readonly networkType: GatewayNetworkType;
   readonly vpnGatewayId: string;
   readonly activeIpsecAddress: string;
   readonly standbyIpsecAddress: string;
@@ -178,6 +254,7 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
     this.activeIpsecAddress = attributes.activeIpsecAddress;
     this.standbyIpsecAddress = attributes.standbyIpsecAddress;
     this.vpcCidrs = attributes.vpcCidrs ?? [];
+    this.networkType = attributes.networkType ?? GatewayNetworkType.PUBLIC;
   }
 }
 

@@ -120,10 +120,10 @@ export class DualTunnelVpn extends Construct {
       this.gateway = props.gateway;
     }
 
-    const [first, second] = props.uplinks;
+    const egressIps = props.uplinks.map((uplink) => uplink.egressIp) as [string] | [string, string];
     this.customerGateways = new CustomerGatewayPair(this, "customer-gateways", {
       name: props.name,
-      egressIps: second ? [first.egressIp, second.egressIp] : [first.egressIp],
+      egressIps,
       tags,
       provider,
     });

@@ -3,11 +3,15 @@
 import { VpnConnection, VpnConnectionTunnelOptionsSpecification } from "@cdktf/provider-alicloud/lib/vpn-connection";
 import { VpnPbrRouteEntry } from "@cdktf/provider-alicloud/lib/vpn-pbr-route-entry";
 import { VpnRouteEntry } from "@cdktf/provider-alicloud/lib/vpn-route-entry";
-import { Annotations, TerraformProvider, TerraformResource, TerraformResourceLifecycle } from "cdktf";
+import { TerraformProvider, TerraformResource, TerraformResourceLifecycle, TerraformStack } from "cdktf";
 import { Construct, IConstruct } from "constructs";
+import { PRIVATE_RANGES, tagProblems } from "./cloud/rules";
 import { ICustomerGatewayPair } from "./customer-gateway-pair";
-import { IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
+import { GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
+import { Findings } from "./findings";
 import { nameProblem, pskVariableName, terraformName } from "./host/names";
+import { Block, blockProblem, contains, overlap, parseBlock, SHARED_ADDRESS_SPACE } from "./ip";
+import { IkeVersion } from "./ipsec/algorithms";
 import { PreSharedKey } from "./ipsec/pre-shared-key";
 import {
   chooseTunnelOptions,
@@ -17,6 +21,7 @@ import {
   tunnelProblems,
   tunnelWarnings,
 } from "./ipsec/tunnel";
+import { isLiteral } from "./structural";
 
 /** How traffic finds the connection in the cloud. */
 export enum RoutingMode {
@@ -149,8 +154,9 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     this.routes = byPolicy ? this.policyRoutes(props) : this.destinationRoutes(props);
     for (const route of this.routes) props.gateway.changes.add(route);
 
-    this.node.addValidation({ validate: () => this.problems() });
-    for (const warning of this.tunnels.flatMap(tunnelWarnings)) Annotations.of(this).addWarning(warning);
+    const names = connectionsByName(this);
+    if (!names.has(this.name)) names.set(this.name, this);
+    Findings.validate(this, (findings) => this.check(props, findings));
   }
 
   get vpnConnectionId(): string {
@@ -221,12 +227,98 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     );
   }
 
-  private problems(): string[] {
-    const problems: string[] = [];
+  private check(props: IpsecDualConnectionProps, findings: Findings): void {
     const name = nameProblem(this.name);
-    if (name) problems.push(`name "${this.name}" ${name}.`);
-    return [...problems, ...this.tunnels.flatMap(tunnelProblems)];
+    if (name) findings.error(`name "${this.name}" ${name}.`);
+    const holder = connectionsByName(this).get(this.name);
+    if (holder && holder !== this) {
+      findings.error(`name "${this.name}" is taken by ${holder.node.path}; give each connection of a stack its own.`);
+    }
+    findings.error(...tagProblems(props.tags), ...this.tunnels.flatMap(tunnelProblems));
+    findings.warning(...this.tunnels.flatMap(tunnelWarnings));
+    this.checkBlocks(findings);
+    if (props.gateway.networkType === GatewayNetworkType.PUBLIC) {
+      for (const egressIp of new Set(this.tunnels.map((tunnel) => tunnel.egressIp))) {
+        if (isLiteral(egressIp) && PRIVATE_RANGES.some((range) => contains(parseBlock(range)!, egressIp))) {
+          findings.error(`egressIp ${egressIp} is a private address; give the public one that the cloud sees.`);
+        }
+      }
+    }
   }
+
+  private checkBlocks(findings: Findings): void {
+    const lists = [
+      ["vpcCidrs", this.vpcCidrs],
+      ["dataCenterCidrs", this.dataCenterCidrs],
+    ] as const;
+    for (const [what, cidrs] of lists) {
+      if (!isLiteral(cidrs)) {
+        findings.error(`${what} is one Terraform list; give the blocks one by one.`);
+        return;
+      }
+      if (cidrs.length === 0) findings.error(`${what} is empty; give at least one CIDR block.`);
+      if (this.routing === RoutingMode.POLICY && cidrs.length > MOST_SELECTORS) {
+        findings.error(
+          `${what} has ${cidrs.length} blocks; policy-based routing takes at most ${MOST_SELECTORS}: join some, or route by destination.`,
+        );
+      }
+      cidrs.forEach((cidr, index) => {
+        const problem = isLiteral(cidr) ? blockProblem(cidr) : undefined;
+        if (problem) findings.error(`${what} ${cidr} ${problem}.`);
+        if (cidrs.indexOf(cidr) !== index) findings.error(`${what} ${cidr} is given twice; give it once.`);
+      });
+      for (const block of parsed(cidrs)) {
+        if (block.prefixLength === 0) {
+          findings.error(
+            `${what} ${block.text} is everything, which Alibaba Cloud refuses as a route; name the blocks.`,
+          );
+        } else if (overlap(block, SHARED_ADDRESS_SPACE)) {
+          findings.error(
+            `${what} ${block.text} overlaps ${SHARED_ADDRESS_SPACE.text}, which Alibaba Cloud keeps for itself; use other addresses.`,
+          );
+        }
+      }
+    }
+    for (const vpc of parsed(this.vpcCidrs).filter(notEverything)) {
+      for (const site of parsed(this.dataCenterCidrs).filter(notEverything)) {
+        if (!overlap(vpc, site)) continue;
+        findings.error(
+          `vpcCidrs ${vpc.text} and dataCenterCidrs ${site.text} overlap; give blocks that share no address.`,
+        );
+      }
+    }
+    const pairs = this.vpcCidrs.length * this.dataCenterCidrs.length;
+    const v1 = this.tunnels.find((tunnel) => tunnel.ike.version === IkeVersion.V1);
+    if (this.routing === RoutingMode.POLICY && pairs > 1 && v1) {
+      findings.error(
+        `${v1.role} tunnel: IKEv1 carries one pair of blocks in policy-based routing and there are ${pairs}; choose IkeVersion.V2 or RoutingMode.DESTINATION.`,
+      );
+    }
+  }
+}
+
+const CONNECTIONS = new WeakMap<TerraformStack, Map<string, IpsecDualConnection>>();
+
+/** The connections of a construct's stack; of two with the same name, the first. */
+function connectionsByName(scope: Construct): Map<string, IpsecDualConnection> {
+  const stack = TerraformStack.of(scope);
+  const names = CONNECTIONS.get(stack) ?? new Map<string, IpsecDualConnection>();
+  CONNECTIONS.set(stack, names);
+  return names;
+}
+
+/** CIDR blocks on each side of a connection with policy-based routing (the provider's `local_subnet`, `remote_subnet`). */
+const MOST_SELECTORS = 10;
+
+function parsed(cidrs: readonly string[]): Block[] {
+  return cidrs
+    .filter(isLiteral)
+    .map(parseBlock)
+    .filter((block) => block !== undefined);
+}
+
+function notEverything(block: Block): boolean {
+  return block.prefixLength > 0;
 }
 
 /** What tells a block's route from the others' whatever their order: its text where known, else its place in the list. */

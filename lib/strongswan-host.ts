@@ -1,25 +1,19 @@
 // StrongswanHost: the box in the data center. It renders every file that the box needs from a connection's tunnels
 // and puts them there over SSH; docs/architecture.md says what arrives and in which order.
 import { Resource } from "@cdktf/provider-null/lib/resource";
-import {
-  Annotations,
-  dependable,
-  FileProvisioner,
-  Fn,
-  RemoteExecProvisioner,
-  TerraformLocal,
-  TerraformStack,
-  Token,
-} from "cdktf";
+import { dependable, FileProvisioner, Fn, RemoteExecProvisioner, TerraformLocal, TerraformStack, Token } from "cdktf";
 import { Construct } from "constructs";
-import { AgentOptions } from "./host/agent-options";
+import { Findings } from "./findings";
+import { AgentOptions, checkAgentOptions } from "./host/agent-options";
 import { assetsOf } from "./host/assets";
 import { terraformName } from "./host/names";
 import { renderSite, SiteUplink } from "./host/site";
-import { connectionFrom, connectionFromSelf, sshInput, SshOptions } from "./host/ssh";
+import { checkSsh, connectionFrom, connectionFromSelf, sshInput, SshOptions } from "./host/ssh";
 import { renderConnection, renderSecrets } from "./host/swanctl";
 import { TerraformData } from "./host/terraform-data";
+import { contains, overlap, parseAddress, parseBlock, parseInterfaceAddress } from "./ip";
 import { IIpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
+import { isLiteral } from "./structural";
 
 /** A network interface of the box towards the internet. */
 export interface UplinkOptions {
@@ -80,6 +74,7 @@ export class StrongswanHost extends Construct {
     const name = connection.name;
     const prefix = terraformName(name);
     const uplinks = props.uplinks.map(siteUplink);
+    const uplinkOf = (tunnel: 1 | 2) => uplinks[Math.min(tunnel, uplinks.length) - 1] ?? { address: "" };
     const byPolicy = connection.routing === RoutingMode.POLICY;
     const mtu = props.mtu ?? 1400;
 
@@ -102,7 +97,7 @@ export class StrongswanHost extends Construct {
         `${prefix}_tunnel_${tunnel.number}_conf`,
         renderConnection(tunnel, {
           name,
-          localAddress: uplinks[Math.min(tunnel.number, uplinks.length) - 1].address,
+          localAddress: uplinkOf(tunnel.number).address,
           localSelectors: byPolicy ? connection.dataCenterCidrs : ["0.0.0.0/0"],
           remoteSelectors: byPolicy ? connection.vpcCidrs : ["0.0.0.0/0"],
         }),
@@ -168,11 +163,7 @@ export class StrongswanHost extends Construct {
     );
     this.configuration.overrideLogicalId(`${prefix}_configure_box_over_ssh`);
 
-    if (props.ssh.hostKey.publicKey === "" || props.ssh.bastion?.hostKey.publicKey === "") {
-      Annotations.of(this).addWarning(
-        "ssh.hostKey is not checked: whoever answers at that address receives the pre-shared keys; give HostKey.ecdsa.",
-      );
-    }
+    Findings.validate(this, (findings) => this.check(props, findings));
   }
 
   /** A rendered file as a Terraform local, so that the provisioner and the change trigger refer to one text. */
@@ -180,6 +171,93 @@ export class StrongswanHost extends Construct {
     const local = new TerraformLocal(this, name, content);
     local.overrideLogicalId(name);
     return local.asString;
+  }
+
+  private check(props: StrongswanHostProps, findings: Findings): void {
+    checkSsh(props.ssh, findings);
+    checkAgentOptions(props.agent ?? {}, props.connection.vpcCidrs, findings);
+    findings.wholeNumber("mtu", props.mtu, 576, 1438);
+    findings.wholeNumber("routeMetric", props.routeMetric, 1, 4294967295);
+
+    const uplinks: readonly UplinkOptions[] = props.uplinks;
+    const egressIps = new Set(props.connection.tunnels.map((tunnel) => tunnel.egressIp));
+    if (uplinks.length < 1 || uplinks.length > 2) {
+      findings.error(`uplinks has ${uplinks.length} entries; give one for both tunnels, or one for each.`);
+    } else if (uplinks.length !== egressIps.size) {
+      findings.error(
+        `uplinks has ${uplinks.length} ${uplinks.length === 1 ? "entry" : "entries"} and the connection ${egressIps.size} ` +
+          `${egressIps.size === 1 ? "egress IP" : "egress IPs"}; give one egress IP for each uplink.`,
+      );
+    }
+    uplinks.forEach((uplink, index) => checkUplink(`uplinks[${index}]`, uplink, props.connection.vpcCidrs, findings));
+    if (uplinks.length === 2) checkApart(uplinks[0], uplinks[1], findings);
+  }
+}
+
+function checkUplink(where: string, uplink: UplinkOptions, vpcCidrs: readonly string[], findings: Findings): void {
+  const { device } = uplink;
+  if (device !== undefined && isLiteral(device) && !/^[^\s/:]{1,15}$/.test(device)) {
+    findings.error(
+      `${where}.device "${device}" is not an interface's name; write it as ip link prints it, for example eth0.`,
+    );
+  }
+  const gateway = isLiteral(uplink.gateway) ? parseAddress(uplink.gateway) : undefined;
+  if (isLiteral(uplink.gateway) && gateway === undefined) {
+    findings.error(`${where}.gateway "${uplink.gateway}" is not an IPv4 address; write it as 172.16.1.253.`);
+  }
+  if (!isLiteral(uplink.address)) {
+    findings.error(
+      `${where}.address is known only to Terraform; give it as text, because the box is configured by it.`,
+    );
+    return;
+  }
+  const own = parseInterfaceAddress(uplink.address);
+  if (!own) {
+    findings.error(
+      `${where}.address "${uplink.address}" is not an IPv4 address with a prefix length; write it as 172.16.1.93/24.`,
+    );
+    return;
+  }
+  const { network } = own;
+  const hasEnds = network.prefixLength < 31;
+  if (hasEnds && [network.first, network.last].includes(parseAddress(own.address)!)) {
+    findings.error(
+      `${where}.address ${uplink.address} is the network's own or its broadcast address; give the interface's.`,
+    );
+  }
+  if (gateway !== undefined) {
+    if (!contains(network, uplink.gateway)) {
+      findings.error(
+        `${where}.gateway ${uplink.gateway} is outside the uplink's network ${network.text}; give the next router in that network.`,
+      );
+    } else if (uplink.gateway === own.address || (hasEnds && [network.first, network.last].includes(gateway))) {
+      findings.error(
+        `${where}.gateway ${uplink.gateway} cannot be a router in ${network.text}; give the next router's address.`,
+      );
+    }
+  }
+  for (const vpc of vpcCidrs.filter(isLiteral).map(parseBlock)) {
+    if (vpc && vpc.prefixLength > 0 && overlap(vpc, network)) {
+      findings.error(
+        `vpcCidrs ${vpc.text} and the network ${network.text} of ${where} overlap; give blocks that share no address.`,
+      );
+    }
+  }
+}
+
+function checkApart(first: UplinkOptions, second: UplinkOptions, findings: Findings): void {
+  const [a, b] = [first, second].map((uplink) =>
+    isLiteral(uplink.address) ? parseInterfaceAddress(uplink.address) : undefined,
+  );
+  if (a && b && overlap(a.network, b.network)) {
+    findings.error(
+      `uplinks: the networks ${a.network.text} and ${b.network.text} overlap; two uplinks need networks of their own.`,
+    );
+  }
+  if (first.device !== undefined && first.device === second.device) {
+    findings.error(
+      `uplinks are both on device ${first.device}; give each its own, or give one uplink for both tunnels.`,
+    );
   }
 }
 

@@ -3,29 +3,34 @@
 import { AnnotationMetadataEntryType, App } from "cdktf";
 import { IConstruct } from "constructs";
 
+// Set by the cdktf program for the app that it runs; after a success it shows warnings of its own accord.
+const UNDER_CDKTF = process.env.CDKTF_CONTINUE_SYNTH_ON_ERROR_ANNOTATIONS !== undefined;
+
 /**
- * Checks every construct of the app and synthesizes it, or prints what is wrong to standard error, one line for each
- * problem, and sets the exit status to 1. Warnings are printed in both cases.
+ * Checks every construct of the app and synthesizes it, or prints what is wrong, one line for each problem, and sets the
+ * exit status to 1. Warnings are printed in both cases.
  *
  * @param app the app to synthesize
  */
 export function synth(app: App): void {
   const constructs = app.node.findAll();
-  for (const { path, message } of annotations(constructs, AnnotationMetadataEntryType.WARN)) {
-    console.error(`Warning: ${line(path, message)}`);
-  }
-  const problems = [
-    ...constructs.flatMap((construct) =>
-      construct.node.validate().map((message) => ({ path: construct.node.path, message })),
-    ),
-    ...annotations(constructs, AnnotationMetadataEntryType.ERROR),
-  ];
+  const problems = constructs.flatMap((construct) =>
+    construct.node.validate().map((message) => ({ path: construct.node.path, message })),
+  );
+  problems.push(...annotations(constructs, AnnotationMetadataEntryType.ERROR));
+  const warnings = annotations(constructs, AnnotationMetadataEntryType.WARN).map((note) => `Warning: ${line(note)}`);
   if (problems.length === 0) {
+    if (!UNDER_CDKTF) print(warnings);
     app.synth();
     return;
   }
-  for (const { path, message } of problems) console.error(`Error: ${line(path, message)}`);
+  print([...warnings, ...problems.map((note) => `Error: ${line(note)}`)]);
   process.exitCode = 1;
+}
+
+/** To standard error; the cdktf program stamps each line of that with a date and its logger, and leaves standard output as it is. */
+function print(lines: readonly string[]): void {
+  for (const text of lines) (UNDER_CDKTF ? console.log : console.error)(text);
 }
 
 interface Note {
@@ -41,7 +46,7 @@ function annotations(constructs: readonly IConstruct[], level: AnnotationMetadat
   );
 }
 
-function line(path: string, message: string): string {
+function line({ path, message }: Note): string {
   const sentence = message.replace(/\s+/g, " ").trim();
   return path === "" ? sentence : `${path}: ${sentence}`;
 }

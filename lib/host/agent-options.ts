@@ -1,4 +1,8 @@
-// What can be chosen about the failover agent on a box.
+// What can be chosen about the failover agent on a box, and the checks of it.
+// site.json carries it there; assets/dual_tunnel_vpn reads it.
+import { Findings } from "../findings";
+import { contains, parseAddress, parseBlock } from "../ip";
+import { isLiteral } from "../structural";
 
 /** The failover agent: how it probes, when it decides, what it may do. */
 export interface AgentOptions {
@@ -32,4 +36,21 @@ export interface AgentOptions {
    * @default true
    */
   readonly deleteByOtherUplink?: boolean;
+}
+
+/** Checks the agent's options against each other and against the VPC. */
+export function checkAgentOptions(agent: AgentOptions, vpcCidrs: readonly string[], findings: Findings): void {
+  findings.wholeNumber("agent.probeIntervalMs", agent.probeIntervalMs, 20, 60000);
+  findings.wholeNumber("agent.probeMisses", agent.probeMisses, 1, 100);
+  findings.wholeNumber("agent.holdSeconds", agent.holdSeconds, 0, 3600);
+  const blocks = vpcCidrs.map((cidr) => (isLiteral(cidr) ? parseBlock(cidr) : undefined));
+  for (const address of (agent.vpcProbeAddresses ?? []).filter(isLiteral)) {
+    if (parseAddress(address) === undefined) {
+      findings.error(`agent.vpcProbeAddresses "${address}" is not an IPv4 address; write it as 192.168.10.10.`);
+    } else if (!blocks.some((block) => block === undefined || contains(block, address))) {
+      findings.error(
+        `agent.vpcProbeAddresses ${address} is outside vpcCidrs; give a host in the VPC that answers ping.`,
+      );
+    }
+  }
 }

@@ -1,6 +1,8 @@
 // How Terraform reaches a box over SSH, and how that is written in a provisioner's `connection`:
 // once from the stack's values, once from `self.input` for the provisioner that runs at destroy.
 import { SSHProvisionerConnection, Token } from "cdktf";
+import { Findings } from "../findings";
+import { isLiteral } from "../structural";
 
 /** The host key that the box must show. */
 export class HostKey {
@@ -149,4 +151,52 @@ export function connectionFromSelf(): SSHProvisionerConnection {
 
 function keyFile(path: string): string {
   return Token.isUnresolved(path) ? `\${file(pathexpand(${path}))}` : `\${file(pathexpand(${JSON.stringify(path)}))}`;
+}
+
+/** Checks how the box is to be reached; `where` names the options in the sentences. */
+export function checkSsh(ssh: SshOptions, findings: Findings): void {
+  checkMachine("ssh", ssh, findings);
+  if (ssh.bastion) checkMachine("ssh.bastion", ssh.bastion, findings);
+  if (ssh.timeout !== undefined && isLiteral(ssh.timeout) && !/^([1-9]\d*[hms])+$/.test(ssh.timeout)) {
+    findings.error(`ssh.timeout "${ssh.timeout}" is not a duration; write it as 50s or 2m.`);
+  }
+}
+
+type Machine = Pick<SshOptions, "host" | "port" | "user" | "privateKeyPath" | "hostKey">;
+
+function checkMachine(where: string, machine: Machine, findings: Findings): void {
+  if (isLiteral(machine.host) && !/^[A-Za-z0-9._:-]+$/.test(machine.host)) {
+    findings.error(
+      `${where}.host "${machine.host}" is neither a name nor an address; write it as box.example.com or 192.0.2.1.`,
+    );
+  }
+  const { port, user, privateKeyPath } = machine;
+  if (port !== undefined && isLiteral(port) && !(Number.isInteger(port) && port >= 1 && port <= 65535)) {
+    findings.error(`${where}.port ${port} is not a port; give 1 to 65535.`);
+  }
+  if (user !== undefined && isLiteral(user) && !/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(user)) {
+    findings.error(`${where}.user "${user}" is not a user name; write it as root or admin.`);
+  }
+  if (privateKeyPath !== undefined && isLiteral(privateKeyPath)) {
+    if (privateKeyPath.includes("PRIVATE KEY")) {
+      findings.error(
+        `${where}.privateKeyPath is a key; give the path of its file, or leave it out and use the SSH agent.`,
+      );
+    } else if (!/^(\/|~\/|[A-Za-z]:[\\/])/.test(privateKeyPath)) {
+      findings.error(
+        `${where}.privateKeyPath "${privateKeyPath}" is relative, and Terraform runs elsewhere; start it with / or ~/.`,
+      );
+    }
+  }
+  const key = machine.hostKey.publicKey;
+  if (key === "") {
+    findings.warning(
+      `${where}.hostKey is not checked: whoever answers at that address receives the pre-shared keys; give HostKey.ecdsa.`,
+    );
+  } else if (isLiteral(key) && !/^ecdsa-sha2-nistp(256|384|521) [A-Za-z0-9+/]+=*$/.test(key)) {
+    const given = /^[a-z0-9@.-]+/.exec(key)?.[0];
+    findings.error(
+      `${where}.hostKey is ${given?.startsWith("ssh-") ? `an ${given} key` : "not an ECDSA public key"}; give the ECDSA one, as "ssh-keyscan -t ecdsa ${machine.host}" prints it after the name.`,
+    );
+  }
 }

@@ -1,0 +1,50 @@
+// Checks as construct validations: errors are returned together, warnings become annotations, once.
+import { Annotations } from "cdktf";
+import { Construct } from "constructs";
+import { isLiteral } from "./structural";
+
+/** Collects what a construct's checks find. */
+export class Findings {
+  private readonly warned = new Set<string>();
+  private problems: string[] = [];
+
+  /**
+   * Adds a validation to a construct.
+   *
+   * @param scope the construct
+   * @param check reports to the findings it is given; it runs at synth, perhaps more than once
+   */
+  static validate(scope: Construct, check: (findings: Findings) => void): void {
+    const findings = new Findings(scope);
+    scope.node.addValidation({
+      validate: () => {
+        findings.problems = [];
+        check(findings);
+        return findings.problems;
+      },
+    });
+  }
+
+  private constructor(private readonly scope: Construct) {}
+
+  /** Reports sentences that stop the synthesis. */
+  error(...sentences: readonly string[]): void {
+    this.problems.push(...sentences);
+  }
+
+  /** Reports a number that is not whole, not in its range, or not known at synth; undefined is fine. */
+  wholeNumber(what: string, value: number | undefined, least: number, most: number): void {
+    if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
+    const given = isLiteral(value) ? `is ${value}` : "is known only to Terraform";
+    this.error(`${what} ${given}; give a whole number from ${least} to ${most}.`);
+  }
+
+  /** Reports sentences that do not. */
+  warning(...sentences: readonly string[]): void {
+    for (const sentence of sentences) {
+      if (this.warned.has(sentence)) continue;
+      this.warned.add(sentence);
+      Annotations.of(this.scope).addWarning(sentence);
+    }
+  }
+}
