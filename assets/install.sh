@@ -27,10 +27,18 @@ assets=$(cd "$(dirname "$0")" && pwd) || refuse "the directory of install.sh can
 staging=$(cd "$2" 2>/dev/null && pwd) || refuse "the staging directory $2 does not exist on this box"
 ssh_connection=${3-${SSH_CONNECTION-}}
 
-forget_secrets() {
+# Nothing of the upload stays, whatever the outcome: Terraform brings it anew each time.
+clean() {
+    [ -z "${log-}" ] || rm -f "$log"
     rm -f "$staging/secrets-1.conf" "$staging/secrets-2.conf"
+    case $staging in
+    */.dual-tunnel-vpn/*)
+        rm -rf "$staging"
+        rmdir "${staging%/*}" 2>/dev/null
+        ;;
+    esac
 }
-trap forget_secrets EXIT
+trap clean EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -95,7 +103,6 @@ done
 
 # Arguments: packages. Output goes to a file that is shown only when something went wrong.
 log=$(mktemp) || refuse "this box has no room for temporary files"
-trap 'forget_secrets; rm -f "$log"' EXIT
 apt_get() {
     DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends "$@" \
@@ -150,7 +157,7 @@ if [ -n "$missing" ]; then
     esac
     python3 -IB "$assets/dual-tunnel-vpn" prepare "$staging" --ssh "$ssh_connection" --packages "$missing" || exit 1
     # strongSwan is started once, later, with everything in place. A mask in /run does not outlive a reboot.
-    installed strongswan-swanctl || installed strongswan || systemctl mask --runtime --quiet strongswan.service
+    installed strongswan-swanctl || installed strongswan || systemctl mask --runtime --quiet --no-reload strongswan.service 2>/dev/null
     # shellcheck disable=SC2086
     add $missing || {
         cat "$log"

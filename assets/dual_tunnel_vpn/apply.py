@@ -28,11 +28,10 @@ class Reporter(Protocol):
         """Prints a line."""
 
 
-def prepare(directory: Path, ssh_connection: str, packages: list[str], steps: Reporter) -> Site:
+def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     """Checks everything, then notes the box's state and installs the command, so that uninstall works from here on."""
     site = checks.staged(directory)
     checks.check(site, ssh_connection)
-    steps.say(f"checked this box for connection {site.name}")
     box = manifest.load_box()
     if box is None:
         unit = strongswan.units(strongswan.UNIT)[strongswan.UNIT]
@@ -51,7 +50,7 @@ def apply(directory: Path, ssh_connection: str, steps: Reporter) -> None:
     """Makes the box as the staged files say; Refusal with the reason when it cannot."""
     try:
         former_code = library.current()
-        site = prepare(directory, ssh_connection, [], steps)
+        site = prepare(directory, ssh_connection, [])
         ends = checks.ssh_ends(ssh_connection)
         way = checks.route_to(*ends) if ends else None
         _apply(site, directory, library.current() != former_code, steps)
@@ -74,9 +73,8 @@ def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None
     units_changed = _shared_files(layout, box)
     new_site = files.put(paths.site(site.name), (directory / "site.json").read_bytes(), 0o600)
     _kernel_files(site, box)
-    if units_changed:
+    if _enable(site.name) or units_changed:
         must("systemctl", "daemon-reload")
-    _enable(site.name)
     if old is not None and new_site:
         links.batch(links.stale(old, site, links.observe()))
     if new_site or new_code or not _links_are_right(site):
@@ -128,16 +126,17 @@ def _kernel_files(site: Site, box: manifest.Box) -> None:
             run("nmcli", "general", "reload", "conf")
 
 
-def _enable(name: str) -> None:
+def _enable(name: str) -> bool:
+    """Has all three services start at boot; whether systemd has to be told (it is slow: once is enough)."""
     wanted = (strongswan.UNIT, paths.links_unit(name), paths.agent_unit(name))
     states = strongswan.units(*wanted)
     if states[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.
-        must("systemctl", "unmask", "--runtime", "--quiet", strongswan.UNIT)
-        states = strongswan.units(*wanted)
+        must("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
     missing = [unit for unit, state in states.items() if not state.enabled]
     if missing:
-        must("systemctl", "enable", "--quiet", *missing)
+        must("systemctl", "enable", "--quiet", "--no-reload", *missing)
+    return bool(missing)
 
 
 def _links_are_right(site: Site) -> bool:

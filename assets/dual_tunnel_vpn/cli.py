@@ -116,7 +116,7 @@ def _run(arguments: Sequence[str]) -> int:
         elif options.verb == "prepare":
             from .apply import prepare
 
-            prepare(options.directory.resolve(), options.ssh, options.packages.split(), Steps())
+            prepare(options.directory.resolve(), options.ssh, options.packages.split())
         else:
             from .apply import apply
 

@@ -39,5 +39,8 @@ def there(name: str) -> bool:
 
 
 def take_down(name: str) -> None:
-    """Removes our table and the openings."""
+    """Removes our tables, the agent's included, and the openings."""
+    from .agent.actions import rewriting_table
+
     run("nft", "delete", "table", "inet", paths.nft_table(name))
+    run("nft", "delete", "table", "ip", rewriting_table(name))

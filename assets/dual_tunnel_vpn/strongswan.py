@@ -206,7 +206,7 @@ def prove_rekey(tunnel: Tunnel, site: Site, seconds: float = 20.0) -> bool:
     if before is None:
         return False
     with vici.Client() as client:
-        client.rekey(child=tunnel.child, ike=tunnel.connection)
+        client.rekey(child=tunnel.child)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         after = tunnel_states(site)[tunnel.number].child_id

@@ -17,11 +17,13 @@ from .site import Site, SiteError, load
 def uninstall(name: str, steps: Reporter) -> None:
     """Leaves the box as it was before the connection; nothing to do is a success."""
     last = not [other for other in manifest.names() if other != name]
-    run("systemctl", "disable", "--now", "--quiet", paths.agent_unit(name), paths.links_unit(name), timeout=60)
+    ours = (paths.agent_unit(name), paths.links_unit(name))
+    run("systemctl", "stop", *ours, timeout=60)
+    run("systemctl", "disable", "--quiet", "--no-reload", *ours)
     site = _site(name)
     _tunnels(name)
     if last:
-        _service()
+        _shared()
     _network(name, site)
     files.remove(paths.sysctl_file(name))
     if files.remove(paths.network_manager_file(name)) and find("nmcli"):
@@ -31,8 +33,6 @@ def uninstall(name: str, steps: Reporter) -> None:
         kernel.restore(box, kernel.others(name))
         box.save()
     shutil.rmtree(paths.RUN / name, ignore_errors=True)
-    if last:
-        _shared()
     shutil.rmtree(paths.connection(name), ignore_errors=True)
     steps.say(f"connection {name} is removed")
     if last:
@@ -62,25 +62,27 @@ def _tunnels(name: str) -> None:
         strongswan.terminate(f"{name}-{number}")
 
 
-def _service() -> None:
-    box = manifest.load_box()
-    if box is None:
-        return
+def _shared() -> None:
+    """What all connections share: unit files, settings and the state of strongSwan's service."""
+    box = manifest.load_box() or manifest.Box(service_enabled=True, service_active=True)
     layout = strongswan.layout()
+    if not box.service_active:
+        run("systemctl", "stop", strongswan.UNIT, timeout=100)
+    if not box.service_enabled:
+        run("systemctl", "disable", "--quiet", "--no-reload", strongswan.UNIT)
+    run("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
     changed = files.remove(DROP_IN)
     if DROP_IN.parent.is_dir() and not any(DROP_IN.parent.iterdir()):
         DROP_IN.parent.rmdir()
     if layout is not None:
         changed = files.remove(layout.settings_file) or changed
-    run("systemctl", "unmask", "--runtime", "--quiet", strongswan.UNIT)
-    if changed:
-        run("systemctl", "daemon-reload")
-    if not box.service_enabled:
-        run("systemctl", "disable", "--quiet", strongswan.UNIT)
-    if not box.service_active:
-        run("systemctl", "stop", strongswan.UNIT, timeout=100)
-        run("systemctl", "reset-failed", strongswan.UNIT)
-    elif changed:
+    for name in UNIT_FILES:
+        files.remove(paths.UNITS / name)
+    files.remove(paths.MODULES)
+    # Once for all: on a slow box it takes seconds.
+    run("systemctl", "daemon-reload")
+    run("systemctl", "reset-failed", strongswan.UNIT)
+    if box.service_active and changed:
         run("systemctl", "restart", strongswan.UNIT, timeout=100)
 
 
@@ -111,10 +113,3 @@ def _deletion(kind: str, block: str) -> str:
         return "xfrm state delete src {} dst {} proto {} spi {}".format(*found.groups()) if found else ""
     found = re.search(r"^src (\S+) dst (\S+).*?\bdir (\S+).*?\bif_id (\S+)", block, re.DOTALL)
     return "xfrm policy delete src {} dst {} dir {} if_id {}".format(*found.groups()) if found else ""
-
-
-def _shared() -> None:
-    for name in UNIT_FILES:
-        files.remove(paths.UNITS / name)
-    files.remove(paths.MODULES)
-    run("systemctl", "daemon-reload")
