@@ -2,7 +2,8 @@
 // Tests use what goes beyond CloudEnd: its report of SAs and counters, and the faults that only a gateway can make.
 import { readdirSync } from "node:fs";
 import * as path from "node:path";
-import type { CloudEnd, CloudState, TunnelStatus } from "../cloud/cloud-end";
+import { setTimeout as delay } from "node:timers/promises";
+import type { CloudEnd, CloudState, CloudTunnel, TunnelStatus } from "../cloud/cloud-end";
 import type { Lab } from "../machines/lab";
 import { ECS, INTERNET } from "../network";
 
@@ -51,6 +52,14 @@ export interface IkeSa {
   readonly children: readonly ChildSa[];
 }
 
+/** A tunnel as the gateway sees it. */
+export interface TunnelReport {
+  readonly connection: string;
+  readonly role: "master" | "slave";
+  readonly status: TunnelStatus;
+  readonly sas: readonly IkeSa[];
+}
+
 /** ESP packets and bytes (IP headers included) since the cloud end was started. */
 export interface EspCount {
   readonly packets: number;
@@ -59,7 +68,7 @@ export interface EspCount {
 
 /** What is true at the gateway now. */
 export interface CloudReport {
-  readonly tunnels: Readonly<Record<string, { readonly status: TunnelStatus; readonly sas: readonly IkeSa[] }>>;
+  readonly tunnels: Readonly<Record<string, TunnelReport>>;
   /** By connection id, the id of the tunnel that its traffic takes; null while none lives. */
   readonly carrying: Readonly<Record<string, string | null>>;
   readonly counters: {
@@ -156,6 +165,26 @@ export class WorldCloudEnd implements CloudEnd {
   /** SAs, carrying tunnels and counters. */
   async report(): Promise<CloudReport> {
     return (await this.call({ verb: "report" })) as CloudReport;
+  }
+
+  /**
+   * Waits until every connection's traffic takes its tunnel of this role.
+   * @param timeoutS seconds after which an Error says what carries instead @default 60
+   */
+  async waitForTrafficVia(role: CloudTunnel["role"], { timeoutS = 60 } = {}): Promise<void> {
+    const deadline = Date.now() + timeoutS * 1000;
+    for (;;) {
+      const { carrying, tunnels } = await this.report();
+      const roles = Object.values(carrying).map((id) => (id === null ? undefined : tunnels[id].role));
+      if (roles.length > 0 && roles.every((carrier) => carrier === role)) return;
+      if (Date.now() > deadline) {
+        throw new Error(
+          `The cloud end did not send by the ${role} tunnel within ${timeoutS} s: ${JSON.stringify(carrying)}
+${await this.log(40)}`,
+        );
+      }
+      await delay(200);
+    }
   }
 
   /**

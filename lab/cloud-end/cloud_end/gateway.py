@@ -225,7 +225,13 @@ class Gateway:
         with self._lock:
             return {
                 "tunnels": {
-                    t: {"status": plan.status(t, sas), "sas": _describe(t, sas)} for t in self._desired.tunnels
+                    t.id: {
+                        "connection": t.connection,
+                        "role": t.role,
+                        "status": plan.status(t.id, sas),
+                        "sas": _describe(t.id, sas),
+                    }
+                    for t in self._desired.tunnels.values()
                 },
                 "carrying": dict(self._carrying),
                 "counters": self._kernel.counters(self._options.uplinks),

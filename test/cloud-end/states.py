@@ -1,0 +1,75 @@
+"""CloudStates as the emulated API sends them, for the tests."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+
+def tunnel(number: int, **change: Any) -> dict[str, Any]:
+    """A tunnel's JSON; number 1 is the active one."""
+    address, peer = f"192.0.2.{number}", f"198.51.100.{number}"
+    return {
+        "tunnelId": f"tun-{number}",
+        "role": "master" if number % 2 else "slave",
+        "ipsecAddress": address,
+        "peerAddress": peer,
+        "localId": address,
+        "remoteId": peer,
+        "psk": f"secret {number}",
+        "ike": {
+            "version": "ikev2",
+            "mode": "main",
+            "enc": "aes256",
+            "auth": "sha256",
+            "dhGroup": "group14",
+            "lifetime": 86400,
+        },
+        "esp": {"enc": "aes192", "auth": "sha1", "pfs": "group2", "lifetime": 3600},
+        "dpd": True,
+        "natTraversal": True,
+        **change,
+    }
+
+
+def connection(number: int = 1, **change: Any) -> dict[str, Any]:
+    """A connection's JSON with tunnels 2n-1 and 2n."""
+    return {
+        "id": f"vco-{number}",
+        "name": "site",
+        "gatewayId": f"vpn-{number}",
+        "localSubnets": ["0.0.0.0/0"],
+        "remoteSubnets": ["0.0.0.0/0"],
+        "effectImmediately": True,
+        "tunnels": [tunnel(2 * number - 1), tunnel(2 * number)],
+        **change,
+    }
+
+
+def route(destination: str = "172.16.0.0/16", connection: int = 1, **change: Any) -> dict[str, Any]:
+    """A published route's JSON."""
+    return {
+        "gatewayId": f"vpn-{connection}",
+        "connectionId": f"vco-{connection}",
+        "destination": destination,
+        "weight": 100,
+        "published": True,
+        **change,
+    }
+
+
+def state(*connections: dict[str, Any], routes: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """A whole CloudState; one connection and one route unless told otherwise."""
+    made = [copy.deepcopy(c) for c in connections or (connection(),)]
+    return {
+        "gateways": [
+            {
+                "id": c["gatewayId"],
+                "vpcCidrBlock": "192.168.0.0/16",
+                "ipsecAddresses": [t["ipsecAddress"] for t in c["tunnels"]],
+            }
+            for c in made
+        ],
+        "connections": made,
+        "routes": [route()] if routes is None else routes,
+    }
