@@ -28,7 +28,15 @@ export interface DeploymentOptions {
   readonly onLine?: (line: string) => void;
 }
 
-export class CommandFailed extends Error {}
+export class CommandFailed extends Error {
+  constructor(
+    message: string,
+    /** All that the command printed. */
+    readonly output: string,
+  ) {
+    super(message);
+  }
+}
 
 export class Deployment {
   config: Record<string, unknown>;
@@ -116,6 +124,6 @@ export class Deployment {
     const text = stdout + stderr;
     if (status === 0) return { text, seconds: (Date.now() - began) / 1000 };
     const tail = text.trimEnd().split("\n").slice(-40).join("\n");
-    throw new CommandFailed(`cdktf ${args[0]} ended with exit status ${status}; its last lines:\n${tail}`);
+    throw new CommandFailed(`cdktf ${args[0]} ended with exit status ${status}; its last lines:\n${tail}`, text);
   }
 }
