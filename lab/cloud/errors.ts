@@ -19,13 +19,22 @@ export function refuse(code: string, message: string): ApiError {
 
 /** A parameter has a value that the action does not take. The message leaves the value out: it may be a secret. */
 export function illegal(parameter: string, expectation: string): ApiError {
-  const name = parameter.slice(parameter.lastIndexOf(".") + 1);
-  return refuse(`IllegalParam.${name}`, `The specified "${parameter}" is invalid: ${expectation}.`);
+  return refuse(`IllegalParam.${lastName(parameter)}`, `The specified "${parameter}" is invalid: ${expectation}.`);
 }
 
 /** A parameter that the action needs is not there. */
 export function missing(parameter: string): ApiError {
-  return refuse(`Missing${parameter.replace(/\W/g, "")}`, `${parameter} is mandatory for this action.`);
+  return refuse(`Missing${lastName(parameter)}`, `${parameter} is mandatory for this action.`);
+}
+
+/** `CustomerGatewayId` of `TunnelOptionsSpecification.1.CustomerGatewayId`, `ResourceId` of `ResourceId.1`. */
+function lastName(parameter: string): string {
+  return (
+    parameter
+      .split(".")
+      .filter((part) => !/^\d+$/.test(part))
+      .at(-1) ?? parameter
+  );
 }
 
 /** There are as many of something as an account or a gateway may have. */
