@@ -17,9 +17,18 @@ trim() {
     systemd-journal-catalog-update.service systemd-hwdb-update.service systemd-machine-id-commit.service \
     systemd-networkd-wait-online.service getty@tty1.service serial-getty@ttyS0.service getty-static.service \
     dev-mqueue.mount dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
-    sys-fs-fuse-connections.mount modprobe@drm.service modprobe@fuse.service systemd-firstboot.service; do
+    sys-fs-fuse-connections.mount sys-kernel-config.mount systemd-firstboot.service systemd-logind.service \
+    systemd-binfmt.service modprobe@drm.service modprobe@fuse.service modprobe@dm_mod.service \
+    modprobe@loop.service modprobe@configfs.service; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
   done
+  # A hundred consoles, PCI functions and the like need no second look: udev's first pass is for NICs and disks.
+  mkdir -p "$root/etc/systemd/system/systemd-udev-trigger.service.d"
+  cat >"$root/etc/systemd/system/systemd-udev-trigger.service.d/lab.conf" <<'UNIT'
+[Service]
+ExecStart=
+ExecStart=udevadm trigger --action=add --subsystem-match=net --subsystem-match=block --subsystem-match=virtio --subsystem-match=pci
+UNIT
 }
 
 # Copies the tree into an ext4 image. A bind of the root alone leaves out what is mounted inside it.
@@ -134,6 +143,20 @@ in_root apt-get -qq --yes --no-install-recommends install $WORLD_PACKAGES
 rm -rf "$repository"
 : >"$root/etc/apt/sources.list"
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin
+cat >"$root/etc/systemd/system/lab-world.service" <<'UNIT'
+[Unit]
+Description=The network around the box
+After=lab-run.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh /etc/lab/world.sh
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+in_root systemctl -q enable lab-world.service
 for unit in strongswan.service nftables.service iperf3.service; do
   ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done

@@ -57,6 +57,8 @@ export class Namespace extends Shell {
   }
 }
 
+const KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 quiet mitigations=off panic=10 systemd.show_status=error";
+
 export interface LabOptions {
   /** Told of every phase, with seconds since the start. @default nobody */
   readonly log?: (line: string) => void;
@@ -207,7 +209,7 @@ export class Lab {
         box.waitForSsh().then(() => this.log("box answers")),
         world.waitForSsh().then(async () => {
           this.log("world answers");
-          await world.succeed("sh /etc/lab/world.sh");
+          await world.waitForUnit("lab-world.service");
           this.log("world's namespaces stand");
         }),
       ]);
@@ -234,7 +236,7 @@ export class Lab {
       ...["-machine", "pc", ...acceleratorArguments(kvm), "-smp", "2", "-m", "1024"],
       ...["-nodefaults", "-display", "none", "-no-user-config"],
       ...["-kernel", images.kernel, "-initrd", images.initrd],
-      ...["-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off panic=10 systemd.show_status=error"],
+      ...["-append", `${KERNEL_ARGUMENTS} ${name === "world" ? "net.ifnames=0 ipv6.disable=1" : ""}`],
       ...["-drive", `file=${images[name]},if=virtio,format=raw,snapshot=on,cache=unsafe`],
       ...["-drive", `file=${disk},if=virtio,format=raw,readonly=on`],
       ...["-device", "virtio-rng-pci"],

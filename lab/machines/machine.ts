@@ -134,7 +134,7 @@ export class Machine extends Shell {
   }
 
   /** Waits until a command can be run. */
-  async waitForSsh({ timeoutS = 180 } = {}): Promise<void> {
+  async waitForSsh({ timeoutS = 300 } = {}): Promise<void> {
     try {
       await this.connection.connect(timeoutS);
     } catch (error) {
@@ -170,7 +170,7 @@ export class Machine extends Shell {
   }
 
   /** Reboots in good order and waits until the machine is back: another boot, its SSH server answering. */
-  async reboot({ timeoutS = 180 } = {}): Promise<void> {
+  async reboot({ timeoutS = 300 } = {}): Promise<void> {
     const before = await this.bootId();
     const deadline = Date.now() + timeoutS * 1000;
     await this.succeed("systemctl --no-block reboot");

@@ -2,43 +2,42 @@
 # Runs at boot in the world machine: makes the namespaces and links around the box (docs/architecture.md, "The lab").
 # Every address comes from /etc/lab/network.env, rendered from lab/network.ts.
 set -eu
+# shellcheck source=/dev/null
 . /etc/lab/network.env
 
-# The NIC with the given MAC address goes into a namespace under a new name.
-take_nic() {
-  for path in /sys/class/net/*; do
-    if [ "$(cat "$path/address")" = "$1" ]; then
-      nic=${path##*/}
-      ip link set "$nic" down
-      ip link set "$nic" netns "$2" name "$3"
-      return
-    fi
+# New namespaces inherit these. They are written here because each process costs a tenth of a second when emulated.
+for variable in ip_forward=1 conf/all/rp_filter=0 conf/default/rp_filter=0; do
+  echo "${variable#*=}" >"/proc/sys/net/ipv4/${variable%=*}"
+done
+
+# The name of the NIC with a MAC address, once the kernel has found it.
+nic() {
+  while :; do
+    for path in /sys/class/net/*; do
+      if read -r mac <"$path/address" && [ "$mac" = "$1" ]; then
+        echo "${path##*/}"
+        return
+      fi
+    done
+    sleep 0.2
   done
-  echo "no NIC has the MAC address $1" >&2
-  exit 1
 }
 
-for namespace in nat1 nat2 inet cloud ecs dc; do
-  ip netns add "$namespace"
-done
-take_nic "$UPLINK1_MAC" nat1 uplink1
-take_nic "$UPLINK2_MAC" nat2 uplink2
-take_nic "$LAN_MAC" dc lan
-
 ip -batch - <<LINKS
+netns add nat1
+netns add nat2
+netns add inet
+netns add cloud
+netns add ecs
+netns add dc
+link set $(nic "$UPLINK1_MAC") netns nat1 name uplink1
+link set $(nic "$UPLINK2_MAC") netns nat2 name uplink2
+link set $(nic "$LAN_MAC") netns dc name lan
 link add nat1 netns inet type veth peer name wan netns nat1
 link add nat2 netns inet type veth peer name wan netns nat2
 link add cloud netns inet type veth peer name wan netns cloud
 link add vpc netns cloud type veth peer name eth0 netns ecs
 LINKS
-
-for namespace in nat1 nat2 inet cloud ecs dc; do
-  nsenter --net="/run/netns/$namespace" sysctl -q -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
-    net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
-done
-for namespace in nat1 nat2 inet cloud; do
-  nsenter --net="/run/netns/$namespace" sysctl -q -w net.ipv4.ip_forward=1
-done
 
 ip -netns nat1 -batch - <<LINKS
 link set lo up

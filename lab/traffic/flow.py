@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Runs in the world machine: sends numbered UDP packets between two of its namespaces, both ways, and notes arrivals.
+
+Both ends live in one process, so one clock tells every gap. Commands come on standard input, one JSON object a line,
+answers go out the same way.
+"""
+
+from __future__ import annotations
+
+import bisect
+import ctypes
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+from typing import Any, Dict, List, Tuple
+
+HEADER = struct.Struct("!Id")
+CLONE_NEWNET = 0x40000000
+# A packet sent this recently may still be under way: it counts neither as sent nor as lost.
+UNDER_WAY_S = 1.0
+
+
+def socket_in(namespace: str, address: str) -> socket.socket:
+    """Opens a UDP socket that stays in the given namespace."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    try:
+        if libc.setns(descriptor, CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot enter the namespace {namespace}")
+    finally:
+        os.close(descriptor)
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind((address, 0))
+    made.setblocking(False)
+    return made
+
+
+class Direction:
+    """Packets of one direction: when each was sent, and when and which arrived."""
+
+    def __init__(self) -> None:
+        self.sent: List[float] = []
+        self.arrivals: List[float] = []
+        self.numbers: List[int] = []
+
+    def send(self, source: socket.socket, target: Tuple[str, int], now: float) -> None:
+        try:
+            source.sendto(HEADER.pack(len(self.sent), now), target)
+        except OSError:
+            # No route, no neighbour: lost like any other packet.
+            pass
+        self.sent.append(now)
+
+    def receive(self, target: socket.socket) -> None:
+        while True:
+            try:
+                packet = target.recv(64)
+            except BlockingIOError:
+                return
+            except OSError:
+                # A queued ICMP error; the next call goes on.
+                continue
+            if len(packet) == HEADER.size:
+                self.numbers.append(HEADER.unpack(packet)[0])
+                self.arrivals.append(time.monotonic())
+
+    def report(self, start: float, end: float) -> Dict[str, Any]:
+        """What happened from start to end, in seconds since start; an unfinished gap ends at `end`."""
+        first = bisect.bisect_left(self.arrivals, start)
+        last = bisect.bisect_right(self.arrivals, end)
+        times = [self.arrivals[first - 1] if first > 0 else start, *self.arrivals[first:last], end]
+        gap, began = max((after - before, before) for before, after in zip(times, times[1:]))
+        low = bisect.bisect_left(self.sent, start)
+        high = bisect.bisect_left(self.sent, max(start, end - UNDER_WAY_S))
+        arrived = {number for number in self.numbers[first:] if low <= number < high}
+        return {
+            "longestGapS": round(gap, 4),
+            "gapBeganS": round(began - start, 4),
+            "sent": high - low,
+            "lost": high - low - len(arrived),
+            "silentS": round(end - (self.arrivals[-1] if self.arrivals else start), 4),
+        }
+
+
+def main() -> None:
+    """Arguments: interval in ms, then namespace and address of either end; "out" goes from the first to the second."""
+    interval = int(sys.argv[1]) / 1000
+    ends = [socket_in(sys.argv[2], sys.argv[3]), socket_in(sys.argv[4], sys.argv[5])]
+    targets = [end.getsockname() for end in reversed(ends)]
+    directions = [Direction(), Direction()]
+    began = time.monotonic()
+    due = began
+    pending = b""
+    print(json.dumps({"ready": True}), flush=True)
+    while True:
+        now = time.monotonic()
+        if now >= due:
+            for index, direction in enumerate(directions):
+                direction.send(ends[index], targets[index], now)
+            # A machine that stood still does not catch up with a burst.
+            due = max(due + interval, now)
+        ready, _, _ = select.select([*ends, sys.stdin.fileno()], [], [], max(0.0, due - time.monotonic()))
+        for index, direction in enumerate(directions):
+            if ends[1 - index] in ready:
+                direction.receive(ends[1 - index])
+        now = time.monotonic()
+        if sys.stdin.fileno() in ready:
+            chunk = os.read(sys.stdin.fileno(), 65536)
+            if not chunk:
+                return
+            *lines, pending = (pending + chunk).split(b"\n")
+            for line in lines:
+                request = json.loads(line)
+                start = began + request.get("since", 0.0)
+                answer = {"id": request["id"], "now": now - began}
+                if request["verb"] != "mark":
+                    answer["out"], answer["in"] = (d.report(start, now) for d in directions)
+                print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
