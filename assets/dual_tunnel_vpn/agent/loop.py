@@ -12,7 +12,7 @@ import random
 import selectors
 import time
 from collections import deque
-from typing import Callable, Union
+from typing import Any, Callable, Union
 
 from .. import paths as places
 from ..rtnetlink import Monitor
@@ -160,7 +160,7 @@ class Agent:
         now = time.monotonic()
         self._refresh(now)
         outer = {t.number: self.box.outer(t.number) or t.uplink for t in self.site.tunnels}
-        self.machine.adopt(now, self.box.inner(), outer)
+        self.machine.adopt(now, self.box.inner(), outer, read_memory(self.site.name))
         carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
         self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
         self._notifier.send("READY=1")
@@ -340,9 +340,7 @@ class Agent:
         if now < self._state_at:
             return
         self._state_at = now + 5.0
-        machine = self.machine
-        carrying = "no tunnel" if machine.inner is None else f"tunnel {machine.inner}"
-        self._notifier.send(f"STATUS=The VPC is reached by {carrying}: {self._reason}")
+        self._notifier.send(f"STATUS={self._reason}")
         write_state(self.site.name, self.state(now))
 
     def state(self, now: float) -> dict[str, object]:
@@ -353,7 +351,7 @@ class Agent:
             "pid": os.getpid(),
             "time": round(time.time(), 1),
             "traffic": machine.inner,
-            "reason": self._reason,
+            "summary": self._reason,
             "switches": machine.switches,
             "holdSeconds": machine.hold,
             "charon": machine.charon,
@@ -382,6 +380,7 @@ class Agent:
                 for key, path in machine.paths.items()
             ],
             "history": list(self._history),
+            "memory": machine.memory(),
         }
 
     def _probe(self, key: tuple[int, int], path: Path) -> PathProbe:
@@ -410,3 +409,12 @@ def write_state(name: str, state: dict[str, object]) -> None:
         os.replace(fresh, target)
     except OSError as error:
         log(f"{target} cannot be written: {error.strerror}", 4)
+
+
+def read_memory(name: str) -> dict[str, Any]:
+    """What a former agent on this boot remembered; empty when there was none or it cannot be read."""
+    try:
+        state = json.loads(places.agent_state(name).read_text(encoding="utf-8"))
+        return dict(state["memory"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

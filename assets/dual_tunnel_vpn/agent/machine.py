@@ -6,9 +6,10 @@ so hours of faults can be simulated in a second. Every action carries a reason f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Union
+from typing import Any, Union
 
 from .paths import Health, Path
 
@@ -153,9 +154,11 @@ class TunnelState:
     initiate_at: float = 0.0
     initiate_pause: float = 0.0
     missing_since: float | None = None
+    moved_at: float = -1.0
+    proved: bool = False
+    """Whether something came back since the outer path was moved."""
     proved_at: float = -1.0
     triggered_at: float = -1.0
-    path_down: bool = False
 
 
 class Machine:
@@ -176,6 +179,8 @@ class Machine:
         self.hold = settings.hold
         self.preferred_since: float | None = None
         self.failed_back_at: float | None = None
+        self.left_at: float | None = None
+        """When traffic left the active tunnel."""
         self.charon: bool | None = None
         self.charon_since = -1e9
         self.charon_silent_since: float | None = None
@@ -186,15 +191,52 @@ class Machine:
 
     # What is seen
 
-    def adopt(self, now: float, inner: int | None, outer: dict[int, int]) -> None:
-        """Takes over what the kernel has at the start, without touching it."""
+    def adopt(self, now: float, inner: int | None, outer: Mapping[int, int], memory: Mapping[str, Any]) -> None:
+        """Takes over at the start what the kernel has and what a former agent knew, without touching anything.
+
+        memory: what `memory` returned to the former agent, on the same boot; empty when there is none.
+        """
         self.inner = inner
         self.preferred_since = now if inner == self.preferred else None
+        for path in self.paths.values():
+            path.up_since = now
+        self._remember(memory)
         for number, uplink in outer.items():
             tunnel = self.tunnels[number]
             tunnel.outer = uplink
-            if uplink != tunnel.shape.uplink:
-                tunnel.phase, tunnel.phase_since = Phase.MOVED, now
+            if uplink != tunnel.shape.uplink and tunnel.phase not in (Phase.MOVED, Phase.DELETING):
+                self._enter(tunnel, Phase.PROVING, now)
+            elif uplink == tunnel.shape.uplink and tunnel.phase is not Phase.WAITING:
+                self._enter(tunnel, Phase.NONE, now)
+
+    def memory(self) -> dict[str, Any]:
+        """What the next agent on the same boot needs to go on where this one stopped; JSON."""
+        return {
+            "hold": self.hold,
+            "failedBackAt": self.failed_back_at,
+            "preferredSince": self.preferred_since,
+            "leftAt": self.left_at,
+            "paths": [[*key, path.health.value, path.up_since] for key, path in self.paths.items()],
+            "tunnels": [
+                [number, tunnel.phase.name, tunnel.phase_since, tunnel.acknowledged, tunnel.proved]
+                for number, tunnel in self.tunnels.items()
+            ],
+        }
+
+    def _remember(self, memory: Mapping[str, Any]) -> None:
+        self.hold = float(memory.get("hold", self.hold))
+        self.failed_back_at = memory.get("failedBackAt")
+        self.left_at = memory.get("leftAt")
+        if self.preferred_since is not None:
+            self.preferred_since = memory.get("preferredSince") or self.preferred_since
+        for uplink, number, health, up_since in memory.get("paths", []):
+            path = self.paths.get((uplink, number))
+            if path is not None:
+                path.health, path.up_since = Health(health), float(up_since)
+        for number, phase, since, acknowledged, proved in memory.get("tunnels", []):
+            tunnel = self.tunnels[number]
+            tunnel.phase, tunnel.phase_since = Phase[phase], float(since)
+            tunnel.acknowledged, tunnel.proved = bool(acknowledged), bool(proved)
 
     def observe_link(self, uplink: int, well: bool, reason: str) -> None:
         """Carrier and address of an uplink."""
@@ -203,7 +245,7 @@ class Machine:
             self.link_reasons[uplink] = reason
             self._actions.append(Say(f"uplink {uplink} {reason}"))
 
-    def observe_sas(self, now: float, sas: dict[int, Sa]) -> None:
+    def observe_sas(self, now: float, sas: Mapping[int, Sa]) -> None:
         """charon's list, complete."""
         in_grace = now - self.charon_since < self.settings.restart_grace
         for number, tunnel in self.tunnels.items():
@@ -270,7 +312,8 @@ class Machine:
     def usable(self, number: int) -> bool:
         """Whether traffic put into the tunnel now should arrive."""
         tunnel = self.tunnels[number]
-        return tunnel.sa.installed and self.passable(number, tunnel.outer)
+        doubtful = tunnel.outer != tunnel.shape.uplink and not tunnel.proved
+        return tunnel.sa.installed and not doubtful and self.passable(number, tunnel.outer)
 
     def other_uplink(self, number: int) -> int | None:
         """The uplink that is not the tunnel's own, if there is one."""
@@ -292,13 +335,9 @@ class Machine:
                 verdict = self._others_answer(uplink, number)
                 if verdict or path.missed_in_a_row >= 3 * path.misses:
                     path.mark_down()
-                    silence = now - path.last_answered_sent_at
-                    self._actions.append(
-                        Say(
-                            f"{where}: {path.missed_in_a_row} probes in a row without an answer, "
-                            f"the last one answered was sent {silence:.2f} s ago{verdict}"
-                        )
-                    )
+                    silence = now - path.first_missed_sent_at
+                    missed = f"{path.missed_in_a_row} probes in a row without an answer, for {silence:.2f} s"
+                    self._actions.append(Say(f"{where}: {missed}{verdict}"))
             elif path.health is Health.UP and path.loss >= self.settings.brownout:
                 best = min(
                     (other.loss for key, other in self.paths.items() if self._comparable(key, uplink)), default=1
@@ -343,9 +382,9 @@ class Machine:
     def _enter(self, tunnel: TunnelState, phase: Phase, now: float) -> None:
         tunnel.phase, tunnel.phase_since = phase, now
 
-    def _move_outer(self, tunnel: TunnelState, uplink: int, reason: str) -> None:
+    def _move_outer(self, now: float, tunnel: TunnelState, uplink: int, reason: str) -> None:
         if tunnel.outer != uplink:
-            tunnel.outer = uplink
+            tunnel.outer, tunnel.proved, tunnel.moved_at = uplink, False, now
             self._actions.append(SetOuter(tunnel.shape.number, uplink, reason))
 
     def _rescue(self, now: float, number: int) -> None:
@@ -364,6 +403,7 @@ class Machine:
                 self._enter(tunnel, Phase.PROVING, now)
                 tunnel.triggered_at = -1.0
                 self._move_outer(
+                    now,
                     tunnel,
                     other,
                     f"{self._why_down(number, own)}: {name} goes on by uplink {other}, if the cloud follows",
@@ -392,7 +432,9 @@ class Machine:
             self._set_inner(now, other, self._why_down(number, self.tunnels[number].outer))
 
     def _start_delete(self, now: float, tunnel: TunnelState, uplink: int) -> None:
-        self._move_outer(tunnel, uplink, f"the DELETE for {self._name(tunnel.shape.number)} leaves by uplink {uplink}")
+        self._move_outer(
+            now, tunnel, uplink, f"the DELETE for {self._name(tunnel.shape.number)} leaves by uplink {uplink}"
+        )
         self._enter(tunnel, Phase.DELETING, now)
         tunnel.acknowledged = False
         self._actions.append(
@@ -401,11 +443,12 @@ class Machine:
 
     def _prove(self, now: float, tunnel: TunnelState) -> None:
         number, name = tunnel.shape.number, self._name(tunnel.shape.number)
-        if tunnel.proved_at >= tunnel.phase_since:
+        if self._proof_came(tunnel):
             self._enter(tunnel, Phase.MOVED, now)
-            self._actions.append(Say(f"the cloud follows: {name} carries traffic both ways by uplink {tunnel.outer}"))
         elif not tunnel.sa.installed:
             self._give_up(now, tunnel, f"{name} is gone")
+        elif not self.passable(number, tunnel.outer):
+            self._give_up(now, tunnel, self._why_down(number, tunnel.outer))
         elif now - tunnel.phase_since >= self.settings.proof_within:
             if self.settings.delete_by_other_uplink and self.tunnels[self.other_tunnel(number)].sa.installed:
                 self._actions.append(
@@ -418,9 +461,21 @@ class Machine:
                 self._give_up(now, tunnel, f"nothing came back through {name}")
             else:
                 self._enter(tunnel, Phase.MOVED, now)
-        elif now - tunnel.triggered_at >= 0.05:
+        else:
+            self._trigger(now, tunnel, 0.05)
+
+    def _proof_came(self, tunnel: TunnelState) -> bool:
+        if not tunnel.proved and tunnel.proved_at >= tunnel.moved_at:
+            tunnel.proved = True
+            self._actions.append(
+                Say(f"the cloud follows: {self._name(tunnel.shape.number)} carries both ways by uplink {tunnel.outer}")
+            )
+        return tunnel.proved
+
+    def _trigger(self, now: float, tunnel: TunnelState, pause: float) -> None:
+        if now - tunnel.triggered_at >= pause - 0.01:
             tunnel.triggered_at = now
-            self._actions.append(Trigger(number))
+            self._actions.append(Trigger(tunnel.shape.number))
 
     def _await_delete(self, now: float, tunnel: TunnelState) -> None:
         number, name = tunnel.shape.number, self._name(tunnel.shape.number)
@@ -431,26 +486,32 @@ class Machine:
         elif waited >= self.settings.delete_within:
             self._actions.append(Terminate(number, True, f"no answer to the DELETE of {name} in {waited:.0f} s"))
             self._give_up(now, tunnel, "the cloud takes nothing from the other uplink and must notice by itself")
+        elif self.passable(number, tunnel.shape.uplink) and not self.passable(number, tunnel.outer):
+            self._move_outer(
+                now, tunnel, tunnel.shape.uplink, f"{self._why_down(number, tunnel.outer)}: the DELETE goes home"
+            )
 
     def _stay_moved(self, now: float, tunnel: TunnelState) -> None:
         number, name, own = tunnel.shape.number, self._name(tunnel.shape.number), tunnel.shape.uplink
         if not tunnel.sa.installed and not tunnel.sa.deleting:
             self._give_up(now, tunnel, f"{name} is gone")
             return
+        if not self._proof_came(tunnel):
+            self._trigger(now, tunnel, 0.5)
         if not self.passable(number, own):
             return
         held = now - self.path(number, own).up_since >= self.hold
-        if held or not self.passable(number, tunnel.outer):
+        if held or not tunnel.proved or not self.passable(number, tunnel.outer):
             tunnel.restoring = held
             self._enter(tunnel, Phase.NONE, now)
             well = f"uplink {own} has been well for {self.hold:g} s" if held else f"uplink {own} is back"
-            self._move_outer(tunnel, own, f"{well}: {name} returns to it")
+            self._move_outer(now, tunnel, own, f"{well}: {name} returns to it")
             self._actions.append(Trigger(number))
             tunnel.installed_since = max(tunnel.installed_since, now)
 
     def _give_up(self, now: float, tunnel: TunnelState, reason: str) -> None:
         self._enter(tunnel, Phase.WAITING, now)
-        self._move_outer(tunnel, tunnel.shape.uplink, reason)
+        self._move_outer(now, tunnel, tunnel.shape.uplink, reason)
 
     def _choose_inner(self, now: float) -> None:
         if self.inner is None:
@@ -477,6 +538,8 @@ class Machine:
         own = tunnel.shape.uplink
         if tunnel.phase is not Phase.NONE or tunnel.outer != own or not self.usable(self.preferred):
             return False
+        if self.left_at is not None and now - self.left_at < self.hold:
+            return False
         path, installed_for = self.path(self.preferred, own), now - tunnel.installed_since
         if path.health is Health.UP and now - path.up_since < self.hold:
             return False
@@ -486,11 +549,14 @@ class Machine:
         if self.inner is not None:
             self.switches += 1
         if number == self.preferred:
-            self.preferred_since = self.failed_back_at = now
+            self.preferred_since = now
+            if self.inner is not None:
+                self.failed_back_at = now
         else:
             if self.failed_back_at is not None and now - self.failed_back_at < self.settings.calm:
                 self.hold = min(self.settings.hold_limit, self.hold * 2)
             self.preferred_since = None
+            self.left_at = now
             self.tunnels[self.preferred].restoring = False
         self.inner = number
         self._actions.append(SetInner(number, f"{reason}: the VPC is reached by {self._name(number)}"))

@@ -1,0 +1,373 @@
+"""The state machine, rule by rule and through hours of random faults."""
+
+from __future__ import annotations
+
+import random
+import unittest
+from dataclasses import replace
+
+from dual_tunnel_vpn.agent.machine import Initiate, SetInner, SetOuter, Terminate
+
+from .simulation import SETTINGS, Faults, Site
+
+
+def settled(seed: int = 1, **options) -> Site:  # type: ignore[no-untyped-def]
+    """A site on which all has been well for a while."""
+    site = Site(seed, **options)
+    site.run(12)
+    return site
+
+
+class Start(unittest.TestCase):
+    def test_brings_both_tunnels_up_and_sends_by_the_active_one(self) -> None:
+        site = settled()
+        self.assertEqual(site.inner, 1, site.story())
+        self.assertEqual(site.box_sa, {1: "up", 2: "up"})
+
+    def test_has_a_route_before_any_tunnel_is_up_so_that_nothing_leaks(self) -> None:
+        site = Site(1)
+        site.run(0.1)
+        self.assertIsNotNone(site.inner)
+
+    def test_a_restarted_agent_touches_nothing(self) -> None:
+        site = settled()
+        site.actions.clear()
+        site.restart_agent()
+        site.run(60)
+        self.assertEqual(
+            [a for _, a in site.actions if isinstance(a, (SetInner, SetOuter, Initiate, Terminate))], [], site.story()
+        )
+
+    def test_a_restarted_agent_on_the_standby_goes_on_and_fails_back_when_it_may(self) -> None:
+        site = settled()
+        site.faults.out_dead = {1}
+        site.run(3)
+        site.restart_agent()
+        site.run(5)
+        self.assertEqual(site.inner, 2, site.story())
+        site.faults = Faults()
+        site.run(15)
+        self.assertEqual((site.inner, site.outer), (1, {1: 1, 2: 2}), site.story())
+
+    def test_boots_with_uplink_1_unplugged(self) -> None:
+        site = Site(1, initial=Faults(carrier_lost={1}))
+        site.run(5)
+        self.assertEqual(site.inner, 2, site.story())
+
+
+class SilentLoss(unittest.TestCase):
+    def gaps(self, policy: str, **faults: set[int]) -> tuple[float, float, Site]:
+        worst_out = worst_in = 0.0
+        for seed in range(10):
+            site = settled(seed, policy=policy)
+            site.run(site.random.random() * 0.1)
+            began = site.now
+            site.faults = replace(Faults(), **faults)
+            site.run(10)
+            worst_out = max(worst_out, site.longest(site.out_gaps, began))
+            worst_in = max(worst_in, site.longest(site.in_gaps, began))
+        return worst_out, worst_in, site
+
+    def test_both_directions_are_back_within_a_second_when_the_cloud_follows(self) -> None:
+        for faults in ({"out_dead": {1}, "in_dead": {1}}, {"out_dead": {1}}, {"in_dead": {1}}):
+            out, inward, site = self.gaps("cooperative", **faults)
+            self.assertLess(out, 0.9, f"{faults} {site.story()}")
+            self.assertLess(inward, 1.1, f"{faults} {site.story()}")
+            self.assertEqual(site.machine.tunnels[1].phase.name, "MOVED", site.story())
+
+    def test_a_delete_by_the_other_uplink_heals_where_the_cloud_takes_only_ike(self) -> None:
+        out, inward, site = self.gaps("ike-only", out_dead={1}, in_dead={1})
+        self.assertLess(out, 0.9, site.story())
+        self.assertLess(inward, 1.8, site.story())
+
+    def test_a_cloud_that_ignores_the_other_uplink_notices_by_itself_and_nothing_is_worse(self) -> None:
+        for seed in range(5):
+            site = settled(seed, policy="pinned")
+            began = site.now
+            site.faults = Faults(out_dead={1}, in_dead={1})
+            site.run(30)
+            self.assertLess(site.longest(site.out_gaps, began), 0.9, site.story())
+            self.assertLess(site.longest(site.in_gaps, began), 16.5, site.story())
+            self.assertEqual(site.outer, {1: 1, 2: 2}, site.story())
+
+    def test_traffic_returns_to_the_active_tunnel_without_loss(self) -> None:
+        for policy in ("cooperative", "ike-only"):
+            site = settled(3, policy=policy)
+            site.faults = Faults(out_dead={1}, in_dead={1})
+            site.run(20)
+            site.faults = Faults()
+            healed = site.now
+            site.run(20)
+            self.assertEqual((site.inner, site.outer), (1, {1: 1, 2: 2}), site.story())
+            self.assertLessEqual(site.longest(site.out_gaps, healed), 0.1, site.story())
+            self.assertLessEqual(site.longest(site.in_gaps, healed), 0.1, site.story())
+
+    def test_carrier_loss_acts_at_once(self) -> None:
+        site = settled()
+        began = site.now
+        site.faults = Faults(carrier_lost={1})
+        site.run(3)
+        self.assertLess(site.longest(site.out_gaps, began), 0.2, site.story())
+        self.assertLess(site.longest(site.in_gaps, began), 0.5, site.story())
+
+    def test_a_lost_standby_uplink_moves_no_traffic(self) -> None:
+        site = settled()
+        began = site.now
+        site.faults = Faults(out_dead={2}, in_dead={2})
+        site.run(60)
+        self.assertEqual(site.switches(), [])
+        self.assertEqual(site.longest(site.out_gaps, began), 0, site.story())
+        self.assertEqual(site.longest(site.in_gaps, began), 0, site.story())
+
+    def test_both_uplinks_lost_changes_nothing_and_whichever_returns_carries(self) -> None:
+        for first in (1, 2):
+            site = settled(first)
+            site.faults = Faults(out_dead={1, 2}, in_dead={1, 2})
+            site.run(10)
+            self.assertEqual(site.inner, 1, site.story())
+            site.faults = Faults(out_dead={3 - first}, in_dead={3 - first})
+            returned = site.now
+            site.run(10)
+            self.assertEqual(site.inner, first, site.story())
+            self.assertLess(site.out_gaps[-1][0] + site.out_gaps[-1][1] - returned, 4.0, site.story())
+
+    def test_a_stall_of_everything_is_not_taken_for_a_dead_path(self) -> None:
+        site = settled()
+        site.faults = Faults(stalled=True)
+        site.run(1.0)
+        site.faults = Faults()
+        site.run(20)
+        self.assertEqual(site.switches(), [], site.story())
+
+    def test_an_ipsec_address_that_is_gone_is_not_chased_by_the_other_uplink(self) -> None:
+        site = settled()
+        site.faults = Faults(address_dead={1})
+        site.run(60)
+        self.assertEqual(site.inner, 2, site.story())
+        self.assertEqual(site.outer, {1: 1, 2: 2}, site.story())
+
+    def test_with_one_uplink_a_dead_ipsec_address_is_left_by_the_inner_route(self) -> None:
+        site = settled(uplinks=(1,))
+        site.faults = Faults(address_dead={1})
+        site.run(3)
+        self.assertEqual(site.inner, 2, site.story())
+
+    def test_the_standby_in_use_is_saved_by_the_other_uplink_when_its_own_dies(self) -> None:
+        site = settled()
+        site.faults = Faults(address_dead={1})
+        site.run(40)
+        began = site.now
+        site.faults = Faults(address_dead={1}, out_dead={2}, in_dead={2})
+        site.run(10)
+        self.assertEqual((site.inner, site.outer[2]), (2, 1), site.story())
+        self.assertLess(site.longest(site.in_gaps, began), 1.2, site.story())
+
+
+class Mechanisms(unittest.TestCase):
+    def test_each_can_be_switched_off(self) -> None:
+        for move in (True, False):
+            for delete in (True, False):
+                settings = replace(SETTINGS, outer_move=move, delete_by_other_uplink=delete)
+                site = settled(settings=settings, policy="pinned")
+                site.faults = Faults(out_dead={1}, in_dead={1})
+                site.run(30)
+                done = [type(action) for _, action in site.actions]
+                self.assertEqual(Terminate in done, delete, site.story())
+                self.assertEqual(SetOuter in done, move or delete, site.story())
+                self.assertEqual((site.inner, site.outer), (2, {1: 1, 2: 2}), site.story())
+
+    def test_delete_alone_heals_both_directions(self) -> None:
+        site = settled(settings=replace(SETTINGS, outer_move=False), policy="ike-only")
+        began = site.now
+        site.faults = Faults(out_dead={1}, in_dead={1})
+        site.run(5)
+        self.assertLess(site.longest(site.in_gaps, began), 1.2, site.story())
+
+    def test_the_harmless_ones_come_first(self) -> None:
+        site = settled(policy="ike-only")
+        site.actions.clear()
+        site.faults = Faults(out_dead={1}, in_dead={1})
+        site.run(5)
+        kinds = [type(a) for _, a in site.actions if isinstance(a, (SetInner, SetOuter, Terminate))]
+        self.assertEqual(kinds[:3], [SetInner, SetOuter, Terminate], site.story())
+
+    def test_packets_that_still_come_by_the_old_way_are_no_proof(self) -> None:
+        # Only the outgoing direction of uplink 1 is dead and the cloud takes no ESP from uplink 2: its packets still
+        # arrive by uplink 1, yet nothing of ours gets through tunnel 1.
+        site = settled(policy="ike-only")
+        site.faults = Faults(out_dead={1})
+        site.run(5)
+        self.assertFalse(site.cloud_sa[1], site.story())
+
+
+class Tunnels(unittest.TestCase):
+    def test_a_tunnel_that_the_cloud_refuses_is_left_at_once_and_back_soon_after_the_repair(self) -> None:
+        site = settled()
+        began = site.now
+        site.faults = Faults(refused={1})
+        site.run(60)
+        self.assertEqual(site.inner, 2, site.story())
+        self.assertLess(site.longest(site.out_gaps, began), 0.2, site.story())
+        site.faults = Faults()
+        site.run(5)
+        self.assertEqual(site.box_sa[1], "up", site.story())
+        site.run(10)
+        self.assertEqual(site.inner, 1, site.story())
+
+    def test_attempts_become_rarer_after_half_an_hour(self) -> None:
+        site = settled()
+        site.faults = Faults(refused={1})
+        site.run(SETTINGS.initiate_patience + 60)
+        before = sum(isinstance(a, Initiate) for _, a in site.actions)
+        site.run(60)
+        self.assertLessEqual(sum(isinstance(a, Initiate) for _, a in site.actions) - before, 5, site.story())
+
+    def test_a_dead_path_is_not_negotiated_over(self) -> None:
+        site = settled(policy="ike-only")
+        site.faults = Faults(out_dead={1}, in_dead={1})
+        site.run(10)
+        site.actions.clear()
+        site.run(60)
+        self.assertEqual([a for _, a in site.actions if isinstance(a, Initiate)], [], site.story())
+
+    def test_without_any_probe_answered_silence_proves_nothing_and_the_sas_decide(self) -> None:
+        site = Site(1, initial=Faults(probes_filtered=True))
+        site.run(60)
+        self.assertEqual((site.inner, site.switches()), (1, []), site.story())
+        site.faults = Faults(probes_filtered=True, out_dead={1}, in_dead={1})
+        site.run(30)
+        self.assertEqual(site.inner, 2, site.story())
+
+    def test_where_echoes_are_filtered_ike_headers_prove_the_path(self) -> None:
+        site = Site(1, initial=Faults(icmp_filtered=True))
+        site.run(60)
+        began = site.now
+        site.faults = Faults(icmp_filtered=True, out_dead={1}, in_dead={1})
+        site.run(10)
+        self.assertLess(site.longest(site.out_gaps, began), 4.0, site.story())
+
+
+class Damping(unittest.TestCase):
+    def test_flapping_for_a_minute_switches_at_most_twice(self) -> None:
+        for policy in ("cooperative", "ike-only", "pinned"):
+            for seed in range(5):
+                site = settled(seed, policy=policy)
+                for _ in range(10):
+                    site.faults = Faults(out_dead={1}, in_dead={1})
+                    site.run(3)
+                    site.faults = Faults()
+                    site.run(3)
+                self.assertLessEqual(len(site.switches()), 2, f"{policy} {site.story()}")
+
+    def test_ten_minutes_of_five_percent_loss_switch_nothing(self) -> None:
+        for seed in range(6):
+            site = settled(seed)
+            site.faults = Faults(loss={1: 0.05, 2: 0.05})
+            site.run(600)
+            self.assertEqual(site.switches(), [], site.story())
+
+    def test_ten_minutes_of_ten_percent_loss_switch_at_most_once(self) -> None:
+        for seed in range(6):
+            site = settled(seed)
+            site.faults = Faults(loss={1: 0.1})
+            site.run(600)
+            self.assertLessEqual(len(site.switches()), 1, site.story())
+
+    def test_a_brown_out_is_left_for_a_clean_uplink(self) -> None:
+        site = settled()
+        site.faults = Faults(loss={1: 0.45})
+        site.run(20)
+        self.assertEqual(site.inner, 2, site.story())
+
+    def test_the_hold_doubles_when_the_active_tunnel_fails_again_and_is_forgotten_after_calm(self) -> None:
+        site = settled()
+        for expected in (5, 10, 20, 40):
+            site.faults = Faults(out_dead={1}, in_dead={1})
+            site.run(5)
+            self.assertEqual(site.machine.hold, expected, site.story())
+            site.faults = Faults()
+            site.run(expected + 5)
+            self.assertEqual(site.inner, 1, site.story())
+        site.run(SETTINGS.calm + 1)
+        self.assertEqual(site.machine.hold, SETTINGS.hold)
+
+
+class RandomFaults(unittest.TestCase):
+    """Hours of simulated time: random faults, each lasting a while, then calm."""
+
+    def test_traffic_never_stays_on_a_dead_way_and_all_converges(self) -> None:
+        base = random.randrange(2**32)
+        for number in range(16):
+            seed = base + number
+            rng = random.Random(seed)
+            policy = rng.choice(("cooperative", "cooperative", "ike-only", "pinned"))
+            site = settled(seed, policy=policy)
+            for _ in range(25):
+                site.faults = self.some_fault(rng)
+                began = site.now
+                site.run(rng.choice((0.3, 1, 3, 10, 40)))
+                self.check_bound(site, began)
+                self.assertIsNotNone(site.inner)
+                if rng.random() < 0.2:
+                    site.restart_agent()
+                if rng.random() < 0.6:
+                    site.faults = Faults()
+                    site.run(rng.choice((1, 5, 20, 60)))
+            site.faults = Faults()
+            site.run(SETTINGS.hold_limit + 60)
+            self.assertEqual((site.inner, site.outer), (1, {1: 1, 2: 2}), f"{policy} {site.story()}")
+            self.assertEqual(site.box_sa, {1: "up", 2: "up"}, site.story())
+            self.check_damping(site)
+
+    def some_fault(self, rng: random.Random) -> Faults:
+        faults = Faults()
+        kind = rng.randrange(9)
+        uplink = rng.choice((1, 2))
+        if kind == 0:
+            faults.out_dead = faults.in_dead = {uplink}
+        elif kind == 1:
+            faults.out_dead = {uplink}
+        elif kind == 2:
+            faults.in_dead = {uplink}
+        elif kind == 3:
+            faults.carrier_lost = {uplink}
+        elif kind == 4:
+            faults.address_dead = {uplink}
+        elif kind == 5:
+            faults.refused = {uplink}
+        elif kind == 6:
+            faults.loss = {uplink: rng.choice((0.05, 0.1, 0.3, 0.6))}
+        elif kind == 7:
+            faults.out_dead = faults.in_dead = {1, 2}
+        else:
+            faults.charon_dead = True
+        return faults
+
+    def check_bound(self, site: Site, began: float) -> None:
+        """While the other tunnel was whole all along, box to cloud is never out for longer than the bound."""
+        faults = site.faults
+        if faults.loss or faults.charon_dead or site.now - began < 2:
+            return
+        for tunnel in (1, 2):
+            home = site.homes[tunnel]
+            broken = faults.out_dead | faults.in_dead | faults.carrier_lost
+            if home in broken or tunnel in faults.address_dead | faults.refused:
+                continue
+            if site.box_sa[tunnel] == "up" and site.cloud_sa[tunnel] and site.outer[tunnel] == home:
+                still = site.out_gap_from
+                self.assertTrue(still is None or site.now - still < 1.5, f"{faults} {site.story()}")
+                return
+
+    def check_damping(self, site: Site) -> None:
+        """Returns to the active tunnel are at least a hold apart from the flight before them."""
+        last = None
+        for at, action in site.actions:
+            if not isinstance(action, SetInner):
+                continue
+            if action.tunnel == 1 and last is not None and "hold" in action.reason:
+                self.assertGreaterEqual(at - last, SETTINGS.hold - 0.2, site.story())
+            last = at
+
+
+if __name__ == "__main__":
+    unittest.main()
