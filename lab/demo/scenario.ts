@@ -5,7 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { startEmulatedCloud, type EmulatedCloud } from "../cloud/server";
 import { WorldCloudEnd } from "../cloud-end";
-import { ensureImages } from "../image/image";
+import { cacheDirectory, ensureImages } from "../image/image";
 import { Lab } from "../machines/lab";
 import { ECS, LAN, VPC_CIDR, DATA_CENTER_CIDR } from "../network";
 import { prepareProviders } from "../terraform/providers";
@@ -40,10 +40,7 @@ export async function runDemo(reporter: Reporter, options: DemoOptions): Promise
   try {
     await reporter.step("Build the machines' images (cached by content)", () => ensureImages(progress));
     const providers = await reporter.step("Boot the box and the outside world, find the providers", async () => {
-      const [found] = await Promise.all([
-        prepareProviders({ choice: process.env.DUAL_TUNNEL_VPN_PROVIDERS }),
-        lab.start(),
-      ]);
+      const [found] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
       reporter.say(found.description);
       return found;
     });

@@ -6,6 +6,7 @@ import * as path from "node:path";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { BOX_LISTING_SCRIPT, differences } from "../../lab/demo/box-listing";
 import { CommandFailed, Deployment } from "../../lab/demo/deployment";
+import { cacheDirectory } from "../../lab/image/image";
 import { Lab } from "../../lab/machines/lab";
 import { makeKey } from "../../lab/machines/run-disk";
 import { quote } from "../../lab/machines/shell";
@@ -43,7 +44,7 @@ describe("cdktf deploy", () => {
   }
 
   beforeAll(async () => {
-    const [providers] = await Promise.all([prepareProviders({}), lab.start()]);
+    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
     cloud = await startEmulatedCloud({ delays: { gatewayProvisioning: 100, busy: 50 } });
     deployment = new Deployment({
       directory,
