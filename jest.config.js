@@ -1,4 +1,5 @@
-// Two projects: `unit` needs only Node and Terraform, `lab` boots machines.
+// `unit` needs only Node and Terraform, `docs` compiles and runs what the documentation shows, `packaging` installs the
+// tarball from the registry, `lab` boots machines.
 const common = {
   preset: "ts-jest",
   testEnvironment: "node",
@@ -11,8 +12,10 @@ module.exports = {
       ...common,
       displayName: "unit",
       testMatch: ["<rootDir>/test/**/*.test.ts"],
-      testPathIgnorePatterns: ["<rootDir>/test/lab/"],
+      testPathIgnorePatterns: ["<rootDir>/test/(lab|docs|packaging)/"],
     },
+    { ...common, displayName: "docs", testMatch: ["<rootDir>/test/docs/**/*.test.ts"] },
+    { ...common, displayName: "packaging", testMatch: ["<rootDir>/test/packaging/**/*.test.ts"] },
     { ...common, displayName: "lab", testMatch: ["<rootDir>/test/lab/**/*.test.ts"] },
   ],
 };

@@ -19,10 +19,11 @@ fs.rmSync(dist, { recursive: true, force: true });
 execFileSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", path.join(root, "tsconfig.build.json")], {
   stdio: "inherit",
 });
-fs.cpSync(path.join(root, "packages/provider-alicloud/lib"), path.join(dist, "alicloud"), {
-  recursive: true,
-  filter: (source) => path.basename(source) !== ".made-of",
-});
+const bindings = path.join(root, "packages/provider-alicloud/lib");
+// Customers import bindings one by one: an index of all would only be loaded by mistake.
+for (const entry of fs.readdirSync(bindings, { withFileTypes: true }).filter((entry) => entry.isDirectory())) {
+  fs.cpSync(path.join(bindings, entry.name), path.join(dist, "alicloud", entry.name), { recursive: true });
+}
 fs.cpSync(path.join(root, "assets"), path.join(dist, "assets"), {
   recursive: true,
   filter: (source) => !/__pycache__|\.pyc$|_cache$/.test(source),

@@ -50,6 +50,8 @@ const groups: Record<string, () => boolean> = {
   types: () => check(run("typescript/bin/tsc", ["-p", "tsconfig.json"])),
   lint: () => check(run("eslint/bin/eslint.js", ["."])),
   unit: () => jest("unit"),
+  docs: () => jest("docs"),
+  packaging: () => jest("packaging", ["--runInBand"]),
   lab: () => jest("lab", ["--runInBand"]),
 };
 
@@ -70,7 +72,7 @@ try {
     const passed = group();
     ok &&= passed;
     lines.push(
-      `${name.padEnd(8)} ${passed ? "passed" : "FAILED"} ${((Date.now() - began) / 1000).toFixed(0).padStart(6)} s`,
+      `${name.padEnd(9)} ${passed ? "passed" : "FAILED"} ${((Date.now() - began) / 1000).toFixed(0).padStart(6)} s`,
     );
   }
   console.log(`\n${lines.join("\n")}\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
