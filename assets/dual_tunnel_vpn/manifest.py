@@ -52,8 +52,6 @@ class Connection:
 
     pending: list[int] = field(default_factory=list)
     """Tunnels whose files are in place, or half in place, and not yet known to be in force."""
-    firewall: list[str] = field(default_factory=list)
-    """What was changed in the box's own firewall (firewall.py's words)."""
 
     def save(self, name: str) -> None:
         """Writes the connection's manifest."""

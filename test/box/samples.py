@@ -1,0 +1,88 @@
+"""A connection as lib/host renders it, and a box that suits it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from dual_tunnel_vpn.links import Network
+from dual_tunnel_vpn.site import Site, parse
+
+DOCUMENT: dict[str, Any] = {
+    "version": 1,
+    "name": "singapore",
+    "vpcCidrs": ["192.168.0.0/16"],
+    "dataCenterCidrs": ["172.16.0.0/16"],
+    "mtu": 1400,
+    "mss": 1360,
+    "routeMetric": 100,
+    "uplinks": [
+        {
+            "number": 1,
+            "address": "172.16.1.93",
+            "prefixLength": 24,
+            "gateway": "172.16.1.253",
+            "device": None,
+            "table": 20481,
+            "mark": 20481,
+        },
+        {
+            "number": 2,
+            "address": "172.16.2.57",
+            "prefixLength": 24,
+            "gateway": "172.16.2.253",
+            "device": None,
+            "table": 20482,
+            "mark": 20482,
+        },
+    ],
+    "tunnels": [
+        {
+            "number": 1,
+            "role": "active",
+            "uplink": 1,
+            "connection": "singapore-1",
+            "child": "singapore-1",
+            "interface": "singapore-1",
+            "ifId": 20481,
+            "ipsecAddress": "192.0.2.152",
+            "localId": "198.51.100.198",
+            "remoteId": "192.0.2.152",
+        },
+        {
+            "number": 2,
+            "role": "standby",
+            "uplink": 2,
+            "connection": "singapore-2",
+            "child": "singapore-2",
+            "interface": "singapore-2",
+            "ifId": 20482,
+            "ipsecAddress": "192.0.2.10",
+            "localId": "203.0.113.181",
+            "remoteId": "192.0.2.10",
+        },
+    ],
+    "agent": {
+        "probeIntervalMs": 100,
+        "probeMisses": 6,
+        "holdSeconds": 5,
+        "vpcProbeAddresses": [],
+        "mechanisms": {"outerMove": True, "deleteByOtherUplink": True},
+    },
+}
+
+
+def document() -> dict[str, Any]:
+    """A copy to change."""
+    return copy.deepcopy(DOCUMENT)
+
+
+def site(**fields: Any) -> Site:
+    """The sample site with some top-level fields replaced."""
+    return parse(json.dumps({**document(), **fields}))
+
+
+def network() -> Network:
+    """A box with both uplinks and nothing of ours."""
+    return Network(addresses={"127.0.0.1": "lo", "172.16.1.93": "eth0", "172.16.2.57": "eth1"})

@@ -1,0 +1,139 @@
+"""The packet filter: our table, and openings exactly where something could stop or translate the tunnels."""
+
+from __future__ import annotations
+
+import unittest
+import xml.etree.ElementTree as ElementTree
+from typing import Any
+
+from dual_tunnel_vpn import firewall
+
+from . import samples
+
+
+def chain(family: str, table: str, name: str, kind: str = "", hook: str = "", policy: str = "accept") -> dict[str, Any]:
+    base = {"type": kind, "hook": hook, "prio": 0, "policy": policy} if hook else {}
+    return {"chain": {"family": family, "table": table, "name": name, "handle": 1, **base}}
+
+
+def rule(family: str, table: str, name: str, *expressions: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    content = {"family": family, "table": table, "chain": name, "handle": 9, "expr": list(expressions), **fields}
+    return {"rule": content}
+
+
+def ruleset(*entries: dict[str, Any]) -> dict[str, Any]:
+    return {"nftables": [{"metainfo": {"version": "1.0.6"}}, *entries]}
+
+
+def hooks(*entries: dict[str, Any]) -> list[str]:
+    return [found.hook for found in firewall.in_the_way(ruleset(*entries), set())]
+
+
+class FindsWhatIsInTheWay(unittest.TestCase):
+    def test_a_chain_that_drops_by_policy(self) -> None:
+        self.assertEqual(hooks(chain("inet", "filter", "input", "filter", "input", "drop")), ["input"])
+
+    def test_a_chain_that_rejects_at_its_end_or_in_a_chain_it_calls(self) -> None:
+        entries = [
+            chain("inet", "filter", "forward", "filter", "forward"),
+            chain("inet", "filter", "last"),
+            rule("inet", "filter", "last", {"reject": None}),
+        ]
+        self.assertEqual(hooks(*entries), ["forward"])
+
+    def test_a_translation_that_is_not_bound_to_an_interface(self) -> None:
+        base = chain("ip", "nat", "postrouting", "nat", "postrouting")
+        away = {"match": {"op": "==", "left": {"meta": {"key": "oifname"}}, "right": "eth0"}}
+        not_there = {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": "docker0"}}
+        masquerade: dict[str, Any] = {"masquerade": None}
+        self.assertEqual(hooks(base, rule("ip", "nat", "postrouting", masquerade)), ["postrouting"])
+        self.assertEqual(hooks(base, rule("ip", "nat", "postrouting", not_there, masquerade)), ["postrouting"])
+        self.assertEqual(hooks(base, rule("ip", "nat", "postrouting", away, masquerade)), [])
+
+    def test_nothing_where_all_is_accepted(self) -> None:
+        self.assertEqual(hooks(chain("inet", "filter", "input", "filter", "input")), [])
+        self.assertEqual(hooks(chain("inet", "filter", "prerouting", "filter", "prerouting", "drop")), [])
+        self.assertEqual(hooks(chain("ip6", "filter", "input", "filter", "input", "drop")), [])
+
+    def test_never_our_own_tables_or_those_left_to_iptables(self) -> None:
+        self.assertEqual(hooks(chain("inet", "dual_tunnel_vpn_x", "input", "filter", "input", "drop")), [])
+        entries = ruleset(chain("ip", "filter", "INPUT", "filter", "input", "drop"))
+        self.assertEqual(firewall.in_the_way(entries, {("ip", "filter")}), [])
+
+
+class ChangesNftables(unittest.TestCase):
+    def test_opens_a_chain_once(self) -> None:
+        site = samples.site()
+        base = chain("inet", "filter", "input", "filter", "input", "drop")
+        changes = firewall.nft_changes(ruleset(base), site, set())
+        lines = changes.splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertEqual(
+            lines[0],
+            "insert rule inet filter input ip saddr { 192.0.2.152, 192.0.2.10 } udp dport { 500, 4500 } accept "
+            'comment "dual-tunnel-vpn singapore"',
+        )
+        ours = [rule("inet", "filter", "input", comment="dual-tunnel-vpn singapore") for _ in lines]
+        self.assertEqual(firewall.nft_changes(ruleset(base, *ours), site, set()), "")
+
+    def test_completes_what_is_half_there_and_drops_what_is_not_needed_any_more(self) -> None:
+        site = samples.site()
+        base = chain("inet", "filter", "input", "filter", "input", "drop")
+        half = rule("inet", "filter", "input", comment="dual-tunnel-vpn singapore", handle=4)
+        lines = firewall.nft_changes(ruleset(base, half), site, set()).splitlines()
+        self.assertEqual(lines[0], "delete rule inet filter input handle 4")
+        self.assertEqual(len(lines), 4)
+        opened = chain("inet", "filter", "input", "filter", "input", "accept")
+        lines = firewall.nft_changes(ruleset(opened, half), site, set()).splitlines()
+        self.assertEqual(lines, ["delete rule inet filter input handle 4"])
+
+    def test_leaves_the_rules_of_other_connections_and_people_alone(self) -> None:
+        base = chain("inet", "filter", "input", "filter", "input", "drop")
+        others = [
+            rule("inet", "filter", "input", comment="dual-tunnel-vpn sing", handle=4),
+            rule("inet", "filter", "input", comment="ssh", handle=5),
+        ]
+        self.assertNotIn("delete", firewall.nft_changes(ruleset(base, *others), samples.site(), set()))
+
+    def test_forwards_only_between_the_tunnels_and_the_data_center(self) -> None:
+        base = chain("ip", "filter", "forward", "filter", "forward", "drop")
+        for line in firewall.nft_changes(ruleset(base), samples.site(), set()).splitlines():
+            self.assertRegex(line, r'(iifname "singapore-[12]" ip daddr|oifname "singapore-[12]" ip saddr) \{ 172\.16')
+
+
+class ChangesIptables(unittest.TestCase):
+    def test_finds_chains_that_drop(self) -> None:
+        found = firewall.iptables_in_the_way
+        self.assertEqual(found("filter", "-P INPUT DROP\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n"), [("INPUT", "input")])
+        rejecting = "-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n-A INPUT -i lo -j ACCEPT\n"
+        self.assertEqual(found("filter", rejecting), [])
+        rejecting += "-A INPUT -j REJECT --reject-with icmp-host-prohibited\n"
+        self.assertEqual(found("filter", rejecting), [("INPUT", "input")])
+
+    def test_finds_translations_of_everything(self) -> None:
+        found = firewall.iptables_in_the_way
+        self.assertEqual(found("nat", "-P POSTROUTING ACCEPT\n-A POSTROUTING -o eth0 -j MASQUERADE\n"), [])
+        everything = "-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE\n"
+        self.assertEqual(found("nat", everything), [("POSTROUTING", "postrouting")])
+
+    def test_writes_one_rule_for_each_address(self) -> None:
+        first, second = firewall.openings(samples.site())["input"][0].iptables()
+        self.assertEqual(first, "-s 192.0.2.152 -p udp -m multiport --dports 500,4500".split())
+        self.assertEqual(second[1], "192.0.2.10")
+
+
+class WritesFiles(unittest.TestCase):
+    def test_our_table_clamps_both_ways_and_accepts(self) -> None:
+        text = firewall.render(samples.site(mss=1300))
+        self.assertIn("table inet dual_tunnel_vpn_singapore", text)
+        self.assertEqual(text.count("maxseg size > 1300 tcp option maxseg size set 1300"), 2)
+        self.assertNotIn("drop", text)
+
+    def test_firewalld_gets_well_formed_files_with_short_names(self) -> None:
+        site = samples.site()
+        texts = firewall.firewalld_files(site)
+        for path, text in texts.items():
+            ElementTree.fromstring(text.encode())
+            self.assertLessEqual(len(path.stem) - len(site.name) + 11, 17)
+            self.assertIn("<!-- dual-tunnel-vpn singapore -->", text)
+        self.assertEqual(sorted(path.parent.name for path in texts), ["policies"] * 3 + ["zones"])
