@@ -8,11 +8,11 @@ const good = () => ({
     alicloud: [
       {
         region: "ap-southeast-1",
-        access_key: DUMMY_KEYS.accessKey as unknown,
-        secret_key: DUMMY_KEYS.secretKey as unknown,
-        protocol: "HTTP" as unknown,
+        access_key: DUMMY_KEYS.accessKey,
+        secret_key: DUMMY_KEYS.secretKey,
+        protocol: "HTTP",
         endpoints: [{ vpc: ENDPOINT }] as unknown,
-      } as Record<string, unknown>,
+      },
     ],
     null: [{}],
   } as Record<string, unknown[]>,

@@ -1,0 +1,221 @@
+// Alibaba's VPC API through Alibaba's own SDK: calls in the API's words, retries, waits, and errors in the provider's form.
+import { randomUUID } from "node:crypto";
+
+/** An answer's JSON. */
+export type Answer = Record<string, unknown>;
+
+/** A refusal by the API, or a failure to reach it. */
+export class ApiError extends Error {
+  constructor(
+    readonly action: string,
+    readonly statusCode: number | undefined,
+    readonly code: string,
+    message: string,
+    readonly data: unknown,
+  ) {
+    super(message);
+  }
+
+  /** As the provider matches the codes that it expects: the code, a beginning of it, or the code anywhere in the answer. */
+  isOneOf(codes: readonly string[]): boolean {
+    const text = JSON.stringify(this.data ?? {});
+    return codes.some((code) => (this.code !== "" && code.startsWith(this.code)) || text.includes(code));
+  }
+
+  /** What the provider takes for "it does not exist", besides an action's own codes. */
+  get isNotFound(): boolean {
+    return this.statusCode === 404 || this.message.includes("NotFound");
+  }
+
+  /** What the provider always tries again. */
+  get isPassing(): boolean {
+    return (
+      (this.statusCode !== undefined && this.statusCode >= 500) ||
+      /^(ServiceUnavailable|Rejected\.Throttling)$|Throttling/.test(this.code) ||
+      this.message.includes("Client.Timeout")
+    );
+  }
+}
+
+/** The error that a user sees, in the provider's form. */
+export function failure(what: string, error: unknown): Error {
+  if (!(error instanceof ApiError)) return error instanceof Error ? error : new Error(String(error));
+  return new Error(
+    `[ERROR] Resource ${what} ${error.action} Failed!!! [SDK alibaba-cloud-sdk-go ERROR]:\n` +
+      `SDKError:\n   StatusCode: ${error.statusCode}\n   Code: ${error.code}\n   Message: ${error.message}\n` +
+      `   Data: ${JSON.stringify(error.data ?? {})}\n`,
+  );
+}
+
+export interface Settings {
+  readonly region: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  /** `127.0.0.1:PORT`. */
+  readonly endpoint: string;
+  /** Aborted when Terraform asks running operations to end. */
+  readonly stopped: AbortSignal;
+  /** Milliseconds; as the provider's client_read_timeout and client_connect_timeout. @default 60000 */
+  readonly readTimeout?: number;
+  readonly connectTimeout?: number;
+}
+
+// The provider sleeps 3 to 15 s between tries and up to 20 s before a first look; the emulated cloud is quicker than
+// the real one, and a stand-in has nobody to spare: it looks every half second.
+const INTERVAL = 500;
+
+interface ModelClass {
+  new (properties: Record<string, unknown>): object;
+  names(): Record<string, string>;
+  types(): Record<string, unknown>;
+}
+
+/** The SDK's request model for parameters in the API's own words (`VpcId`, `Tag: [{ Key, Value }]`). */
+function model(kind: ModelClass, parameters: Record<string, unknown>): object {
+  const names = Object.fromEntries(Object.entries(kind.names()).map(([property, name]) => [name, property]));
+  const types = kind.types();
+  const convert = (type: unknown, value: unknown): unknown => {
+    if (typeof type === "function") return model(type as ModelClass, value as Record<string, unknown>);
+    if (typeof type === "object" && type !== null && "itemType" in type && Array.isArray(value))
+      return value.map((each) => convert(type.itemType, each));
+    return value;
+  };
+  return new kind(
+    Object.fromEntries(
+      Object.entries(parameters).map(([name, value]) => {
+        const property = names[name];
+        if (property === undefined) throw new Error(`Alibaba's SDK knows no parameter ${name} in ${kind.name}.`);
+        return [property, convert(types[property], value)];
+      }),
+    ),
+  );
+}
+
+/** The parameters that are set. */
+export const given = (parameters: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined));
+
+/** The parameter that makes a repeated request harmless, as the provider writes it. */
+export const clientToken = (action: string): string =>
+  `TF-${action}-${Math.floor(Date.now() / 1000)}-${randomUUID()}`.slice(0, 64);
+
+export class Api {
+  constructor(private readonly settings: Settings) {}
+
+  get region(): string {
+    return this.settings.region;
+  }
+
+  /**
+   * One call, once.
+   * @param extra parameters that the provider sends and that Alibaba's SDK has no property for
+   * @throws ApiError
+   */
+  async call(action: string, parameters: Record<string, unknown>, extra: Record<string, string> = {}): Promise<Answer> {
+    // Loaded at the first call: Terraform asks a provider for its schema more often than for anything else.
+    const { Config } = await import("@alicloud/openapi-client");
+    const { default: Client, ...models } = await import("@alicloud/vpc20160428");
+    let answer: Answer | undefined;
+    // The SDK turns an answer's values into the types of Alibaba's description, which are not always those on the
+    // wire: the provider looks at the wire, so do we.
+    class WireClient extends Client {
+      override async callApi(
+        ...call: Parameters<InstanceType<typeof Client>["callApi"]>
+      ): ReturnType<InstanceType<typeof Client>["callApi"]> {
+        const response = await super.callApi(...call);
+        answer = (response as { body: Answer }).body;
+        return response;
+      }
+    }
+    const client = new WireClient(
+      new Config({
+        accessKeyId: this.settings.accessKey,
+        accessKeySecret: this.settings.secretKey,
+        endpoint: this.settings.endpoint,
+        protocol: "HTTP",
+        regionId: this.settings.region,
+        userAgent: "dual-tunnel-vpn-stand-in",
+      }),
+    );
+    const kind = (models as unknown as Record<string, ModelClass | undefined>)[`${action}Request`];
+    const method = `${action.charAt(0).toLowerCase()}${action.slice(1)}WithOptions`;
+    const send = (client as unknown as Record<string, unknown>)[method];
+    if (!kind || typeof send !== "function") throw new Error(`Alibaba's SDK knows no action ${action}.`);
+    const runtime = {
+      autoretry: false,
+      readTimeout: this.settings.readTimeout ?? 60_000,
+      connectTimeout: this.settings.connectTimeout ?? 60_000,
+      ...(Object.keys(extra).length > 0 ? { extendsParameters: { queries: extra } } : {}),
+    };
+    try {
+      await (send as (request: object, runtime: object) => Promise<unknown>).call(
+        client,
+        model(kind, parameters),
+        runtime,
+      );
+    } catch (error) {
+      throw toApiError(action, error);
+    }
+    if (answer && answer.Success === false)
+      throw new ApiError(action, 200, String(answer.Code), String(answer.Message), answer);
+    return answer ?? {};
+  }
+
+  /**
+   * A call that is tried again while the API answers with one of the codes, or with what always passes.
+   * @param within milliseconds for all tries together
+   */
+  async retry(
+    action: string,
+    parameters: () => Record<string, unknown>,
+    codes: readonly string[],
+    within: number,
+    extra: Record<string, string> = {},
+  ): Promise<Answer> {
+    const end = Date.now() + within;
+    for (;;) {
+      try {
+        return await this.call(action, parameters(), extra);
+      } catch (error) {
+        if (!(error instanceof ApiError && (error.isPassing || error.isOneOf(codes))) || Date.now() > end) throw error;
+      }
+      await this.pause();
+    }
+  }
+
+  /** Looks until `done` says that it is so. */
+  async waitFor<T>(what: string, look: () => Promise<T>, done: (seen: T) => boolean, within: number): Promise<T> {
+    const end = Date.now() + within;
+    for (;;) {
+      const seen = await look();
+      if (done(seen)) return seen;
+      if (Date.now() > end) throw new Error(`[ERROR] ${what}: timeout after ${Math.round(within / 1000)} s.`);
+      await this.pause();
+    }
+  }
+
+  private pause(): Promise<void> {
+    const { stopped } = this.settings;
+    return new Promise((resolve, reject) => {
+      const interrupted = () => {
+        clearTimeout(timer);
+        reject(new Error("Interrupted: Terraform was asked to stop."));
+      };
+      const timer = setTimeout(() => {
+        stopped.removeEventListener("abort", interrupted);
+        resolve();
+      }, INTERVAL);
+      if (stopped.aborted) interrupted();
+      else stopped.addEventListener("abort", interrupted, { once: true });
+    });
+  }
+}
+
+function toApiError(action: string, error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  const { statusCode, code, data } = error as Error & { statusCode?: number; code?: string; data?: unknown };
+  if (statusCode === undefined && code === undefined) return error;
+  // Text of a transport error may hold the signed request: the code says enough.
+  if (statusCode === undefined) return new ApiError(action, undefined, String(code), `the API cannot be reached`, {});
+  return new ApiError(action, statusCode, String(code ?? ""), error.message, data);
+}
