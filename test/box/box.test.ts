@@ -5,14 +5,18 @@ import * as path from "node:path";
 
 const modules = readdirSync(__dirname).filter((name) => /^test_.*\.py$/.test(name));
 
-it.each(modules)("passes the tests in %s", (name) => {
-  const run = spawnSync("python3", ["-W", "error::ResourceWarning", "-m", "unittest", `box.${name.slice(0, -3)}`], {
-    cwd: path.join(__dirname, ".."),
-    encoding: "utf8",
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" },
-  });
-  if (run.status !== 0) throw new Error(`${run.error?.message ?? ""}\n${run.stdout}${run.stderr}`);
-}, 60_000);
+it.each(modules)(
+  "passes the tests in %s",
+  (name) => {
+    const run = spawnSync("python3", ["-W", "error::ResourceWarning", "-m", "unittest", `box.${name.slice(0, -3)}`], {
+      cwd: path.join(__dirname, ".."),
+      encoding: "utf8",
+      env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" },
+    });
+    if (run.status !== 0) throw new Error(`${run.error?.message ?? ""}\n${run.stdout}${run.stderr}`);
+  },
+  60_000,
+);
 
 it("is written for the oldest Python that a supported box has, 3.9", () => {
   const files = ["assets", "assets/dual_tunnel_vpn", "assets/dual_tunnel_vpn/agent"].flatMap((folder) =>
@@ -20,7 +24,8 @@ it("is written for the oldest Python that a supported box has, 3.9", () => {
       .filter((name) => name.endsWith(".py") || name === "dual-tunnel-vpn")
       .map((name) => path.join(__dirname, "../..", folder, name)),
   );
-  const script = "import ast, sys\nfor name in sys.argv[1:]: ast.parse(open(name).read(), name, feature_version=(3, 9))";
+  const script =
+    "import ast, sys\nfor name in sys.argv[1:]: ast.parse(open(name).read(), name, feature_version=(3, 9))";
   const run = spawnSync("python3", ["-c", script, ...files], { encoding: "utf8" });
   expect(run.stderr).toBe("");
   expect(run.status).toBe(0);
