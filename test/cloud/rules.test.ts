@@ -619,6 +619,9 @@ describe("the zones with VPN gateways", () => {
     expect(await zonesOf("ap-southeast-1")).toEqual(["ap-southeast-1a", "ap-southeast-1b", "ap-southeast-1c"]);
     expect(await zonesOf("cn-qingdao")).toEqual(["cn-qingdao-b", "cn-qingdao-c"]);
     expect(await zonesOf("no-such-1")).toEqual([]);
+    expect(await zonesOf("cn-shenzhen")).not.toContain("cn-shenzhen-a");
+    expect(vpnZones("cn-nanjing")).toEqual([{ id: "cn-nanjing-a", name: "Nanjing Zone A" }]);
+    expect(vpnZones("na-south-1")).toEqual([{ id: "na-south-1a", name: "Mexico Zone A" }]);
     expect(vpnZones("ap-southeast-7")).toEqual([{ id: "ap-southeast-7a", name: "Bangkok Zone A" }]);
     await site.close();
   });

@@ -3,12 +3,13 @@ import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import VpcClient, * as models from "@alicloud/vpc20160428";
-import { $OpenApiUtil } from "@alicloud/openapi-core";
+import OpenApiClient, { Config, OpenApiRequest, Params } from "@alicloud/openapi-client";
 import * as fc from "fast-check";
 import { percentEncode, rpcSignature, verifySignature, type SignedRequest } from "../../lab/cloud/signature";
 import { Site } from "./fixture";
 import { commonParameters, send, sendUnsigned } from "./rpc-client";
+
+type RuntimeOptions = Parameters<OpenApiClient["callApi"]>[2];
 
 const CREDENTIALS = { accessKeyId: "test", accessKeySecret: "test" };
 
@@ -31,7 +32,7 @@ function recordedRequest(): SignedRequest {
   };
 }
 
-/** A request as Alibaba's own SDK signs it, caught on its way. */
+/** A request as the client below Alibaba's SDKs signs it, caught on its way; sdk.test.ts has the SDK itself. */
 async function sdkRequest(): Promise<SignedRequest> {
   const caught = new Promise<SignedRequest>((resolve, reject) => {
     const server = createServer((request, response) => {
@@ -54,21 +55,23 @@ async function sdkRequest(): Promise<SignedRequest> {
     });
     server.listen(0, "127.0.0.1", () => {
       const endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-      const client = new VpcClient(new $OpenApiUtil.Config({ ...CREDENTIALS, endpoint, protocol: "HTTP" }));
-      const request = new models.ModifyVpnConnectionAttributeRequest({
-        regionId: "ap-southeast-1",
-        vpnConnectionId: "vco-1",
-        name: "a name with spaces, a star * and a tilde ~",
-        tunnelOptionsSpecification: [
-          new models.ModifyVpnConnectionAttributeRequestTunnelOptionsSpecification({
-            role: "master",
-            tunnelIkeConfig: new models.ModifyVpnConnectionAttributeRequestTunnelOptionsSpecificationTunnelIkeConfig({
-              psk: "~`!@#$%^&*()_-+={}[]|\\;:'\",.<>/?",
-            }),
-          }),
-        ],
-      });
-      client.modifyVpnConnectionAttribute(request).catch(reject);
+      const client = new OpenApiClient(new Config({ ...CREDENTIALS, endpoint, protocol: "HTTP" }));
+      const call = {
+        action: "ModifyVpnConnectionAttribute",
+        version: "2016-04-28",
+        protocol: "HTTP",
+        pathname: "/",
+        method: "POST",
+        authType: "AK",
+        style: "RPC",
+        reqBodyType: "formData",
+        bodyType: "json",
+      };
+      const parameters = {
+        query: { RegionId: "ap-southeast-1", Name: "a name with spaces, a star * and a tilde ~" },
+        body: { "TunnelOptionsSpecification.1.TunnelIkeConfig.Psk": "~`!@#$%^&*()_-+={}[]|\\;:'\",.<>/?" },
+      };
+      client.callApi(new Params(call), new OpenApiRequest(parameters), {} as RuntimeOptions).catch(reject);
     });
   });
   return caught;

@@ -1,5 +1,6 @@
 // VPCs and vSwitches: as much of them as a VPN gateway needs to stand in.
 import ipaddr from "ipaddr.js";
+import { regionOfZone } from "../../../lib/cloud/regions";
 import { checkedText, find, page, requiredRegion, tagList, type Action, type Answer, type Context } from "../context";
 import { ApiError, noVSwitch, refuse } from "../errors";
 import { cidrWithin, cidrsOverlap } from "../parameters";
@@ -105,8 +106,7 @@ export const vpcActions: Record<string, Action> = {
     const vpc = requiredVpc(context);
     if (vpc.status !== "Available") throw refuse("IncorrectVpcStatus", "Current VPC status does not support this.");
     const zoneId = parameters.required("ZoneId");
-    const separator = regionId.startsWith("cn-") ? "-" : "";
-    if (!(zoneId.startsWith(regionId + separator) && /^[a-z]$/.test(zoneId.slice((regionId + separator).length)))) {
+    if (regionOfZone(zoneId) !== regionId) {
       throw refuse("InvalidZoneId.NotFound", `The specified ZoneId does not exist in ${regionId}.`);
     }
     parameters.required("CidrBlock");
