@@ -27,6 +27,7 @@ from dual_tunnel_vpn.agent.machine import (
     Trigger,
     TunnelShape,
 )
+from dual_tunnel_vpn.agent.probes import Answer
 
 STEP = 0.05
 NEGOTIATION = 0.3
@@ -79,9 +80,9 @@ class SimulatedProber:
         if site.goes_out(self._uplink) and site.comes_in(self._uplink):
             self._answers.append((site.now + site.round_trip, sequence))
 
-    def receive(self) -> list[int]:
+    def receive(self) -> list[Answer]:
         """The answers that have come."""
-        due = [sequence for at, sequence in self._answers if at <= self._site.now]
+        due = [(sequence, self._site.now - at) for at, sequence in self._answers if at <= self._site.now]
         self._answers = [(at, sequence) for at, sequence in self._answers if at > self._site.now]
         return due
 

@@ -83,9 +83,9 @@ class PathProbe:
     def receive(self, now: float) -> None:
         """Takes the answers that have come."""
         if self.prober is not None:
-            for sequence in self.prober.receive():
+            for sequence, age in self.prober.receive():
                 self._unanswered = 0
-                self.path.answered(sequence, now)
+                self.path.answered(sequence, now - age)
 
     def send(self, now: float, hurry: bool) -> float:
         """Sends when it is time; returns when the next is due."""
@@ -221,7 +221,7 @@ class Agent:
         self._last_tick = now
         for probe in self._probes.values():
             probe.receive(now)
-        for sequence in self._tunnel_echo.receive():
+        for sequence, _ in self._tunnel_echo.receive():
             sent = self._echoes.pop(sequence, None)
             if sent is not None:
                 machine.observe_proof(*sent)
@@ -231,8 +231,7 @@ class Agent:
         self.charon.tick(now)
         machine.observe_charon(now, self.charon.reachable)
         machine.observe_charon_silent(self.charon.silent_since)
-        for action in machine.step(now):
-            self._act(action, now)
+        self._act_all(machine.step(now), now)
         due = now + machine.settings.interval
         for key, probe in self._probes.items():
             own = machine.paths[(machine.tunnels[key[1]].shape.uplink, key[1])]
@@ -286,7 +285,17 @@ class Agent:
     def _on_sas(self, sas: dict[int, Sa]) -> None:
         self.machine.observe_sas(time.monotonic(), sas)
 
-    def _act(self, action: Action, now: float) -> None:
+    def _act_all(self, actions: list[Action], now: float) -> None:
+        # First the deeds, then the words: a line in the journal costs as much as a route.
+        told = [(action, self._act(action, now)) for action in actions]
+        for action, failed in told:
+            if not isinstance(action, Trigger):
+                self._say(action.reason, 6 if isinstance(action, (Say, Initiate)) else 5)
+            if failed:
+                self._say(failed, 4)
+                self._stale = True
+
+    def _act(self, action: Action, now: float) -> str:
         failed = ""
         if isinstance(action, SetInner):
             failed = self.box.set_inner(action.tunnel)
@@ -303,13 +312,9 @@ class Agent:
             self.charon.terminate(self.box.tunnel(action.tunnel).connection, action.force, now)
         elif isinstance(action, Trigger):
             self._trigger(action.tunnel, now)
-            return
         elif isinstance(action, KillCharon):
             failed = self.charon.kill()
-        self._say(action.reason, 6 if isinstance(action, (Say, Initiate)) else 5)
-        if failed:
-            self._say(failed, 4)
-            self._stale = True
+        return failed
 
     def _trigger(self, number: int, now: float) -> None:
         source = self.box.source()
@@ -331,7 +336,7 @@ class Agent:
     def _say(self, text: str, level: int) -> None:
         log(text, level)
         self._history.append({"time": round(time.time(), 3), "text": text})
-        self._state_at = 0.0
+        self._state_at = min(self._state_at, time.monotonic() + 0.3)
 
     def _report(self, now: float) -> None:
         if now >= self._watchdog_at:

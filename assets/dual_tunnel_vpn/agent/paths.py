@@ -80,7 +80,7 @@ class Path:
             self._window.append(True)
         if sent_at is None:
             return
-        self._measure(now - sent_at)
+        self._measure(max(0.0, now - sent_at))
         self.last_answered_sent_at = max(self.last_answered_sent_at, sent_at)
         self.missed_in_a_row = 0
         self.answered_in_a_row += 1

@@ -10,13 +10,17 @@ import ctypes
 import os
 import socket
 import struct
+import time
 from typing import Callable
 
-_SO_BINDTODEVICE, _SO_MARK, _SO_ATTACH_FILTER = 25, 36, 26
+_SO_BINDTODEVICE, _SO_MARK, _SO_ATTACH_FILTER, _SO_TIMESTAMPNS = 25, 36, 26, 35
 _SOL_RAW, _ICMP_FILTER = 255, 1
 _ECHO_REQUEST, _ECHO_REPLY = 8, 0
 _ONLY_ECHO_REPLIES = struct.pack("=I", 0xFFFFFFFF ^ (1 << _ECHO_REPLY))
 _NOTHING = struct.pack("=I", 0xFFFFFFFF)
+
+Answer = tuple[int, float]
+"""A sequence number and how many seconds ago its answer arrived at the box."""
 
 COOKIE = os.urandom(6)
 """Tells our answers from those to anyone else's pings; six bytes keep a probe at 34 bytes of IP."""
@@ -75,6 +79,7 @@ def _attach(sock: socket.socket, identifier: int) -> None:
 
 def _bind(sock: socket.socket, device: str, mark: int, source: str) -> None:
     sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     sock.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, device.encode() + b"\0")
     if mark:
         sock.setsockopt(socket.SOL_SOCKET, _SO_MARK, mark)
@@ -103,8 +108,8 @@ class Echo:
         except OSError:
             return
 
-    def receive(self) -> list[int]:
-        """The sequence numbers answered since the last call."""
+    def receive(self) -> list[Answer]:
+        """What was answered since the last call."""
         return _drain(self._socket, lambda packet: echo_reply(packet, self.identifier))
 
     def close(self) -> None:
@@ -131,8 +136,8 @@ class IkeKnock:
         except OSError:
             return
 
-    def receive(self) -> list[int]:
-        """The sequence numbers answered since the last call."""
+    def receive(self) -> list[Answer]:
+        """What was answered since the last call."""
         return _drain(self._socket, _ike_sequence)
 
     def close(self) -> None:
@@ -147,11 +152,11 @@ def _ike_sequence(packet: bytes) -> int | None:
     return int(struct.unpack("!H", spi[6:])[0])
 
 
-def _drain(sock: socket.socket, decode: Callable[[bytes], int | None]) -> list[int]:
-    found: list[int] = []
+def _drain(sock: socket.socket, decode: Callable[[bytes], int | None]) -> list[Answer]:
+    found: list[Answer] = []
     while True:
         try:
-            packet = sock.recv(256)
+            packet, notes, _, _ = sock.recvmsg(256, 64)
         except BlockingIOError:
             return found
         except OSError:
@@ -159,7 +164,16 @@ def _drain(sock: socket.socket, decode: Callable[[bytes], int | None]) -> list[i
             continue
         sequence = decode(packet)
         if sequence is not None:
-            found.append(sequence)
+            found.append((sequence, _age(notes)))
+
+
+def _age(notes: list[tuple[int, int, bytes]]) -> float:
+    for _, kind, stamp in notes:
+        if kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = struct.unpack("@ll", stamp)
+            # The stamp is of the wall clock, which may have been set meanwhile.
+            return min(1.0, max(0.0, time.time() - seconds - nanoseconds / 1e9))
+    return 0.0
 
 
 class ThroughTunnel:
@@ -192,8 +206,8 @@ class ThroughTunnel:
             except OSError:
                 return
 
-    def receive(self) -> list[int]:
-        """The sequence numbers answered since the last call."""
+    def receive(self) -> list[Answer]:
+        """What was answered since the last call."""
         return _drain(self._listener, lambda packet: echo_reply(packet, self.identifier))
 
     def fileno(self) -> int:
