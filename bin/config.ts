@@ -25,6 +25,8 @@ export interface ExampleConfig {
     readonly standby: TunnelOptions;
   };
   readonly agent: AgentOptions;
+  /** Pre-shared keys in clear text, for labs; Terraform variables where null. */
+  readonly unsafePreSharedKeys: { readonly active: string | null; readonly standby: string | null };
 }
 
 /** A vSwitch of the example. */
@@ -63,6 +65,7 @@ export const DEFAULTS: ExampleConfig = {
   box: { host: "box.example.com", port: 22, user: "root", privateKeyPath: null, hostKey: null },
   tunnels: { both: {}, active: {}, standby: {} },
   agent: {},
+  unsafePreSharedKeys: { active: null, standby: null },
 };
 
 /** The environment variable that names the JSON file. */
@@ -74,8 +77,6 @@ const OPTIONAL_KEYS: Readonly<Record<string, readonly string[]>> = {
   ike: ["version", "mode", "encryption", "integrity", "dhGroup", "lifetimeSeconds"],
   esp: ["encryption", "integrity", "pfs", "lifetimeSeconds"],
   agent: ["probeIntervalMs", "probeMisses", "holdSeconds", "vpcProbeAddresses", "outerMove", "deleteByOtherUplink"],
-  uplink: ["address", "gateway", "egressIp", "device"],
-  vswitch: ["cidr", "zone"],
 };
 
 /** The configuration to use, and every complaint about the file. */
@@ -99,6 +100,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Loaded
     };
   }
   const problems: string[] = [];
+  if (!isBag(overrides)) {
+    return { config: DEFAULTS, problems: [`${CONFIG_VARIABLE}: the file holds ${kind(overrides)}; give an object.`] };
+  }
   const config = merge(DEFAULTS, overrides, "", problems) as ExampleConfig;
   return { config, problems };
 }
@@ -133,28 +137,40 @@ function merge(defaults: unknown, override: unknown, place: string, problems: st
     }
     return merged;
   }
-  const expected = Array.isArray(defaults) ? "a list" : isBag(defaults) ? "an object" : typeof defaults;
-  const given = Array.isArray(override) ? "a list" : isBag(override) ? "an object" : typeof override;
   const free = defaults === undefined || defaults === null || override === null;
-  if (!free && expected !== given) {
-    problems.push(`${CONFIG_VARIABLE}: ${place} is ${article(given)}; give ${article(expected)}.`);
+  if (!free && kind(defaults) !== kind(override)) {
+    problems.push(`${CONFIG_VARIABLE}: ${place} is ${kind(override)}; give ${kind(defaults)}.`);
     return defaults;
   }
-  if (place === "uplinks" || place === "vswitches") {
-    for (const [index, entry] of (override as unknown[]).entries()) {
-      const known = OPTIONAL_KEYS[place === "uplinks" ? "uplink" : "vswitch"];
-      for (const key of isBag(entry) ? Object.keys(entry) : []) {
-        if (!known.includes(key)) {
-          problems.push(
-            `${CONFIG_VARIABLE}: ${place}[${index}].${key} is not a parameter; the parameters here are ${known.join(", ")}.`,
-          );
-        }
-      }
-    }
-  }
+  if (place === "uplinks") checkEntries(place, override, ["address", "gateway", "egressIp"], ["device"], problems);
+  if (place === "vswitches") checkEntries(place, override, ["cidr", "zone"], [], problems);
   return override;
 }
 
-function article(kind: string): string {
-  return kind.startsWith("a ") || kind.startsWith("an ") ? kind : `a ${kind}`;
+/** Checks the objects of a list for missing and unknown keys. */
+function checkEntries(
+  place: string,
+  list: unknown,
+  required: readonly string[],
+  optional: readonly string[],
+  problems: string[],
+): void {
+  const known = [...required, ...optional];
+  for (const [index, entry] of (list as unknown[]).entries()) {
+    const keys = isBag(entry) ? Object.keys(entry) : [];
+    for (const key of keys.filter((candidate) => !known.includes(candidate))) {
+      problems.push(
+        `${CONFIG_VARIABLE}: ${place}[${index}].${key} is not a parameter; the parameters here are ${known.join(", ")}.`,
+      );
+    }
+    for (const key of required) {
+      if (isBag(entry) && typeof entry[key] === "string") continue;
+      problems.push(`${CONFIG_VARIABLE}: ${place}[${index}].${key} is missing; give it as text.`);
+    }
+  }
+}
+
+function kind(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  return isBag(value) ? "an object" : `a ${typeof value}`;
 }

@@ -5,7 +5,7 @@ import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import { NullProvider } from "@cdktf/provider-null/lib/provider";
 import { LocalBackend, TerraformOutput, TerraformStack, TerraformVariable } from "cdktf";
 import { Construct } from "constructs";
-import { DualTunnelVpn, HostKey } from "../lib";
+import { DualTunnelVpn, HostKey, PreSharedKey, SingleTunnelOptions } from "../lib";
 import { ExampleConfig } from "./config";
 
 export class ExampleStack extends TerraformStack {
@@ -33,8 +33,8 @@ export class ExampleStack extends TerraformStack {
       dataCenterCidrs: config.dataCenterCidrs,
       uplinks: config.uplinks,
       tunnels: config.tunnels.both,
-      activeTunnel: config.tunnels.active,
-      standbyTunnel: config.tunnels.standby,
+      activeTunnel: { ...config.tunnels.active, ...literalKey(config.unsafePreSharedKeys.active) },
+      standbyTunnel: { ...config.tunnels.standby, ...literalKey(config.unsafePreSharedKeys.standby) },
       ssh: {
         host: config.box.host,
         port: config.box.port,
@@ -63,4 +63,8 @@ export class ExampleStack extends TerraformStack {
   private output(name: string, value: string): void {
     new TerraformOutput(this, name, { value });
   }
+}
+
+function literalKey(key: string | null): SingleTunnelOptions {
+  return key === null ? {} : { preSharedKey: PreSharedKey.unsafeLiteral(key) };
 }

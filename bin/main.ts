@@ -7,5 +7,5 @@ import { ExampleStack } from "./example-stack";
 const app = new App();
 const { config, problems } = loadConfig();
 app.node.addValidation({ validate: () => [...problems] });
-new ExampleStack(app, config);
+if (problems.length === 0) new ExampleStack(app, config);
 synth(app);

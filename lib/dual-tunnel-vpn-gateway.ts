@@ -213,7 +213,8 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       const finding = zone === undefined ? undefined : zoneFinding(zone, region);
       if (finding) findings[finding.level](`vswitches[${index}]: ${finding.text}.`);
     });
-    const where = region ?? (zones[0] && regionOfZone(zones[0]));
+    // A region that is no region id is complained about above; the zones still say where the gateway is meant to be.
+    const where = region === undefined || ofRegion?.level === "error" ? zones[0] && regionOfZone(zones[0]) : region;
     if (where !== undefined && (hasOneZoneOnly(where) || regionFinding(where))) return;
     const remedy = "give two vSwitches in two zones, so that the tunnels do not fail together";
     if (props.vswitches[0].id === props.vswitches[1].id) {

@@ -192,7 +192,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
   }
 
   private destinationRoutes(props: IpsecDualConnectionProps): VpnRouteEntry[] {
-    return this.dataCenterCidrs.map((routeDest, index) => {
+    return unique(this.dataCenterCidrs).map((routeDest, index) => {
       const key = blockKey(routeDest, index);
       const route = new VpnRouteEntry(this, `route-${key}`, {
         provider: props.provider,
@@ -209,8 +209,8 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
   }
 
   private policyRoutes(props: IpsecDualConnectionProps): VpnPbrRouteEntry[] {
-    return this.vpcCidrs.flatMap((routeSource, from) =>
-      this.dataCenterCidrs.map((routeDest, to) => {
+    return unique(this.vpcCidrs).flatMap((routeSource, from) =>
+      unique(this.dataCenterCidrs).map((routeDest, to) => {
         const key = `${blockKey(routeSource, from)}_to_${blockKey(routeDest, to)}`;
         const route = new VpnPbrRouteEntry(this, `route-${key}`, {
           provider: props.provider,
@@ -319,6 +319,11 @@ function parsed(cidrs: readonly string[]): Block[] {
 
 function notEverything(block: Block): boolean {
   return block.prefixLength > 0;
+}
+
+/** Each block once: a construct's id cannot be given twice, and the check of the list names the repetition. */
+function unique(cidrs: readonly string[]): string[] {
+  return [...new Set(cidrs)];
 }
 
 /** What tells a block's route from the others' whatever their order: its text where known, else its place in the list. */

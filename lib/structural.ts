@@ -21,12 +21,12 @@ export function literal(of: object, attribute: string): string | undefined {
   const bag = of as Record<string, unknown>;
   for (const key of [attribute, `${attribute}Input`]) {
     const value = bag[key];
-    if (typeof value === "string" && !Token.isUnresolved(value)) return value;
+    if (typeof value === "string" && isLiteral(value)) return value;
   }
   return undefined;
 }
 
-/** Whether a value is a literal, not a Terraform token. */
+/** Whether a value is a literal, not a token nor text with a Terraform expression in it. */
 export function isLiteral(value: unknown): boolean {
-  return !Token.isUnresolved(value);
+  return !Token.isUnresolved(value) && !(typeof value === "string" && value.includes("${"));
 }

@@ -1,6 +1,6 @@
 // How Terraform reaches a box over SSH, and how that is written in a provisioner's `connection`:
 // once from the stack's values, once from `self.input` for the provisioner that runs at destroy.
-import { SSHProvisionerConnection, Token } from "cdktf";
+import { Fn, SSHProvisionerConnection, Token } from "cdktf";
 import { Findings } from "../findings";
 import { isLiteral } from "../structural";
 
@@ -150,7 +150,7 @@ export function connectionFromSelf(): SSHProvisionerConnection {
 }
 
 function keyFile(path: string): string {
-  return Token.isUnresolved(path) ? `\${file(pathexpand(${path}))}` : `\${file(pathexpand(${JSON.stringify(path)}))}`;
+  return Token.asString(Fn.file(Fn.pathexpand(path)));
 }
 
 /** Checks how the box is to be reached; `where` names the options in the sentences. */

@@ -2,6 +2,7 @@
 // No function here returns or prints the key as text in an error.
 import { Fn, IResolvable, TerraformVariable, Token } from "cdktf";
 import { Construct } from "constructs";
+import { isLiteral } from "../structural";
 
 /** The punctuation that a key may hold beside letters and digits (CreateVpnConnection, `Psk`; no space, double quote or backslash). */
 export const PSK_PUNCTUATION = "~!`@#$%^&*()_-+={}[]|;:',.<>/?";
@@ -49,7 +50,7 @@ export class PreSharedKey {
    * @param expression a token, for example `secret.secretData`; literal text is refused at synth
    */
   static fromToken(expression: string): PreSharedKey {
-    if (!Token.isUnresolved(expression)) {
+    if (isLiteral(expression)) {
       return new PreSharedKey(
         "",
         "is literal text; give a Terraform variable, or unwrap it by PreSharedKey.unsafeLiteral",
@@ -66,7 +67,9 @@ export class PreSharedKey {
    */
   static unsafeLiteral(key: string): PreSharedKey {
     if (Token.isUnresolved(key)) return PreSharedKey.fromToken(key);
-    return new PreSharedKey(sensitive(Fn.rawString(key)), pskProblem(key), true);
+    // In base64, because a quoted string would have to escape Terraform's template marks.
+    const encoded = Fn.base64decode(Buffer.from(key).toString("base64"));
+    return new PreSharedKey(sensitive(encoded), pskProblem(key), true);
   }
 
   /**

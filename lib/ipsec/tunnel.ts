@@ -1,7 +1,7 @@
 // The one model of a tunnel: options with their defaults, checks, and what each end is to be told.
 // Alibaba's fields and swanctl's text are both made from a `Tunnel`; neither is ever written by hand.
-import { Token } from "cdktf";
 import { DhGroup, Encryption, IkeMode, IkeVersion, Integrity, Pfs, WEAKNESSES } from "./algorithms";
+import { isLiteral } from "../structural";
 import { PreSharedKey } from "./pre-shared-key";
 
 /** The IKE phase of a tunnel. */
@@ -153,7 +153,7 @@ export function tunnelProblems(tunnel: Tunnel): string[] {
   }
   const lifetime = (what: string, seconds: number) => {
     if (Number.isInteger(seconds) && seconds >= SHORTEST_LIFETIME && seconds <= LONGEST_LIFETIME) return true;
-    const given = Token.isUnresolved(seconds) ? "is not known before apply" : `is ${seconds}`;
+    const given = isLiteral(seconds) ? `is ${seconds}` : "is known only to Terraform";
     problems.push(
       `${where}: ${what} ${given}; give a whole number of seconds from ${SHORTEST_LIFETIME} to ${LONGEST_LIFETIME}.`,
     );
@@ -171,7 +171,7 @@ export function tunnelProblems(tunnel: Tunnel): string[] {
     ["cloudId", tunnel.cloudId],
     ["peerId", tunnel.peerId],
   ]) {
-    if (!Token.isUnresolved(id) && !ID_PATTERN.test(id)) {
+    if (isLiteral(id) && !ID_PATTERN.test(id)) {
       problems.push(
         `${where}: ${what} "${id}" cannot be an identity at both ends; use an IP address, or 1 to 100 letters, digits and . _ - @ that start with a letter, a digit or _.`,
       );

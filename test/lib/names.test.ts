@@ -1,0 +1,78 @@
+import * as fc from "fast-check";
+import { derivedNumber, nameProblem, NAME_PATTERN, pskVariableName, tunnelName } from "../../lib/host/names";
+
+const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
+
+describe("a connection's NAME", () => {
+  it.each(["", "1a", "-a", "Singapore", "a_b", "abcdefghijkl", "a b", "a/b", "ä"])("refuses %j", (text) =>
+    expect(nameProblem(text)).toBeDefined(),
+  );
+
+  it("accepts exactly its pattern", () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => expect(nameProblem(text) === undefined).toBe(NAME_PATTERN.test(text))),
+    );
+    fc.assert(fc.property(name, (text) => expect(nameProblem(text)).toBeUndefined()));
+  });
+
+  it("makes interface names that Linux takes", () => {
+    fc.assert(
+      fc.property(name, (text) => {
+        for (const tunnel of [1, 2] as const) {
+          expect(tunnelName(text, tunnel).length).toBeLessThanOrEqual(15);
+          expect(tunnelName(text, tunnel)).toMatch(/^[a-z][a-z0-9-]*$/);
+        }
+      }),
+    );
+  });
+
+  it("gives two names no tunnel name and no variable in common", () => {
+    fc.assert(
+      fc.property(name, name, (a, b) => {
+        fc.pre(a !== b);
+        const all = [a, b].flatMap((text) => [
+          tunnelName(text, 1),
+          tunnelName(text, 2),
+          pskVariableName(text, "active"),
+          pskVariableName(text, "standby"),
+        ]);
+        expect(new Set(all).size).toBe(8);
+      }),
+    );
+  });
+
+  it("makes variables that a shell can export", () => {
+    fc.assert(
+      fc.property(name, fc.constantFrom("active", "standby"), (text, role) =>
+        expect(`TF_VAR_${pskVariableName(text, role)}`).toMatch(/^[A-Za-z_][A-Za-z0-9_]*$/),
+      ),
+    );
+  });
+});
+
+describe("the numbers of a connection", () => {
+  it("lie above those that administrators use and below what routing tables, marks and if_ids take", () => {
+    fc.assert(
+      fc.property(name, fc.constantFrom(1, 2), (text, tunnel) => {
+        const number = derivedNumber(text, tunnel);
+        expect(number).toBeGreaterThan(65536);
+        expect(number).toBeLessThan(2 ** 31);
+      }),
+    );
+  });
+
+  it("differ within a connection, and are shared by two connections wholly or not at all", () => {
+    fc.assert(
+      fc.property(name, name, (a, b) => {
+        expect(derivedNumber(a, 1)).not.toBe(derivedNumber(a, 2));
+        expect(derivedNumber(a, 1)).not.toBe(derivedNumber(b, 2));
+        expect(derivedNumber(a, 1) === derivedNumber(b, 1)).toBe(derivedNumber(a, 2) === derivedNumber(b, 2));
+      }),
+    );
+  });
+
+  it("stay as they are from version to version", () => {
+    expect(derivedNumber("singapore", 1)).toBe(758173);
+    expect(derivedNumber("singapore", 2)).toBe(758174);
+  });
+});

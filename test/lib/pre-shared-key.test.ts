@@ -1,0 +1,126 @@
+import { TerraformVariable } from "cdktf";
+import * as fc from "fast-check";
+import { DualTunnelVpn, PreSharedKey } from "../../lib";
+import { PSK_PUNCTUATION, pskProblem } from "../../lib/ipsec/pre-shared-key";
+import { newStack, problems, SITE, siteStack, synthesized, synthesizedSite } from "./site";
+
+const LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const allowed = fc.constantFrom(...LETTERS_AND_DIGITS, ...PSK_PUNCTUATION);
+const key = fc.string({ unit: allowed, minLength: 1, maxLength: 100 });
+const refused = fc
+  .string({ unit: "grapheme", minLength: 1, maxLength: 1 })
+  .filter((character) => ![...LETTERS_AND_DIGITS, ...PSK_PUNCTUATION].includes(character));
+
+describe("a pre-shared key", () => {
+  it("may hold every character that Alibaba Cloud accepts", () => {
+    fc.assert(fc.property(key, (text) => expect(pskProblem(text)).toBeUndefined()));
+  });
+
+  it("may hold no other, and no sentence repeats the key", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: allowed, minLength: 8, maxLength: 40 }), refused, fc.nat(), (text, bad, at) => {
+        const position = at % (text.length + 1);
+        const problem = pskProblem(text.slice(0, position) + bad + text.slice(position));
+        expect(problem).toContain("has a character that Alibaba Cloud refuses");
+        expect(problem).not.toContain(text);
+      }),
+    );
+  });
+
+  it.each([" ", '"', "\\", "é", "\n", "\t"])("may not hold %j", (character) =>
+    expect(pskProblem(`abc${character}def`)).toContain("(the 4th)"),
+  );
+
+  it("has 1 to 100 characters", () => {
+    expect(pskProblem("")).toContain("has 0 characters; give 1 to 100");
+    expect(pskProblem("a".repeat(101))).toContain("has 101 characters; give 1 to 100");
+    expect(pskProblem("a".repeat(100))).toBeUndefined();
+  });
+
+  it("is checked by Terraform with the same rule", () => {
+    const { resource } = synthesizedSite();
+    const { precondition } = resource.alicloud_vpn_connection.singapore_connection.lifecycle as {
+      precondition: { condition: string }[];
+    };
+    const { condition } = precondition[0];
+    const text = /regex\("(.*)", var\.singapore_psk_active\)/.exec(condition)![1];
+    // RE2 and JavaScript differ in one thing here: a leading ] in a class.
+    const pattern = new RegExp(text.replace("[]", "[\\]"));
+    fc.assert(fc.property(key, (sample) => expect(sample).toMatch(pattern)));
+    fc.assert(fc.property(refused, (bad) => expect(`abc${bad}def`).not.toMatch(pattern)));
+    expect("").not.toMatch(pattern);
+    expect("a".repeat(101)).not.toMatch(pattern);
+  });
+});
+
+describe("where a pre-shared key comes from", () => {
+  it("is a sensitive variable for each tunnel unless something else is given", () => {
+    const { variable, resource } = synthesizedSite();
+    expect(variable).toMatchObject({
+      singapore_psk_active: { type: "string", sensitive: true, nullable: false },
+      singapore_psk_standby: { type: "string", sensitive: true, nullable: false },
+    });
+    const tunnels = resource.alicloud_vpn_connection.singapore_connection.tunnel_options_specification as {
+      tunnel_ike_config: { psk: string };
+    }[];
+    expect(tunnels.map((tunnel) => tunnel.tunnel_ike_config.psk)).toEqual([
+      "${var.singapore_psk_active}",
+      "${var.singapore_psk_standby}",
+    ]);
+  });
+
+  it("has no validation on the variable, because Terraform would print the key", () => {
+    const { variable } = synthesizedSite();
+    expect(variable!.singapore_psk_active).not.toHaveProperty("validation");
+  });
+
+  it("is treated as sensitive whatever the variable says", () => {
+    const stack = newStack();
+    const plain = new TerraformVariable(stack, "plain", { type: "string" });
+    const marked = new TerraformVariable(stack, "marked", { type: "string", sensitive: true });
+    new DualTunnelVpn(stack, "vpn", {
+      ...SITE,
+      activeTunnel: { preSharedKey: PreSharedKey.fromVariable(plain) },
+      standbyTunnel: { preSharedKey: PreSharedKey.fromVariable(marked) },
+    });
+    const connection = synthesized(stack).resource.alicloud_vpn_connection.singapore_connection;
+    const tunnels = connection.tunnel_options_specification as { tunnel_ike_config: { psk: string } }[];
+    expect(tunnels.map((tunnel) => tunnel.tunnel_ike_config.psk)).toEqual(["${sensitive(var.plain)}", "${var.marked}"]);
+  });
+
+  it("is no literal text unless that is unwrapped, and the refusal does not repeat it", () => {
+    const stack = siteStack({ activeTunnel: { preSharedKey: PreSharedKey.fromToken("secretsecret") } });
+    expect(problems(stack)).toEqual([
+      "active tunnel: preSharedKey is literal text; give a Terraform variable, or unwrap it by PreSharedKey.unsafeLiteral.",
+    ]);
+  });
+
+  it("is refused with its place and without its text when a literal has a bad character", () => {
+    const stack = siteStack({ standbyTunnel: { preSharedKey: PreSharedKey.unsafeLiteral("secret secret") } });
+    const [problem, ...others] = problems(stack);
+    expect(others).toEqual([]);
+    expect(problem).toMatch(
+      /^standby tunnel: preSharedKey has a character that Alibaba Cloud refuses \(the 7th\); use/,
+    );
+    expect(problem).not.toContain("secret ");
+  });
+
+  it("arrives whole when it holds Terraform's own template characters", () => {
+    const stack = siteStack({ activeTunnel: { preSharedKey: PreSharedKey.unsafeLiteral("a${b}%{c}$$d'`") } });
+    expect(problems(stack)).toEqual([]);
+    const connection = synthesized(stack).resource.alicloud_vpn_connection.singapore_connection;
+    const [tunnel] = connection.tunnel_options_specification as { tunnel_ike_config: { psk: string } }[];
+    const encoded = /^\$\{sensitive\(base64decode\("(.*)"\)\)\}$/.exec(tunnel.tunnel_ike_config.psk)![1];
+    expect(Buffer.from(encoded, "base64").toString()).toBe("a${b}%{c}$$d'`");
+  });
+
+  it("is not in a condition that Terraform would quote when it is a literal", () => {
+    const literal = PreSharedKey.unsafeLiteral("literal-literal");
+    const { resource } = synthesizedSite({ activeTunnel: { preSharedKey: literal } });
+    const { precondition } = resource.alicloud_vpn_connection.singapore_connection.lifecycle as {
+      precondition: unknown[];
+    };
+    expect(precondition).toHaveLength(1);
+    expect(JSON.stringify(precondition)).not.toContain("literal-literal");
+  });
+});

@@ -1,0 +1,299 @@
+import { Token } from "cdktf";
+import { DualTunnelVpnProps, HostKey, SshOptions, UplinkOptions } from "../../lib";
+import { HOST_KEY, problems, Resource, SITE, siteStack, synthesizedSite, UPLINK_1, UPLINK_2, warnings } from "./site";
+
+type Changes = Partial<DualTunnelVpnProps>;
+
+const configuration = (changes: Changes = {}) =>
+  synthesizedSite(changes).resource.null_resource.singapore_configure_box_over_ssh;
+const presence = (changes: Changes = {}) => synthesizedSite(changes).resource.terraform_data.singapore_box_presence;
+const provisioners = (of: Resource) => of.provisioner as { "remote-exec"?: Resource; file?: Resource }[];
+const ssh = (changes: Partial<SshOptions> = {}): SshOptions => ({ ...SITE.ssh, ...changes });
+
+describe("the configuration of a box", () => {
+  it("arrives in the order that docs/architecture.md promises", () => {
+    const steps = provisioners(configuration()).map((step) => String(step.file?.destination ?? "command"));
+    expect(steps).toEqual([
+      "command",
+      ".dual-tunnel-vpn/singapore/assets",
+      ".dual-tunnel-vpn/singapore/site.json",
+      ".dual-tunnel-vpn/singapore/tunnel-1.conf",
+      ".dual-tunnel-vpn/singapore/tunnel-2.conf",
+      ".dual-tunnel-vpn/singapore/secrets-1.conf",
+      ".dual-tunnel-vpn/singapore/secrets-2.conf",
+      "command",
+    ]);
+  });
+
+  it("waits for the box's presence, the connection and its routes", () => {
+    expect(configuration().depends_on).toEqual([
+      "terraform_data.singapore_box_presence",
+      "alicloud_vpn_connection.singapore_connection",
+      "alicloud_vpn_route_entry.singapore_route_172_16_0_0_16",
+    ]);
+  });
+
+  it("has a trigger over everything delivered, and that only", () => {
+    const { triggers } = configuration() as { triggers: Record<string, string> };
+    expect(Object.keys(triggers)).toEqual(["delivered"]);
+    expect(triggers.delivered).toMatch(
+      /^\$\{sha256\(jsonencode\(\["[0-9a-f]{32}", local\.singapore_site_json, local\.singapore_tunnel_1_conf, local\.singapore_tunnel_2_conf, local\.singapore_secrets_1_conf, local\.singapore_secrets_2_conf\]\)\)\}$/,
+    );
+    expect(triggers.delivered).not.toContain("nonsensitive");
+  });
+
+  it("puts no secret and nothing sensitive into a command, so that its log stays readable", () => {
+    for (const step of provisioners(configuration())) {
+      expect(JSON.stringify(step["remote-exec"] ?? {})).not.toMatch(/psk|secrets_/);
+    }
+  });
+
+  it("refuses a user who cannot become root before anything is written", () => {
+    const [first] = (provisioners(configuration())[0]["remote-exec"] as { inline: string[] }).inline;
+    expect(first).toContain("sudo -n true");
+    expect(first).toMatch(/echo "dual-tunnel-vpn: .*"; exit 1; }$/);
+  });
+
+  it("removes the staged secrets whatever the outcome, and ends as the installer ended", () => {
+    const [last] = provisioners(configuration()).slice(-1);
+    expect((last["remote-exec"] as { inline: string[] }).inline).toEqual([
+      '$(test "$(id -u)" -eq 0 || echo sudo -n) sh .dual-tunnel-vpn/singapore/assets/install.sh apply .dual-tunnel-vpn/singapore; status=$?; rm -rf .dual-tunnel-vpn/singapore; rmdir .dual-tunnel-vpn 2>/dev/null; exit $status',
+    ]);
+  });
+
+  it("is reached with the host key checked, and given up after 50 seconds", () => {
+    for (const step of provisioners(configuration())) {
+      const { connection } = (step.file ?? step["remote-exec"])!;
+      expect(connection).toEqual({
+        type: "ssh",
+        host: "box.example.com",
+        port: 22,
+        user: "root",
+        timeout: "50s",
+        agent: "true",
+        host_key: HOST_KEY,
+      });
+    }
+  });
+
+  it("is reached by a key file and over another machine when that is given", () => {
+    const given = ssh({
+      user: "admin",
+      port: 2222,
+      privateKeyPath: "~/.ssh/id_ecdsa",
+      timeout: "2m",
+      bastion: { host: "jump.example.com", user: "hop", hostKey: HostKey.ecdsa(HOST_KEY) },
+    });
+    expect(provisioners(configuration({ ssh: given }))[0]["remote-exec"]!.connection).toEqual({
+      type: "ssh",
+      host: "box.example.com",
+      port: 2222,
+      user: "admin",
+      timeout: "2m",
+      agent: "false",
+      private_key: '${file(pathexpand("~/.ssh/id_ecdsa"))}',
+      host_key: HOST_KEY,
+      bastion_host: "jump.example.com",
+      bastion_port: 22,
+      bastion_user: "hop",
+      bastion_private_key: '${file(pathexpand("~/.ssh/id_ecdsa"))}',
+      bastion_host_key: HOST_KEY,
+    });
+  });
+});
+
+describe("the presence of a box", () => {
+  it("is replaced by nothing but the name", () => {
+    expect(presence().triggers_replace).toEqual(["singapore"]);
+    expect(presence({ ssh: ssh({ host: "other.example.com", port: 2222 }) }).triggers_replace).toEqual(["singapore"]);
+  });
+
+  it("has one provisioner, which runs at destroy and refers to nothing but itself", () => {
+    const [step, ...others] = provisioners(presence());
+    expect(others).toEqual([]);
+    expect(step["remote-exec"]).toMatchObject({ when: "destroy" });
+    const references = JSON.stringify(step).match(/(?:var|local|alicloud_\w+|null_resource|path)\./g);
+    expect(references).toBeNull();
+  });
+
+  it("uninstalls by name, and nothing where the command never came", () => {
+    const { inline } = provisioners(presence())[0]["remote-exec"] as { inline: string[] };
+    expect(inline).toEqual([
+      'test ! -e /usr/local/sbin/dual-tunnel-vpn || $(test "$(id -u)" -eq 0 || echo sudo -n) /usr/local/sbin/dual-tunnel-vpn uninstall ${self.input.name}',
+    ]);
+  });
+
+  it("remembers how to reach the box in the same fields always, with no secret", () => {
+    const plain = presence().input as object;
+    const full = presence({
+      ssh: ssh({ privateKeyPath: "/k", bastion: { host: "j", hostKey: HostKey.ecdsa(HOST_KEY) } }),
+    }).input as object;
+    expect(Object.keys(full)).toEqual(Object.keys(plain));
+    expect(plain).toEqual({
+      name: "singapore",
+      host: "box.example.com",
+      port: 22,
+      user: "root",
+      private_key_path: "",
+      host_key: HOST_KEY,
+      timeout: "50s",
+      bastion_host: "",
+      bastion_port: 22,
+      bastion_user: "root",
+      bastion_private_key_path: "",
+      bastion_host_key: "",
+    });
+  });
+});
+
+describe("site.json", () => {
+  const site = (changes: Changes = {}) =>
+    JSON.parse(synthesizedSite(changes).locals!.singapore_site_json) as Record<string, unknown>;
+
+  it("is this, for the page's site", () => expect(site()).toMatchSnapshot());
+
+  it("has one uplink for both tunnels when one is given", () => {
+    expect(site({ uplinks: [UPLINK_1] })).toMatchObject({
+      uplinks: [{ number: 1, address: "172.16.1.93" }],
+      tunnels: [
+        { number: 1, uplink: 1 },
+        { number: 2, uplink: 1 },
+      ],
+    });
+  });
+
+  it("carries every option", () => {
+    const agent = {
+      probeIntervalMs: 150,
+      probeMisses: 8,
+      holdSeconds: 10,
+      vpcProbeAddresses: ["192.168.10.10"],
+      outerMove: false,
+      deleteByOtherUplink: false,
+    };
+    const { outerMove, deleteByOtherUplink, ...rest } = agent;
+    expect(
+      site({ mtu: 1300, routeMetric: 50, agent, uplinks: [{ ...UPLINK_1, device: "eth0" }, UPLINK_2] }),
+    ).toMatchObject({
+      mtu: 1300,
+      mss: 1260,
+      routeMetric: 50,
+      uplinks: [{ device: "eth0" }, { device: null }],
+      agent: { ...rest, mechanisms: { outerMove, deleteByOtherUplink } },
+    });
+  });
+});
+
+describe("checks of a box", () => {
+  const complaints = (changes: Changes) => problems(siteStack(changes));
+  const uplink = (changes: Partial<UplinkOptions>) => complaints({ uplinks: [{ ...UPLINK_1, ...changes }, UPLINK_2] });
+
+  it("refuse an uplink's gateway outside its subnet", () => {
+    expect(uplink({ gateway: "172.16.2.253" })).toEqual([
+      "uplinks[0].gateway 172.16.2.253 is outside the uplink's network 172.16.1.0/24; give the next router in that network.",
+    ]);
+  });
+
+  it.each(["172.16.1.93", "172.16.1.0", "172.16.1.255"])("refuse %s as an uplink's gateway", (gateway) =>
+    expect(uplink({ gateway })).toEqual([
+      `uplinks[0].gateway ${gateway} cannot be a router in 172.16.1.0/24; give the next router's address.`,
+    ]),
+  );
+
+  it.each(["172.16.1.93", "172.16.1.93/33", "eth0", "172.16.1/24"])("refuse %j as an uplink's address", (address) =>
+    expect(uplink({ address })).toEqual([
+      `uplinks[0].address "${address}" is not an IPv4 address with a prefix length; write it as 172.16.1.93/24.`,
+    ]),
+  );
+
+  it.each(["172.16.1.0/24", "172.16.1.255/24"])("refuse %s, which no interface has", (address) =>
+    expect(uplink({ address })).toEqual([
+      `uplinks[0].address ${address} is the network's own or its broadcast address; give the interface's.`,
+    ]),
+  );
+
+  it("accept both ends of a network of two addresses", () => {
+    expect(uplink({ address: "172.16.9.0/31", gateway: "172.16.9.1" })).toEqual([]);
+  });
+
+  it("refuse an uplink's address that only Terraform knows", () => {
+    expect(uplink({ address: Token.asString("${var.address}") })).toEqual([
+      "uplinks[0].address is known only to Terraform; give it as text, because the box is configured by it.",
+    ]);
+  });
+
+  it("refuse two uplinks in one network, or on one device", () => {
+    expect(
+      complaints({ uplinks: [UPLINK_1, { ...UPLINK_2, address: "172.16.1.57/24", gateway: "172.16.1.253" }] }),
+    ).toEqual([
+      "uplinks: the networks 172.16.1.0/24 and 172.16.1.0/24 overlap; two uplinks need networks of their own.",
+    ]);
+    expect(
+      complaints({
+        uplinks: [
+          { ...UPLINK_1, device: "eth0" },
+          { ...UPLINK_2, device: "eth0" },
+        ],
+      }),
+    ).toEqual(["uplinks are both on device eth0; give each its own, or give one uplink for both tunnels."]);
+  });
+
+  it("refuse a VPC block that holds an uplink's network, and accept a data-center block that does", () => {
+    expect(uplink({ address: "192.168.7.2/24", gateway: "192.168.7.1" })).toEqual([
+      "vpcCidrs 192.168.0.0/16 and the network 192.168.7.0/24 of uplinks[0] overlap; give blocks that share no address.",
+    ]);
+    expect(uplink({ address: "100.64.7.2/24", gateway: "100.64.7.1" })).toEqual([]);
+    expect(complaints({})).toEqual([]);
+  });
+
+  it("refuse an interface name that Linux refuses", () => {
+    expect(uplink({ device: "a-name-with-more-than-fifteen" })).toHaveLength(1);
+    expect(uplink({ device: "eth 0" })).toHaveLength(1);
+    expect(uplink({ device: "enp3s0.100" })).toEqual([]);
+  });
+
+  it("refuse an MTU, a metric and agent options outside their range", () => {
+    const agent = { probeIntervalMs: 1, probeMisses: 0, holdSeconds: -1, vpcProbeAddresses: ["10.0.0.1", "x"] };
+    expect(complaints({ mtu: 1500, routeMetric: 0, agent })).toEqual([
+      "agent.probeIntervalMs is 1; give a whole number from 20 to 60000.",
+      "agent.probeMisses is 0; give a whole number from 1 to 100.",
+      "agent.holdSeconds is -1; give a whole number from 0 to 3600.",
+      "agent.vpcProbeAddresses 10.0.0.1 is outside vpcCidrs; give a host in the VPC that answers ping.",
+      'agent.vpcProbeAddresses "x" is not an IPv4 address; write it as 192.168.10.10.',
+      "mtu is 1500; give a whole number from 576 to 1438.",
+      "routeMetric is 0; give a whole number from 1 to 4294967295.",
+    ]);
+  });
+
+  it("refuse what SSH cannot use", () => {
+    const given = ssh({ host: "root@box", port: 0, user: "a b", timeout: "50", privateKeyPath: "id_ecdsa" });
+    expect(complaints({ ssh: given })).toEqual([
+      'ssh.host "root@box" is neither a name nor an address; write it as box.example.com or 192.0.2.1.',
+      "ssh.port 0 is not a port; give 1 to 65535.",
+      'ssh.user "a b" is not a user name; write it as root or admin.',
+      'ssh.privateKeyPath "id_ecdsa" is relative, and Terraform runs elsewhere; start it with / or ~/.',
+      'ssh.timeout "50" is not a duration; write it as 50s or 2m.',
+    ]);
+  });
+
+  it("refuse a private key in place of its path, and do not repeat it", () => {
+    const privateKeyPath = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n";
+    expect(complaints({ ssh: ssh({ privateKeyPath }) })).toEqual([
+      "ssh.privateKeyPath is a key; give the path of its file, or leave it out and use the SSH agent.",
+    ]);
+  });
+
+  it("refuse a host key of another kind, which Terraform would take for a wrong one", () => {
+    expect(complaints({ ssh: ssh({ hostKey: HostKey.ecdsa("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI") }) })).toEqual([
+      'ssh.hostKey is an ssh-ed25519 key; give the ECDSA one, as "ssh-keyscan -t ecdsa box.example.com" prints it after the name.',
+    ]);
+  });
+
+  it("warn about a host key that is not checked", () => {
+    const stack = siteStack({ ssh: ssh({ hostKey: HostKey.unchecked() }) });
+    expect(problems(stack)).toEqual([]);
+    expect(warnings(stack)).toEqual([
+      "ssh.hostKey is not checked: whoever answers at that address receives the pre-shared keys; give HostKey.ecdsa.",
+    ]);
+  });
+});

@@ -1,0 +1,80 @@
+import { AlicloudProvider } from "@cdktf/provider-alicloud/lib/provider";
+import { NullProvider } from "@cdktf/provider-null/lib/provider";
+import { Annotations, App, TerraformStack, Testing } from "cdktf";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { DualTunnelVpn, DualTunnelVpnProps, Encryption, synth } from "../../lib";
+import { SITE } from "./site";
+
+let printed: string[];
+let exitCode: typeof process.exitCode;
+
+beforeEach(() => {
+  printed = [];
+  exitCode = process.exitCode;
+  jest.spyOn(console, "error").mockImplementation((text: string) => void printed.push(text));
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+  process.exitCode = exitCode;
+});
+
+function appWith(changes: Partial<DualTunnelVpnProps>): { app: App; stack: TerraformStack } {
+  const app = Testing.app();
+  const stack = new TerraformStack(app, "site");
+  new AlicloudProvider(stack, "alicloud", { region: "ap-southeast-1" });
+  new NullProvider(stack, "null");
+  new DualTunnelVpn(stack, "vpn", { ...SITE, ...changes });
+  return { app, stack };
+}
+
+const written = (app: App) => fs.existsSync(path.join(app.outdir, "stacks/site/cdk.tf.json"));
+
+describe("synth(app)", () => {
+  it("writes the stacks and says nothing when all is well", () => {
+    const { app } = appWith({});
+    synth(app);
+    expect(printed).toEqual([]);
+    expect(process.exitCode).toBe(exitCode);
+    expect(written(app)).toBe(true);
+  });
+
+  it("writes nothing, prints one line for each problem and sets the exit status when something is wrong", () => {
+    const { app } = appWith({ name: "A", mtu: 9000 });
+    synth(app);
+    expect(printed).toEqual([
+      expect.stringMatching(/^Error: site\/vpn\/gateway: name "A" must be /),
+      expect.stringMatching(/^Error: site\/vpn\/connection: name "A" must be /),
+      "Error: site/vpn/box: mtu is 9000; give a whole number from 576 to 1438.",
+    ]);
+    expect(process.exitCode).toBe(1);
+    expect(written(app)).toBe(false);
+  });
+
+  it("prints warnings beside the stacks that it writes", () => {
+    const { app } = appWith({ tunnels: { esp: { encryption: Encryption.DES } } });
+    synth(app);
+    expect(printed).toHaveLength(2);
+    expect(printed[0]).toMatch(/^Warning: site\/vpn\/connection: active tunnel: esp\.encryption des is weak: /);
+    expect(written(app)).toBe(true);
+  });
+
+  it("takes an error annotation of any construct for a problem", () => {
+    const { app, stack } = appWith({});
+    Annotations.of(stack).addError("not like\n  this");
+    synth(app);
+    expect(printed).toEqual(["Error: site: not like this"]);
+    expect(written(app)).toBe(false);
+  });
+
+  it("prints cdktf's own complaint about a missing provider in one line", () => {
+    const app = Testing.app();
+    const stack = new TerraformStack(app, "site");
+    new DualTunnelVpn(stack, "vpn", SITE);
+    synth(app);
+    expect(printed).toHaveLength(1);
+    expect(printed[0]).toMatch(
+      /^Error: site: Found resources without a matching provider construct\..*alicloud, null$/,
+    );
+  });
+});
