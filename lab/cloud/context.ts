@@ -29,6 +29,23 @@ export function find<T extends { readonly regionId: string }>(
   return context.regionId === undefined || resource?.regionId === context.regionId ? resource : undefined;
 }
 
+/** Whether a list shows a resource: its region, and the resource group and tags that the call asks for. */
+export function isListed(
+  { regionId, parameters }: Context,
+  resource: { regionId: string; resourceGroupId: string; tags: ReadonlyMap<string, string> },
+): boolean {
+  const resourceGroupId = parameters.text("ResourceGroupId");
+  return (
+    (regionId === undefined || resource.regionId === regionId) &&
+    (resourceGroupId === undefined || resource.resourceGroupId === resourceGroupId) &&
+    parameters.list("Tag").every((tag) => {
+      const value = tag.text("Value");
+      const actual = resource.tags.get(tag.required("Key"));
+      return actual !== undefined && (value === undefined || actual === value);
+    })
+  );
+}
+
 /** The call's RegionId, which the action cannot do without. */
 export function requiredRegion(context: Context): string {
   if (context.regionId === undefined) throw missing("RegionId");

@@ -166,6 +166,7 @@ class Cloud implements EmulatedCloud {
       shown = maskedParameters(parameters);
       body = { RequestId: requestId, ...(await this.answer(signed, action, parameters)) };
     } catch (thrown) {
+      if (!request.complete) return this.log(`a client went away within its request${action && ` ${action}`}`);
       const error = thrown instanceof ApiError ? thrown : this.internalError(action, thrown);
       ({ status, code } = error);
       body = errorBody(error, requestId, this.endpoint);
@@ -189,6 +190,9 @@ class Cloud implements EmulatedCloud {
       throw refuse("InvalidVersion", `Specified version is not supported: ${API_VERSION} is.`);
     if (!/^(json)?$/i.test(parameters.get("Format") ?? "")) {
       throw refuse("UnsupportedFormat", "Specified format is not supported: json is.");
+    }
+    if (/^true$/i.test(parameters.get("DryRun") ?? "")) {
+      throw refuse("UnsupportedDryRun", "This lab makes no dry runs: it would do what was asked.");
     }
     this.checkProof(verifySignature(signed, this.credentials));
     return this.once(action, parameters, () =>

@@ -1,5 +1,6 @@
 // What goes on after a call has been answered: provisioning, a gateway's busy time, and driving the cloud end.
 // Calls of the cloud end never overlap, nobody waits for one without a bound, and a failure is never silent.
+import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { CloudEnd, TunnelStatus } from "./cloud-end";
 import { configuring } from "./errors";
@@ -38,7 +39,10 @@ export class Work {
     readonly delays: Delays,
     private readonly cloudEnd: CloudEnd | undefined,
     private readonly fail: (message: string) => void,
-  ) {}
+  ) {
+    // Each thing under way listens to it, however many there are.
+    setMaxListeners(0, this.stop.signal);
+  }
 
   /** Runs something later, unless the server is closed before. */
   later(milliseconds: number, what: () => void): void {

@@ -1,4 +1,6 @@
 // What happens behind the answers: states, busy gateways, the cloud end, and the record of the calls.
+import { once } from "node:events";
+import { connect } from "node:net";
 import type { CloudEnd, CloudState } from "../../lab/cloud/cloud-end";
 import { PSK, REGION, Site } from "./fixture";
 import { call } from "./rpc-client";
@@ -60,6 +62,24 @@ describe("a VPN gateway", () => {
     await site.ok("CreateVpnConnection", site.connectionParameters());
     expect((await site.ok("DescribeVpnGateway", { VpnGatewayId: site.gatewayId }))["Status"]).toBe("updating");
     await site.close();
+  });
+});
+
+describe("a VPC and a vSwitch", () => {
+  it("are pending for a while, and close ends all waiting", async () => {
+    const site = await Site.start({ delays: { vpcPending: 60_000 } });
+    const VpcId = String((await site.ok("CreateVpc", { CidrBlock: "10.0.0.0/8" }))["VpcId"]);
+    expect((await site.ok("DescribeVpcAttribute", { VpcId }))["Status"]).toBe("Pending");
+    const parameters = { VpcId, ZoneId: `${REGION}a`, CidrBlock: "10.0.0.0/24" };
+    expect(await site.refusal("CreateVSwitch", parameters)).toMatchObject({ code: "IncorrectVpcStatus" });
+    await site.close();
+
+    const other = await Site.start({ delays: { vSwitchPending: 60_000 } });
+    await other.createVpc();
+    const described = await other.ok("DescribeVSwitchAttributes", { VSwitchId: other.vSwitchIds[0] ?? "" });
+    expect(described["Status"]).toBe("Pending");
+    await other.close();
+    expect(other.cloud.errors).toEqual([]);
   });
 });
 
@@ -414,6 +434,49 @@ describe("tags", () => {
   });
 });
 
+describe("a list", () => {
+  it("shows what has the tags and the resource group that the call asks for", async () => {
+    const site = await Site.startWithGateway();
+    await site.createConnection({ "Tags.1.Key": "site", "Tags.1.Value": "one" });
+    const tag = { "Tag.1.Key": "team", "Tag.1.Value": "network" };
+    for (const [ResourceType, id] of [
+      ["VPC", site.vpcId],
+      ["CUSTOMERGATEWAY", site.customerGatewayIds[1] ?? ""],
+    ] as const) {
+      await site.ok("TagResources", { ResourceType, "ResourceId.1": id, ...tag });
+    }
+    const count = async (action: string, parameters: Record<string, string>): Promise<unknown> =>
+      (await site.ok(action, parameters))["TotalCount"];
+    expect(await count("DescribeVpcs", tag)).toBe(1);
+    expect(await count("DescribeVpcs", { ...tag, "Tag.1.Value": "other" })).toBe(0);
+    expect(await count("DescribeCustomerGateways", tag)).toBe(1);
+    expect(await count("DescribeCustomerGateways", { "Tag.1.Key": "team" })).toBe(1);
+    expect(await count("DescribeCustomerGateways", {})).toBe(2);
+    expect(await count("DescribeVpnGateways", tag)).toBe(0);
+    expect(await count("DescribeVpnGateways", { ResourceGroupId: "rg-default" })).toBe(1);
+    expect(await count("DescribeVpnGateways", { ResourceGroupId: "rg-other" })).toBe(0);
+    expect(await count("DescribeVpnConnections", { "Tag.1.Key": "site", "Tag.1.Value": "one" })).toBe(1);
+    expect(await count("DescribeVpnConnections", { RegionId: "eu-central-1" })).toBe(0);
+    expect(await count("DescribeVSwitches", { VpcId: site.vpcId, ZoneId: `${REGION}b` })).toBe(1);
+    await site.close();
+  });
+});
+
+describe("a client that goes away within its request", () => {
+  it("is no defect of the cloud", async () => {
+    const site = await Site.start();
+    const [host, port] = site.cloud.endpoint.split(":");
+    const socket = connect(Number(port), host);
+    await once(socket, "connect");
+    socket.write("POST /?Action=CreateVpc HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nCidr", () =>
+      socket.destroy(),
+    );
+    await until(async () => site.log.find((line) => line.includes("went away")));
+    expect(site.cloud.errors).toEqual([]);
+    await site.close();
+  });
+});
+
 describe("the cloud end", () => {
   it("is told the whole of what has to be, one state at a time", async () => {
     const site = await Site.startWithGateway();
@@ -611,5 +674,6 @@ async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
   for (;;) {
     const answer = await ask();
     if (answer !== undefined) return answer;
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }

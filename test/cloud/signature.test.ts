@@ -251,6 +251,7 @@ describe("a call", () => {
     ["another version", { Version: "2014-05-26" }, "InvalidVersion"],
     ["an unknown action", { Action: "DeleteEverything" }, "InvalidAction"],
     ["the format XML", { Format: "XML" }, "UnsupportedFormat"],
+    ["the wish for a dry run", { DryRun: "true" }, "UnsupportedDryRun"],
   ])("is refused with %s, in Alibaba's form and never as not found", async (_name, { secret, ...changes }, code) => {
     const entries = Object.entries({ ...commonParameters("DescribeVpnGatewayAvailableZones"), ...changes });
     const query = Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));

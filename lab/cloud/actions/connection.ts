@@ -3,6 +3,7 @@ import type { TunnelStatus } from "../cloud-end";
 import {
   checkedText,
   find,
+  isListed,
   page,
   requiredConnection,
   requiredGateway,
@@ -15,8 +16,8 @@ import {
 import { illegal, missing, quotaFull, refuse } from "../errors";
 import { checkCidr, type Parameters } from "../parameters";
 import type { CustomerGateway, Tunnel, VpnConnection, VpnGateway } from "../store";
+import { checkRouteQuota, setAutomaticRoutes } from "./automatic-routes";
 import { noCustomerGateway } from "./customer-gateway";
-import { ROUTE_QUOTA } from "./route";
 import { readTags } from "./tags";
 import { DEFAULT_IPSEC, defaultIke, describeTunnel, readBgp, readIke, readIpsec } from "./tunnel";
 
@@ -24,7 +25,6 @@ import { DEFAULT_IPSEC, defaultIke, describeTunnel, readBgp, readIke, readIpsec 
 const CONNECTION_QUOTA = 10;
 /** CIDR blocks on either side of a connection. */
 const SUBNET_QUOTA = 10;
-const ANY = "0.0.0.0/0";
 
 export const connectionActions: Record<string, Action> = {
   CreateVpnConnection(context) {
@@ -116,7 +116,7 @@ export const connectionActions: Record<string, Action> = {
     );
     const found = [...store.vpnConnections.values()].filter(
       (connection) =>
-        (context.regionId === undefined || connection.regionId === context.regionId) &&
+        isListed(context, connection) &&
         (id === undefined || connection.id === id) &&
         (gatewayId === undefined || connection.vpnGatewayId === gatewayId) &&
         (customerGatewayId === undefined ||
@@ -332,56 +332,6 @@ function isSame(a: VpnConnection, b: VpnConnection): boolean {
       [...remoteSubnets].sort().join(),
     ].join(" ");
   return identityOf(a) === identityOf(b);
-}
-
-type RouteMaker = Pick<VpnConnection, "id" | "vpnGatewayId" | "localSubnets" | "remoteSubnets" | "autoConfigRoute">;
-
-/** For protected data flows the system makes a policy-based route for each pair of blocks, if it is told to. */
-function automaticPairs({ localSubnets, remoteSubnets, autoConfigRoute }: RouteMaker) {
-  const byDestination = localSubnets.includes(ANY) && remoteSubnets.includes(ANY);
-  if (byDestination || !autoConfigRoute) return [];
-  return localSubnets.flatMap((source) => remoteSubnets.map((destination) => ({ source, destination })));
-}
-
-function checkRouteQuota(context: Context, maker: RouteMaker): void {
-  const others = context.store.routes.filter(
-    (route) =>
-      route.vpnGatewayId === maker.vpnGatewayId &&
-      route.source !== undefined &&
-      !(route.automatic && route.nextHop === maker.id),
-  );
-  const added = automaticPairs(maker).length;
-  if (others.length + added > ROUTE_QUOTA) {
-    throw refuse(
-      "QuotaExceeded.PolicyBasedRoute",
-      `The maximum number of policy-based routes is exceeded. Existing routes: ${others.length}. Routes to be created: ${added}. Maximum routes: ${ROUTE_QUOTA}.`,
-    );
-  }
-}
-
-function setAutomaticRoutes(context: Context, connection: VpnConnection): void {
-  const { store } = context;
-  const wanted = automaticPairs(connection);
-  store.removeRoutes(
-    (route) =>
-      route.automatic &&
-      route.nextHop === connection.id &&
-      !wanted.some((pair) => pair.source === route.source && pair.destination === route.destination),
-  );
-  const present = store.routesOf(connection.id);
-  for (const pair of wanted) {
-    if (present.some((route) => route.source === pair.source && route.destination === pair.destination)) continue;
-    store.routes.push({
-      ...pair,
-      vpnGatewayId: connection.vpnGatewayId,
-      nextHop: connection.id,
-      createTime: Date.now(),
-      automatic: true,
-      weight: 0,
-      published: true,
-      deleting: false,
-    });
-  }
 }
 
 function gatewayOf(context: Context, connection: VpnConnection): VpnGateway {

@@ -1,6 +1,16 @@
 // Customer gateways: the public addresses that the other side of a connection comes from.
 import ipaddr from "ipaddr.js";
-import { checkedText, find, page, requiredRegion, tagList, type Action, type Answer, type Context } from "../context";
+import {
+  checkedText,
+  find,
+  isListed,
+  page,
+  requiredRegion,
+  tagList,
+  type Action,
+  type Answer,
+  type Context,
+} from "../context";
 import { configuring, illegal, missing, refuse, type ApiError } from "../errors";
 import type { CustomerGateway } from "../store";
 import { readTags } from "./tags";
@@ -48,9 +58,7 @@ export const customerGatewayActions: Record<string, Action> = {
   DescribeCustomerGateways(context) {
     const id = context.parameters.text("CustomerGatewayId");
     const found = [...context.store.customerGateways.values()].filter(
-      (gateway) =>
-        (id === undefined || gateway.id === id) &&
-        (context.regionId === undefined || gateway.regionId === context.regionId),
+      (gateway) => isListed(context, gateway) && (id === undefined || gateway.id === id),
     );
     const { counters, rows } = page(context, found, 10);
     return { ...counters, CustomerGateways: { CustomerGateway: rows.map(describeCustomerGateway) } };

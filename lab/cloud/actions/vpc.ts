@@ -1,7 +1,17 @@
 // VPCs and vSwitches: as much of them as a VPN gateway needs to stand in.
 import ipaddr from "ipaddr.js";
 import { regionOfZone } from "../../../lib/cloud/regions";
-import { checkedText, find, page, requiredRegion, tagList, type Action, type Answer, type Context } from "../context";
+import {
+  checkedText,
+  find,
+  isListed,
+  page,
+  requiredRegion,
+  tagList,
+  type Action,
+  type Answer,
+  type Context,
+} from "../context";
 import { ApiError, noVSwitch, refuse } from "../errors";
 import { cidrWithin, cidrsOverlap } from "../parameters";
 import type { VSwitch, Vpc } from "../store";
@@ -52,7 +62,7 @@ export const vpcActions: Record<string, Action> = {
     const { VpcId, VpcName } = filters(context, "VpcId", "VpcName");
     const found = [...context.store.vpcs.values()].filter(
       (vpc) =>
-        inRegion(context, vpc) &&
+        isListed(context, vpc) &&
         (VpcId === undefined || VpcId.split(",").includes(vpc.id)) &&
         (VpcName === undefined || vpc.name === VpcName),
     );
@@ -63,7 +73,7 @@ export const vpcActions: Record<string, Action> = {
   DescribeRouteTableList(context) {
     const { VpcId } = filters(context, "VpcId");
     const found = [...context.store.vpcs.values()].filter(
-      (vpc) => inRegion(context, vpc) && (VpcId === undefined || vpc.id === VpcId),
+      (vpc) => isListed(context, vpc) && (VpcId === undefined || vpc.id === VpcId),
     );
     const { counters, rows } = page(context, found, 50);
     return {
@@ -147,7 +157,7 @@ export const vpcActions: Record<string, Action> = {
     const { VSwitchId, VpcId, ZoneId, VSwitchName } = filters(context, "VSwitchId", "VpcId", "ZoneId", "VSwitchName");
     const found = [...context.store.vSwitches.values()].filter(
       (vSwitch) =>
-        inRegion(context, vSwitch) &&
+        isListed(context, vSwitch) &&
         (VSwitchId === undefined || vSwitch.id === VSwitchId) &&
         (VpcId === undefined || vSwitch.vpcId === VpcId) &&
         (ZoneId === undefined || vSwitch.zoneId === ZoneId) &&
@@ -236,10 +246,6 @@ function filters<T extends string>(context: Context, ...names: T[]): Record<T, s
     T,
     string | undefined
   >;
-}
-
-function inRegion(context: Context, resource: { readonly regionId: string }): boolean {
-  return context.regionId === undefined || resource.regionId === context.regionId;
 }
 
 function prefixLength(cidr: string): number {

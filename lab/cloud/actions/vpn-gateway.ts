@@ -2,6 +2,7 @@
 import {
   checkedText,
   find,
+  isListed,
   page,
   requiredGateway,
   requiredRegion,
@@ -83,13 +84,13 @@ export const vpnGatewayActions: Record<string, Action> = {
       id: parameters.text("VpnGatewayId"),
       vpcId: parameters.text("VpcId"),
       status: parameters.text("Status")?.toLowerCase(),
-      resourceGroupId: parameters.text("ResourceGroupId"),
-      regionId: context.regionId,
     };
-    const found = [...store.vpnGateways.values()].filter((gateway) =>
-      Object.entries(wanted).every(
-        ([field, value]) => value === undefined || gateway[field as keyof typeof wanted] === value,
-      ),
+    const found = [...store.vpnGateways.values()].filter(
+      (gateway) =>
+        isListed(context, gateway) &&
+        Object.entries(wanted).every(
+          ([field, value]) => value === undefined || gateway[field as keyof typeof wanted] === value,
+        ),
     );
     const { counters, rows } = page(context, found, 10);
     return { ...counters, VpnGateways: { VpnGateway: rows.map(describeGateway) } };
