@@ -80,11 +80,11 @@ class SimulatedProber:
         if site.goes_out(self._uplink) and site.comes_in(self._uplink):
             self._answers.append((site.now + site.round_trip, sequence))
 
-    def receive(self) -> list[Answer]:
+    def receive(self, at_most: int) -> list[Answer]:
         """The answers that have come."""
         due = [(sequence, self._site.now - at) for at, sequence in self._answers if at <= self._site.now]
         self._answers = [(at, sequence) for at, sequence in self._answers if at > self._site.now]
-        return due
+        return due[:at_most]
 
     def close(self) -> None:
         """Forgets what was on its way."""

@@ -82,18 +82,23 @@ class PathProbe:
 
     def receive(self, now: float) -> None:
         """Takes the answers that have come."""
-        if self.prober is not None:
-            for sequence, age in self.prober.receive():
+        strangers = self.prober is not None
+        while strangers and self.prober is not None:
+            strangers = False
+            for sequence, age in self.prober.receive(self.path.awaited):
                 self._unanswered = 0
-                self.path.answered(sequence, now - age)
+                # An answer that nobody awaits took the place of one that somebody does: look again.
+                strangers |= not self.path.answered(sequence, now - age)
 
     def send(self, now: float, hurry: bool) -> float:
         """Sends when it is time; returns when the next is due."""
         pause = self._pause(hurry)
-        if self._next - now > pause:
-            self._next = now
-        if now + 0.002 < self._next or self.prober is None:
-            return self._next if self.prober is not None else now + SLOW
+        if self.prober is None:
+            return now + SLOW
+        self._next = min(self._next, now + pause)
+        # A little early is on time, so that all paths' probes leave at one wake-up.
+        if now + 0.2 * pause < self._next:
+            return self._next
         self._sequence = (self._sequence + 1) & 0xFFFF
         self.prober.send(self._sequence)
         self.path.sent(self._sequence, now)
@@ -208,7 +213,7 @@ class Agent:
             if descriptor not in self._watched:
                 self._selector.register(descriptor, events, channel)
                 self._watched[descriptor] = id(channel)
-            else:
+            elif self._selector.get_key(descriptor).events != events:
                 self._selector.modify(descriptor, events, channel)
 
     def _tick(self) -> float:
@@ -221,7 +226,7 @@ class Agent:
         self._last_tick = now
         for probe in self._probes.values():
             probe.receive(now)
-        for sequence, _ in self._tunnel_echo.receive():
+        for sequence, _ in self._tunnel_echo.receive(len(self._echoes)):
             sent = self._echoes.pop(sequence, None)
             if sent is not None:
                 machine.observe_proof(*sent)

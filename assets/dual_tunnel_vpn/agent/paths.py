@@ -34,7 +34,9 @@ class Path:
         self.answered_in_a_row = 0
         self.first_missed_sent_at = 0.0
         self.last_answered_sent_at = -1.0
-        self._window: deque[bool] = deque(maxlen=window)
+        self._window: deque[bool] = deque()
+        self._window_length = window
+        self._window_misses = 0
         self._outstanding: dict[int, float] = {}
         self._late: dict[int, float] = {}
         self._round_trip = 0.0
@@ -53,14 +55,17 @@ class Path:
     @property
     def loss(self) -> float:
         """The share of the window's probes that were missed; 0 while the window is not full."""
-        if not self.has_window:
-            return 0.0
-        return self._window.count(False) / len(self._window)
+        return self._window_misses / len(self._window) if self.has_window else 0.0
+
+    @property
+    def awaited(self) -> int:
+        """How many answers may still come."""
+        return len(self._outstanding) + len(self._late)
 
     @property
     def has_window(self) -> bool:
         """Whether enough probes were judged for loss to mean something."""
-        return len(self._window) == self._window.maxlen
+        return len(self._window) == self._window_length
 
     @property
     def silent(self) -> bool:
@@ -71,15 +76,18 @@ class Path:
         """A probe left."""
         self._outstanding[sequence] = now
 
-    def answered(self, sequence: int, now: float) -> None:
-        """A probe's answer came, perhaps too late to count as in time, but never too late to prove life."""
+    def answered(self, sequence: int, now: float) -> bool:
+        """A probe's answer came, perhaps too late to count as in time, but never too late to prove life.
+
+        False: it was not awaited any more.
+        """
         sent_at = self._outstanding.pop(sequence, None)
         if sent_at is None:
             sent_at = self._late.pop(sequence, None)
         else:
-            self._window.append(True)
+            self._judge(True)
         if sent_at is None:
-            return
+            return False
         self._measure(max(0.0, now - sent_at))
         self.last_answered_sent_at = max(self.last_answered_sent_at, sent_at)
         self.missed_in_a_row = 0
@@ -87,9 +95,12 @@ class Path:
         if self.health is Health.UNPROVEN:
             self.health = Health.UP
             self.up_since = now
+        return True
 
     def advance(self, now: float) -> None:
         """Counts as missed what should have been answered by now."""
+        if not self._outstanding and not self._late:
+            return
         timeout = self.timeout
         while self._outstanding:
             sequence = next(iter(self._outstanding))
@@ -98,7 +109,7 @@ class Path:
                 break
             del self._outstanding[sequence]
             self._late[sequence] = sent_at
-            self._window.append(False)
+            self._judge(False)
             self.answered_in_a_row = 0
             if self.missed_in_a_row == 0:
                 self.first_missed_sent_at = sent_at
@@ -115,19 +126,29 @@ class Path:
         """The path counts as DOWN until enough answers in a row have come."""
         self.health = Health.DOWN
         self.answered_in_a_row = 0
-        self._window.clear()
+        self._forget_window()
 
     def mark_up(self, now: float) -> None:
         """The path counts as UP from now on."""
         self.health = Health.UP
         self.up_since = now
         self.missed_in_a_row = 0
-        self._window.clear()
+        self._forget_window()
 
     def forget(self) -> None:
         """Probes in flight no longer count (their socket is gone)."""
         self._outstanding.clear()
         self._late.clear()
+
+    def _judge(self, answered: bool) -> None:
+        if self.has_window:
+            self._window_misses -= not self._window.popleft()
+        self._window.append(answered)
+        self._window_misses += not answered
+
+    def _forget_window(self) -> None:
+        self._window.clear()
+        self._window_misses = 0
 
     def _measure(self, round_trip: float) -> None:
         if self._round_trip == 0.0:

@@ -108,9 +108,9 @@ class Echo:
         except OSError:
             return
 
-    def receive(self) -> list[Answer]:
+    def receive(self, at_most: int) -> list[Answer]:
         """What was answered since the last call."""
-        return _drain(self._socket, lambda packet: echo_reply(packet, self.identifier))
+        return _drain(self._socket, at_most, lambda packet: echo_reply(packet, self.identifier))
 
     def close(self) -> None:
         """Ends it."""
@@ -136,9 +136,9 @@ class IkeKnock:
         except OSError:
             return
 
-    def receive(self) -> list[Answer]:
+    def receive(self, at_most: int) -> list[Answer]:
         """What was answered since the last call."""
-        return _drain(self._socket, _ike_sequence)
+        return _drain(self._socket, at_most, _ike_sequence)
 
     def close(self) -> None:
         """Ends it."""
@@ -152,9 +152,10 @@ def _ike_sequence(packet: bytes) -> int | None:
     return int(struct.unpack("!H", spi[6:])[0])
 
 
-def _drain(sock: socket.socket, decode: Callable[[bytes], int | None]) -> list[Answer]:
+def _drain(sock: socket.socket, at_most: int, decode: Callable[[bytes], int | None]) -> list[Answer]:
+    # Bounded by what is awaited: asking a socket once more, to hear that it is empty, doubles the cost.
     found: list[Answer] = []
-    while True:
+    while len(found) < at_most:
         try:
             packet, notes, _, _ = sock.recvmsg(256, 64)
         except BlockingIOError:
@@ -165,6 +166,7 @@ def _drain(sock: socket.socket, decode: Callable[[bytes], int | None]) -> list[A
         sequence = decode(packet)
         if sequence is not None:
             found.append((sequence, _age(notes)))
+    return found
 
 
 def _age(notes: list[tuple[int, int, bytes]]) -> float:
@@ -172,7 +174,8 @@ def _age(notes: list[tuple[int, int, bytes]]) -> float:
         if kind == _SO_TIMESTAMPNS:
             seconds, nanoseconds = struct.unpack("@ll", stamp)
             # The stamp is of the wall clock, which may have been set meanwhile.
-            return min(1.0, max(0.0, time.time() - seconds - nanoseconds / 1e9))
+            age: float = time.time() - seconds - nanoseconds / 1e9
+            return min(1.0, max(0.0, age))
     return 0.0
 
 
@@ -206,9 +209,9 @@ class ThroughTunnel:
             except OSError:
                 return
 
-    def receive(self) -> list[Answer]:
+    def receive(self, at_most: int) -> list[Answer]:
         """What was answered since the last call."""
-        return _drain(self._listener, lambda packet: echo_reply(packet, self.identifier))
+        return _drain(self._listener, at_most, lambda packet: echo_reply(packet, self.identifier))
 
     def fileno(self) -> int:
         """The listener's descriptor."""
