@@ -5,7 +5,7 @@ import { dependable, FileProvisioner, Fn, RemoteExecProvisioner, TerraformLocal,
 import { Construct } from "constructs";
 import { Findings } from "./findings";
 import { AgentOptions, checkAgentOptions } from "./host/agent-options";
-import { assetsOf } from "./host/assets";
+import { BoxAssets } from "./host/assets";
 import { terraformName } from "./host/names";
 import { renderSite, SiteUplink } from "./host/site";
 import { checkSsh, connectionFrom, connectionFromSelf, sshInput, SshOptions } from "./host/ssh";
@@ -106,7 +106,7 @@ export class StrongswanHost extends Construct {
     const secrets = connection.tunnels.map((tunnel) =>
       this.file(`${prefix}_secrets_${tunnel.number}_conf`, renderSecrets(tunnel, name)),
     );
-    const assets = assetsOf(TerraformStack.of(this));
+    const assets = BoxAssets.of(TerraformStack.of(this));
 
     const uninstall: AtDestroy = {
       type: "remote-exec",
@@ -154,7 +154,7 @@ export class StrongswanHost extends Construct {
     this.configuration = new Resource(this, "configuration", {
       triggers: {
         // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
-        delivered: Token.asString(Fn.sha256(Fn.jsonencode([assets.assetHash, site, ...connections, ...secrets]))),
+        delivered: Token.asString(Fn.sha256(Fn.jsonencode([assets.hash, site, ...connections, ...secrets]))),
       },
       provisioners,
     });

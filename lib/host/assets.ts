@@ -3,9 +3,11 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { AssetType, TerraformAsset, TerraformStack } from "cdktf";
+import { TerraformStack } from "cdktf";
+import { addCustomSynthesis } from "cdktf/lib/synthesize/synthesizer";
+import { Construct } from "constructs";
 
-const CHILD = "dual-tunnel-vpn-assets";
+const CHILD = "dual-tunnel-vpn";
 
 /** The directory of assets, in the repository (`lib/host` beside `assets`) and in the package (`dist/lib/host`). */
 export function assetsDirectory(): string {
@@ -37,14 +39,34 @@ export function hashAssets(directory: string): string {
   return hash.digest("hex").slice(0, 32);
 }
 
-/** The stack's copy of the assets, made at the first call. */
-export function assetsOf(stack: TerraformStack): TerraformAsset {
-  const existing = stack.node.tryFindChild(CHILD);
-  if (existing) return existing as TerraformAsset;
-  const directory = assetsDirectory();
-  return new TerraformAsset(stack, CHILD, {
-    path: directory,
-    type: AssetType.DIRECTORY,
-    assetHash: hashAssets(directory),
-  });
+/** The stack's copy of the assets. cdktf's own TerraformAsset would copy what Python leaves behind, too. */
+export class BoxAssets extends Construct {
+  /** The stack's assets, made at the first call. */
+  static of(stack: TerraformStack): BoxAssets {
+    return (stack.node.tryFindChild(CHILD) as BoxAssets | undefined) ?? new BoxAssets(stack);
+  }
+
+  /** Hash over the assets' names and contents. */
+  readonly hash: string;
+  /** Where the copy is, relative to the stack's directory in cdktf.out. */
+  readonly path: string;
+
+  private constructor(stack: TerraformStack) {
+    super(stack, CHILD);
+    const source = assetsDirectory();
+    this.hash = hashAssets(source);
+    this.path = `assets/${CHILD}/${this.hash}`;
+    addCustomSynthesis(this, {
+      onSynthesize: (session) => {
+        const stackFile = session.manifest.forStack(stack).synthesizedStackPath;
+        const stackDirectory = path.join(session.outdir, path.dirname(stackFile));
+        fs.rmSync(path.join(stackDirectory, "assets", CHILD), { recursive: true, force: true });
+        for (const file of assetFiles(source)) {
+          const target = path.join(stackDirectory, this.path, file);
+          fs.mkdirSync(path.dirname(target), { recursive: true });
+          fs.copyFileSync(path.join(source, file), target);
+        }
+      },
+    });
+  }
 }

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { Testing } from "cdktf";
+import { App, Testing } from "cdktf";
 import { assetFiles, assetsDirectory, hashAssets } from "../../lib/host/assets";
 import { siteStack } from "./site";
 
@@ -39,13 +39,30 @@ describe("the assets", () => {
   it("are copied once for a stack, under a relative path with the hash in it", () => {
     const stack = siteStack();
     const out = Testing.fullSynth(stack);
-    const copy = path.join(out, "stacks/test/assets/dual-tunnel-vpn-assets", hashAssets(assetsDirectory()));
+    const copy = path.join(out, "stacks/test/assets/dual-tunnel-vpn", hashAssets(assetsDirectory()));
     expect(assetFiles(copy)).toEqual(assetFiles(assetsDirectory()));
   });
 
   it("reach the copy without what Python leaves behind", () => {
-    const out = Testing.fullSynth(siteStack());
-    const copied = fs.readdirSync(path.join(out, "stacks/test/assets"), { recursive: true }).map(String);
-    expect(copied.filter((file) => file.includes("__pycache__"))).toEqual([]);
+    const left = path.join(assetsDirectory(), "__pycache__", `${process.pid}.pyc`);
+    fs.mkdirSync(path.dirname(left), { recursive: true });
+    fs.writeFileSync(left, "");
+    try {
+      const out = Testing.fullSynth(siteStack());
+      const copied = fs.readdirSync(path.join(out, "stacks/test/assets"), { recursive: true }).map(String);
+      expect(copied.filter((file) => file.includes("__pycache__"))).toEqual([]);
+    } finally {
+      fs.rmSync(left);
+      if (fs.readdirSync(path.dirname(left)).length === 0) fs.rmdirSync(path.dirname(left));
+    }
+  });
+
+  it("leave no older copy beside the newer one", () => {
+    const app = App.of(siteStack());
+    app.synth();
+    const copies = path.join(app.outdir, "stacks/test/assets/dual-tunnel-vpn");
+    fs.mkdirSync(path.join(copies, "older"));
+    app.synth();
+    expect(fs.readdirSync(copies)).toEqual([hashAssets(assetsDirectory())]);
   });
 });
