@@ -1,6 +1,7 @@
 // A stand-in provider as Terraform starts it: one line on standard output, then gRPC on 127.0.0.1 under mutual TLS.
-// It ends with the Terraform that started it, whatever became of that. The argument names the provider.
+// It ends with the Terraform that started it, whatever became of that. Its file's name says which provider it is.
 import { X509Certificate } from "node:crypto";
+import * as path from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { generate } from "selfsigned";
 import type { AnyProvider } from "./provider";
@@ -50,8 +51,10 @@ function endWithParent(): void {
 }
 
 async function main(): Promise<void> {
-  const provider = PROVIDERS[process.argv[2] ?? ""];
-  if (!provider) throw new Error(`Give the provider's name: ${Object.keys(PROVIDERS).join(", ")}.`);
+  const name = /^terraform-provider-([a-z]+)_v/.exec(path.basename(process.argv[1] ?? ""))?.[1] ?? "";
+  const provider = PROVIDERS[name];
+  if (!provider)
+    throw new Error(`This file must be named terraform-provider-${Object.keys(PROVIDERS).join("|")}_vVERSION.`);
   if (process.env[COOKIE.name]?.length !== COOKIE.length)
     throw new Error("This program is a Terraform provider: Terraform starts it.");
   endWithParent();

@@ -1,5 +1,5 @@
 // Decides which providers a run uses: the real ones wherever `terraform init` can find them, else stand-ins of ours.
-// The stand-ins reach Terraform as any provider does: executables in a filesystem mirror, named by a CLI configuration.
+// The stand-ins reach Terraform as any provider does: programs in a filesystem mirror that a CLI configuration names.
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
@@ -90,10 +90,11 @@ async function initProblem(env: NodeJS.ProcessEnv, patience: number): Promise<st
 }
 
 /** Puts the stand-ins' mirror in place, once for each content. */
-function standIns(cacheDir: string, reason: string): PreparedProviders {
-  const files = mirrorFiles();
-  const key = createHash("sha256").update(JSON.stringify(files)).digest("hex").slice(0, 16);
-  const home = path.join(cacheDir, `stand-in-providers-${key}`);
+async function standIns(cacheDir: string, reason: string): Promise<PreparedProviders> {
+  const files = await mirrorFiles();
+  const hash = createHash("sha256");
+  for (const [name, content] of Object.entries(files)) hash.update(`${name}\n`).update(content);
+  const home = path.join(path.resolve(cacheDir), `stand-in-providers-${hash.digest("hex").slice(0, 16)}`);
   const configuration = path.join(home, "terraform.rc");
   if (!fs.existsSync(configuration)) {
     fs.mkdirSync(cacheDir, { recursive: true });
@@ -119,26 +120,45 @@ function standIns(cacheDir: string, reason: string): PreparedProviders {
   };
 }
 
-function mirrorFiles(): Record<string, string> {
+/**
+ * The mirror's files. Terraform starts a provider four or five times for one apply, so that its start counts: each
+ * stand-in is one bundled file, with Alibaba's SDK, which is large and needed late, beside alicloud's.
+ */
+async function mirrorFiles(): Promise<Record<string, string>> {
+  // Only who stands in needs the bundler.
+  const { buildSync } = await import("esbuild");
+  const bundle = (entry: string, banner = "") =>
+    buildSync({
+      entryPoints: [path.join("lab/provider", entry)],
+      absWorkingDir: checkout,
+      bundle: true,
+      minify: true,
+      platform: "node",
+      target: "node20",
+      format: "cjs",
+      external: ["./sdk"],
+      // import() would look for an ES module.
+      supported: { "dynamic-import": false },
+      banner: { js: banner },
+      legalComments: "none",
+      write: false,
+    }).outputFiles[0].text;
+  const program = bundle("main.ts", "#!/usr/bin/env node");
+  const protocol = ["tfplugin5.proto", "controller.proto"].map((name): [string, string] => [
+    name,
+    fs.readFileSync(path.join(checkout, "lab/provider", name), "utf8"),
+  ]);
   const architecture =
     { x64: "amd64", arm64: "arm64", arm: "arm", ia32: "386" }[process.arch as string] ?? process.arch;
   return Object.fromEntries(
-    PROVIDERS.map(({ namespace, type, version }) => [
-      `${HOST}/${namespace}/${type}/${version}/${process.platform}_${architecture}/terraform-provider-${type}_v${version}`,
-      launcher(type),
-    ]),
+    PROVIDERS.flatMap(({ namespace, type, version }) => {
+      const directory = `${HOST}/${namespace}/${type}/${version}/${process.platform}_${architecture}`;
+      const files: [string, string][] = [[`terraform-provider-${type}_v${version}`, program], ...protocol];
+      if (type === "alicloud") files.push(["sdk.js", bundle("alicloud/sdk.ts")]);
+      return files.map(([name, content]): [string, string] => [`${directory}/${name}`, content]);
+    }),
   );
 }
-
-const launcher = (type: string): string => `#!/usr/bin/env node
-// Starts the stand-in for provider ${type} of the checkout below. Generated: lab/terraform/providers.ts makes it.
-require(${JSON.stringify(path.join(checkout, "node_modules/ts-node"))}).register({
-  transpileOnly: true,
-  projectSearchDir: ${JSON.stringify(checkout)},
-});
-process.argv[2] = ${JSON.stringify(type)};
-require(${JSON.stringify(path.join(checkout, "lab/provider/main.ts"))});
-`;
 
 function cliConfiguration(mirror: string): string {
   const names = JSON.stringify(PROVIDERS.map(({ namespace, type }) => `${HOST}/${namespace}/${type}`));

@@ -113,8 +113,7 @@ export class Api {
    */
   async call(action: string, parameters: Record<string, unknown>, extra: Record<string, string> = {}): Promise<Answer> {
     // Loaded at the first call: Terraform asks a provider for its schema more often than for anything else.
-    const { Config } = await import("@alicloud/openapi-client");
-    const { default: Client, ...models } = await import("@alicloud/vpc20160428");
+    const { Client, models } = await import("./sdk");
     let answer: Answer | undefined;
     // The SDK turns an answer's values into the types of Alibaba's description, which are not always those on the
     // wire: the provider looks at the wire, so do we.
@@ -127,16 +126,14 @@ export class Api {
         return response;
       }
     }
-    const client = new WireClient(
-      new Config({
-        accessKeyId: this.settings.accessKey,
-        accessKeySecret: this.settings.secretKey,
-        endpoint: this.settings.endpoint,
-        protocol: "HTTP",
-        regionId: this.settings.region,
-        userAgent: "dual-tunnel-vpn-stand-in",
-      }),
-    );
+    const client = new WireClient({
+      accessKeyId: this.settings.accessKey,
+      accessKeySecret: this.settings.secretKey,
+      endpoint: this.settings.endpoint,
+      protocol: "HTTP",
+      regionId: this.settings.region,
+      userAgent: "dual-tunnel-vpn-stand-in",
+    } as ConstructorParameters<typeof Client>[0]);
     const kind = (models as unknown as Record<string, ModelClass | undefined>)[`${action}Request`];
     const method = `${action.charAt(0).toLowerCase()}${action.slice(1)}WithOptions`;
     const send = (client as unknown as Record<string, unknown>)[method];
