@@ -52,13 +52,6 @@ export interface StrongswanHostProps {
 
 const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
 
-/** Shell: what makes a command run as root, for root and for everyone else. */
-const AS_ROOT = '$(test "$(id -u)" -eq 0 || echo sudo -n)';
-
-const REFUSE_WITHOUT_ROOT =
-  'test "$(id -u)" -eq 0 || sudo -n true 2>/dev/null || ' +
-  '{ echo "dual-tunnel-vpn: $(id -un) cannot become root on this box by sudo without a password; log in as root, or allow it in /etc/sudoers."; exit 1; }';
-
 type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy" };
 
 /** A box that runs strongSwan as the other end of a connection. */
@@ -113,7 +106,7 @@ export class StrongswanHost extends Construct {
       when: "destroy",
       connection: connectionFromSelf(),
       // Where the installation never came so far as to install the command there is nothing to undo.
-      inline: [`test ! -e ${COMMAND} || ${AS_ROOT} ${COMMAND} uninstall \${self.input.name}`],
+      inline: [`test ! -e ${COMMAND} || ${COMMAND} uninstall \${self.input.name}`],
     };
     this.presence = new TerraformData(this, "presence", {
       input: { name, ...sshInput(props.ssh) },
@@ -133,7 +126,7 @@ export class StrongswanHost extends Construct {
     const provisioners: (FileProvisioner | RemoteExecProvisioner)[] = [
       {
         type: "remote-exec",
-        inline: [REFUSE_WITHOUT_ROOT, `rm -rf ${staging} && umask 077 && mkdir -p ${staging}/assets`],
+        inline: [`rm -rf ${staging} && umask 077 && mkdir -p ${staging}/assets`],
         ...via,
       },
       { type: "file", source: `\${path.module}/${assets.path}/`, destination: `${staging}/assets`, ...via },
@@ -144,10 +137,8 @@ export class StrongswanHost extends Construct {
       put("secrets-2.conf", secrets[1]),
       {
         type: "remote-exec",
-        // The staged secrets go whatever the outcome; the exit status is the installer's.
-        inline: [
-          `${AS_ROOT} sh ${staging}/assets/install.sh apply ${staging}; status=$?; rm -rf ${staging}; rmdir .dual-tunnel-vpn 2>/dev/null; exit $status`,
-        ],
+        // install.sh becomes root by itself and removes the staging directory whatever the outcome.
+        inline: [`sh ${staging}/assets/install.sh apply ${staging}`],
         ...via,
       },
     ];
