@@ -11,7 +11,7 @@ import time
 from typing import Callable
 
 from .. import vici
-from ..site import Site
+from ..site import Site, Tunnel
 from .machine import Sa
 
 EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "list-sa")
@@ -101,12 +101,26 @@ class Charon:
         if self._channel is None or self._channel.closed:
             self._connect(now)
         elif now >= self._poll_at and self._asked is None:
-            self._list(now)
+            # What is missing changes without events (an IKE_SA that begins to connect): look more often.
+            whole = bool(self._last) and all(sa.installed for sa in self._last.values())
+            self._list(now, self._poll if whole else self._poll / 4)
         self._watch(now)
 
-    def initiate(self, child: str, connection: str, now: float) -> None:
-        """Asks for a tunnel; what charon says against it goes to on_trouble."""
-        self._request("initiate", {"child": child, "ike": connection, "timeout": -1, "loglevel": -1}, now)
+    def initiate(self, tunnel: Tunnel, now: float) -> None:
+        """Asks for a tunnel unless it is on its way by now; what charon says against it goes to on_trouble."""
+        if self._channel is None or self._channel.closed:
+            return
+
+        def listed(answer: list[vici.Message] | None, _: vici.ViciError | None) -> None:
+            if answer is None:
+                return
+            sa = read_sas(self._site, answer)[0][tunnel.number]
+            if not sa.connecting and not sa.installed:
+                arguments = {"child": tunnel.child, "ike": tunnel.connection, "timeout": -1, "loglevel": -1}
+                self._request("initiate", arguments, now)
+                self._poll_at = now + 0.2
+
+        self._channel.request("list-sas", {"ike": tunnel.connection}, now + 3600, listed)
 
     def terminate(self, connection: str, force: bool, now: float) -> None:
         """Asks to delete a tunnel's IKE_SA."""
@@ -163,9 +177,9 @@ class Charon:
         if vici.text(message, "up") != "yes" and name.endswith("updown"):
             self._down_events.update(t.number for t in self._site.tunnels if t.connection in message)
 
-    def _list(self, now: float) -> None:
+    def _list(self, now: float, again: float = 0.0) -> None:
         if self._channel is not None:
-            self._asked, self._poll_at = now, now + self._poll
+            self._asked, self._poll_at = now, now + (again or self._poll)
             self._channel.request("list-sas", {"noblock": True}, now + 3600, self._listed)
 
     def _listed(self, answer: list[vici.Message] | None, error: vici.ViciError | None) -> None:

@@ -311,8 +311,7 @@ class Agent:
             if base is not None and action.uplink != self.machine.tunnels[action.tunnel].shape.uplink:
                 self._moved_base[action.tunnel] = base
         elif isinstance(action, Initiate):
-            tunnel = self.box.tunnel(action.tunnel)
-            self.charon.initiate(tunnel.child, tunnel.connection, now)
+            self.charon.initiate(self.box.tunnel(action.tunnel), now)
         elif isinstance(action, Terminate):
             self.charon.terminate(self.box.tunnel(action.tunnel).connection, action.force, now)
         elif isinstance(action, Trigger):
