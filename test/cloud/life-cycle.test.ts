@@ -313,6 +313,14 @@ describe("a connection", () => {
     });
   });
 
+  it("in destination routing mode gets no route by itself", async () => {
+    const [second, first] = site.customerGatewayIds;
+    const exchanged = { "1.CustomerGatewayId": first, "2.CustomerGatewayId": second };
+    await site.createConnection({ ...exchanged, AutoConfigRoute: "true" });
+    expect(site.gate.last.connections).toHaveLength(2);
+    expect(site.gate.last.routes).toEqual([]);
+  });
+
   it("with protected data flows gets a policy-based route for each pair of blocks, and takes them along", async () => {
     const id = await site.createConnection({
       LocalSubnet: "192.168.0.0/24,192.168.1.0/24",

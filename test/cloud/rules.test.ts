@@ -492,6 +492,14 @@ describe("a route", () => {
     expect(refusal).toMatchObject({ status: 400, code });
   });
 
+  it("is refused with a connection of another gateway as next hop", async () => {
+    const { gatewayId } = site;
+    await site.createGateway();
+    const refusal = await site.refusal("CreateVpnRouteEntry", site.routeParameters(connectionId));
+    expect(refusal.code).toBe("InvalidVpnConnectionInstanceId.NotFound");
+    site.gatewayId = gatewayId;
+  });
+
   it("by policy may be for 0.0.0.0/0", async () => {
     const parameters = site.routeParameters(connectionId, { RouteSource: "192.168.0.0/16", RouteDest: "0.0.0.0/0" });
     await site.ok("CreateVpnPbrRouteEntry", parameters);
