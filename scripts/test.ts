@@ -50,7 +50,7 @@ const groups: Record<string, () => boolean> = {
   types: () => check(run("typescript/bin/tsc", ["-p", "tsconfig.json"])),
   lint: () => check(run("eslint/bin/eslint.js", ["."])),
   unit: () => jest("unit"),
-  docs: () => jest("docs"),
+  docs: () => jest("docs", ["--ci"]),
   packaging: () => jest("packaging", ["--runInBand"]),
   lab: () => jest("lab", ["--runInBand"]),
 };

@@ -1,0 +1,70 @@
+// Every example of the documentation and of examples/ compiles strictly and synthesizes what its snapshot says.
+// `npx jest --selectProjects docs -u` accepts a change.
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { Fence, fencesIn } from "./markdown";
+import { complaints, forSnapshot, Project, ROOT } from "./project";
+
+jest.setTimeout(120_000);
+
+const GUIDES = path.join(ROOT, "docs/guides");
+const PAGES = [
+  "README.md",
+  ...fs
+    .readdirSync(GUIDES)
+    .filter((file) => file.endsWith(".md"))
+    .map((file) => `docs/guides/${file}`),
+];
+const fences: (Fence & { page: string })[] = PAGES.flatMap((page) =>
+  fencesIn(path.join(ROOT, page)).map((fence) => ({ ...fence, page })),
+);
+
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-docs-"));
+afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
+
+const projects = new Map<string, Project>();
+for (const { page, example } of fences) {
+  if (example === undefined || projects.has(example)) continue;
+  const files = fences.filter((fence) => fence.page === page && fence.example === example);
+  projects.set(
+    example,
+    new Project(path.join(scratch, example), Object.fromEntries(files.map(({ file, code }) => [file, code]))),
+  );
+}
+for (const example of fs.readdirSync(path.join(ROOT, "examples"), { withFileTypes: true })) {
+  if (!example.isDirectory()) continue;
+  const main = fs.readFileSync(path.join(ROOT, "examples", example.name, "main.ts"), "utf8");
+  projects.set(
+    `examples/${example.name}`,
+    new Project(path.join(scratch, "examples", example.name), { "main.ts": main }),
+  );
+}
+const synthesizing = [...projects].filter(([, project]) => !project.isTest);
+const testing = [...projects].filter(([, project]) => project.isTest);
+
+it("finds a named example behind every fence of TypeScript", () => {
+  expect(fences.filter(({ example }) => example === undefined).map(({ page, line }) => `${page}:${line}`)).toEqual([]);
+});
+
+it("finds each example's name on one page only", () => {
+  const places = new Set(fences.map(({ page, example, file }) => `${page} ${example} ${file}`));
+  expect(places.size).toBe(fences.length);
+  expect(new Set([...places].map((place) => place.split(" ").slice(1).join(" "))).size).toBe(fences.length);
+});
+
+it("compiles every example with everything strict", () => {
+  expect(complaints([...projects.values()])).toEqual([]);
+});
+
+it.each(synthesizing)("synthesizes the example %s as it did", (_, project) => {
+  const stacks = project.synthesize();
+  expect(project.warnings).toBe("");
+  expect(
+    Object.fromEntries(Object.entries(stacks).map(([stack, json]) => [stack, forSnapshot(json, project.directory)])),
+  ).toMatchSnapshot();
+});
+
+it.each(testing)("passes the tests that the example %s shows", (_, project) => {
+  project.test();
+});

@@ -1,0 +1,48 @@
+// The API reference is made from docstrings, and no page of the documentation links to what is not there.
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import * as library from "../../lib";
+import { ROOT } from "./project";
+
+jest.setTimeout(120_000);
+
+describe("npm run docs", () => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-reference-"));
+  afterAll(() => fs.rmSync(directory, { recursive: true, force: true }));
+
+  it("writes a page for every name that the library exports", () => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [path.join(ROOT, "node_modules/typedoc/bin/typedoc"), "--out", directory, "--logLevel", "Warn"],
+      { cwd: ROOT, encoding: "utf8" },
+    );
+    expect({ status, said: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, said: "" });
+    const pages = fs
+      .readdirSync(directory, { recursive: true, encoding: "utf8" })
+      .map((page) => path.basename(page, ".md"));
+    expect(pages).toEqual(expect.arrayContaining(Object.keys(library)));
+    expect(fs.readFileSync(path.join(directory, "interfaces/DualTunnelVpnProps.md"), "utf8")).toContain(
+      "CIDR blocks of the data center that the VPC reaches",
+    );
+  });
+});
+
+describe("the documentation", () => {
+  const pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"].concat(
+    fs
+      .readdirSync(path.join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".md") && !file.startsWith("api/"))
+      .map((file) => `docs/${file}`),
+  );
+
+  it.each(pages)("links in %s only to what is there", (page) => {
+    const text = fs.readFileSync(path.join(ROOT, page), "utf8");
+    const broken = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, target]) => target)
+      .filter((target) => !/^(https?:|#)/.test(target))
+      .filter((target) => !fs.existsSync(path.resolve(ROOT, path.dirname(page), target.replace(/#.*/, ""))));
+    expect(broken).toEqual([]);
+  });
+});
