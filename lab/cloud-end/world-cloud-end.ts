@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { CloudEnd, CloudState, CloudTunnel, TunnelStatus } from "../cloud/cloud-end";
 import type { Lab } from "../machines/lab";
 import { ECS, INTERNET } from "../network";
+import { RequestChannel, type Reply } from "./request-channel";
 
 /** What the gateway does with a tunnel's packets from an address that is not its customer gateway's. */
 export type PeerPolicy =
@@ -94,6 +95,7 @@ const BOX_PACKAGE = path.join(__dirname, "../../assets/dual_tunnel_vpn");
 
 export class WorldCloudEnd implements CloudEnd {
   private started?: Promise<void>;
+  private daemon?: RequestChannel;
 
   constructor(
     private readonly lab: Pick<Lab, "world">,
@@ -135,23 +137,25 @@ export class WorldCloudEnd implements CloudEnd {
       uplinks: ["nat1", "nat2"],
     };
     await world.write(JSON.stringify({ ...where, ...this.options }), `${RUN}/options.json`);
-    await world.succeed(`systemctl daemon-reload && systemctl start ${UNITS[0]}`);
+    const { status } = await world.execute(`systemctl daemon-reload && systemctl start ${UNITS[0]}`);
+    if (status !== 0) throw new Error(`The cloud end did not start:\n${await this.log(20)}`);
   }
 
   /** Stops the gateway; its SAs end with it. A later call starts another, with nothing in it. */
   async stop(): Promise<void> {
     this.started = undefined;
+    await this.daemon?.close();
     await this.lab.world.succeed(`systemctl stop ${UNITS.join(" ")}`);
   }
 
   private async call(request: Readonly<Record<string, unknown>>): Promise<unknown> {
     await this.start();
-    const result = await this.lab.world.execute(`PYTHONPATH=${CODE} exec python3 -m cloud_end call ${RUN}`, {
-      stdin: JSON.stringify(request),
-      timeoutS: 120,
+    this.daemon ??= new RequestChannel(this.lab.world, `PYTHONPATH=${CODE} exec python3 -m cloud_end call ${RUN}`);
+    const { result, error } = await this.daemon.ask(request, 120).catch((failure: Error): Reply => {
+      return { error: failure.message };
     });
-    if (result.status !== 0) throw new Error(`The cloud end refused ${String(request.verb)}: ${result.stderr.trim()}`);
-    return JSON.parse(result.stdout) as unknown;
+    if (error !== undefined) throw new Error(`The cloud end refused ${String(request.verb)}: ${error}`);
+    return result;
   }
 
   async apply(state: CloudState): Promise<void> {

@@ -1,4 +1,4 @@
-"""`serve DIR` runs the gateway; `call DIR` sends it one request (JSON on standard input) and prints the answer.
+"""`serve DIR` runs the gateway; `call DIR` sends it requests (a line of JSON each, from standard input).
 
 The socket is DIR/control; both ends speak one line of JSON. An answer is {"result": ...} or {"error": "one sentence"}.
 """
@@ -48,8 +48,12 @@ def serve(directory: Path) -> int:
     """Runs until SIGTERM."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     options = Options.parse(json.loads((directory / "options.json").read_text(encoding="utf-8")))
-    gateway = Gateway(directory, options)
-    gateway.start()
+    try:
+        gateway = Gateway(directory, options)
+        gateway.start()
+    except (Refused, KernelError, vici.ViciError) as error:
+        log.error("%s", error)
+        return 1
     one_at_a_time = threading.Lock()
 
     class Handler(socketserver.StreamRequestHandler):
@@ -93,16 +97,17 @@ def _ready() -> None:
 
 
 def call(directory: Path) -> int:
-    """Passes standard input's request on; exit status 1 and the sentence on standard error when it was refused."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.connect(str(directory / "control"))
-        sock.sendall(json.dumps(json.load(sys.stdin)).encode() + b"\n")
-        with sock.makefile("r", encoding="utf-8") as file:
-            reply = json.loads(file.readline())
-    if "error" in reply:
-        print(reply["error"], file=sys.stderr)
-        return 1
-    print(json.dumps(reply["result"]))
+    """Passes each line of standard input on and prints the daemon's answer to it."""
+    for request in sys.stdin:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.connect(str(directory / "control"))
+                sock.sendall(request.encode())
+                with sock.makefile("r", encoding="utf-8") as file:
+                    reply = file.readline().strip()
+        except OSError as error:
+            reply = json.dumps({"error": f"The cloud end's daemon is not reachable: {error.strerror}."})
+        print(reply or json.dumps({"error": "The cloud end's daemon ended before it answered."}), flush=True)
     return 0
 
 

@@ -22,7 +22,7 @@ from .kernel import Kernel
 
 log = logging.getLogger("cloud-end")
 
-SAFETY_POLL = 1.0
+SAFETY_POLL = 2.0
 """Seconds between looks at the SAs when no event tells to look."""
 
 GOODBYE = 1.0

@@ -76,6 +76,11 @@ class Kernel:
 
     def start(self, uplinks: Iterable[str], cloud_network: str) -> None:
         """Forwarding on, leftovers of an earlier daemon's rules away, counters at zero."""
+        try:
+            batch(["link add probe type xfrm if_id 1", "link del probe"])
+        except KernelError as error:
+            # The module needs the IPv6 stack: ipv6.disable_ipv6=1 leaves it in, ipv6.disable=1 does not.
+            raise KernelError(f"The world machine's kernel has no XFRM interfaces ({error}).") from None
         for key in ("all", "default", self.public_device, self.vpc_device):
             sysctl(f"net.ipv4.conf.{key}.rp_filter", "0")
         sysctl("net.ipv4.ip_forward", "1")
