@@ -101,12 +101,9 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/tar -xf /dev/vdb -C / --no-same-owner --same-permissions
-ExecStart=/bin/chown -R admin: /home/admin
-ExecStart=/bin/chown -R nosudo: /home/nosudo
-ExecStart=/bin/hostname -F /etc/hostname
-ExecStart=/bin/touch /etc/lab-run
-ExecStart=/bin/sync
+ExecStart=/bin/sh -ec 'tar -xf /dev/vdb -C / --no-same-owner --same-permissions; \\
+  for user in admin nosudo; do chown -R $$user: /home/$$user; done; \\
+  cat /etc/hostname >/proc/sys/kernel/hostname; : >/etc/lab-run; sync'
 
 [Install]
 WantedBy=sysinit.target

@@ -1,9 +1,9 @@
 // The lab machines' disk images: built once by mmdebstrap, cached by the hash of all that they are made of.
 import { execFileSync } from "child_process";
 import { createHash } from "crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "fs";
-import { homedir, tmpdir } from "os";
-import { join } from "path";
+import { existsSync, mkdirSync, readFileSync, utimesSync } from "fs";
+import { homedir } from "os";
+import { dirname, join } from "path";
 import { runBound } from "../process";
 import { aptSources } from "./sources";
 import { ensureTools } from "./tools";
@@ -57,10 +57,10 @@ export function cacheDirectory(): string {
 }
 
 const CUSTOMIZE = join(__dirname, "customize.sh");
+const BUILD = join(__dirname, "build.sh");
 
-function mmdebstrapArguments(mode: string): string[] {
+function mmdebstrapArguments(): string[] {
   return [
-    `--mode=${mode}`,
     "--variant=minbase",
     "--format=null",
     "--skip=cleanup/reproducible",
@@ -76,10 +76,11 @@ function mmdebstrapArguments(mode: string): string[] {
 /** The name of the images' directory: the hash of everything that they are made of. */
 export function imageKey(sources: string[]): string {
   const hash = createHash("sha256");
-  for (const part of [...mmdebstrapArguments("any"), ...BOX_REPOSITORY, ...WORLD_PACKAGES, ...sources]) {
+  for (const part of [...mmdebstrapArguments(), ...BOX_REPOSITORY, ...WORLD_PACKAGES, ...sources]) {
     hash.update(`${part}\n`);
   }
   hash.update(readFileSync(CUSTOMIZE));
+  hash.update(readFileSync(BUILD));
   return hash.digest("hex").slice(0, 16);
 }
 
@@ -103,44 +104,31 @@ function hostProxy(): string[] {
 }
 
 async function build(directory: string, sources: string[]): Promise<void> {
-  const root = process.getuid?.() === 0;
-  const unpacked = mkdtempSync(join(tmpdir(), "lab-image-"));
-  chmodSync(unpacked, 0o755);
-  // Without root the hook runs under another user id, which can write only inside the tree: images go out through it.
-  const hooks = root
-    ? [`--customize-hook=sh '${CUSTOMIZE}' "$1" '${directory}'`]
-    : [
-        `--customize-hook=out=$(mktemp -d) && sh '${CUSTOMIZE}' "$1" "$out" && mv "$out" "$1/lab-out"`,
-        `--customize-hook=sync-out /lab-out '${directory}'`,
-      ];
-  try {
-    const result = await runBound(
-      "mmdebstrap",
-      [
-        ...mmdebstrapArguments(root ? "root" : "unshare"),
-        ...hostProxy(),
-        ...hooks,
-        "bookworm",
-        "/dev/null",
-        ...sources,
-      ],
-      {
-        env: {
-          ...process.env,
-          PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
-          TMPDIR: unpacked,
-          INITRD: "No",
-          BOX_REPOSITORY: BOX_REPOSITORY.join(" "),
-          WORLD_PACKAGES: WORLD_PACKAGES.join(" "),
-        },
+  const result = await runBound(
+    "flock",
+    [
+      join(dirname(directory), "lock"),
+      "sh",
+      BUILD,
+      directory,
+      ...mmdebstrapArguments(),
+      ...hostProxy(),
+      "bookworm",
+      "/dev/null",
+      ...sources,
+    ],
+    {
+      env: {
+        ...process.env,
+        PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
+        BOX_REPOSITORY: BOX_REPOSITORY.join(" "),
+        WORLD_PACKAGES: WORLD_PACKAGES.join(" "),
       },
-    );
-    if (result.status !== 0) {
-      const last = (result.stdout + result.stderr).slice(-4000);
-      throw new Error(`The lab's images could not be built; mmdebstrap ended with ${result.status}:\n${last}`);
-    }
-  } finally {
-    rmSync(unpacked, { recursive: true, force: true });
+    },
+  );
+  if (result.status !== 0) {
+    const last = (result.stdout + result.stderr).slice(-4000);
+    throw new Error(`The lab's images could not be built: mmdebstrap ended with ${result.status}.\n${last}`);
   }
 }
 
@@ -155,16 +143,9 @@ export async function ensureImages(log: (line: string) => void): Promise<Images>
   const directory = join(cache, imageKey(sources));
   if (!existsSync(directory)) {
     mkdirSync(cache, { recursive: true });
-    const staging = mkdtempSync(join(cache, ".building-"));
-    try {
-      log("building the machines' images (about a minute)");
-      await build(staging, sources);
-      if (!existsSync(directory)) {
-        renameSync(staging, directory);
-      }
-    } finally {
-      rmSync(staging, { recursive: true, force: true });
-    }
+    log("building the machines' images (about a minute)");
+    await build(directory, sources);
   }
+  utimesSync(directory, new Date(), new Date());
   return imagesIn(directory);
 }

@@ -10,6 +10,7 @@ const PACKAGES: Record<string, string> = {
   mke2fs: "e2fsprogs",
   "dpkg-scanpackages": "dpkg-dev",
   setpriv: "util-linux",
+  flock: "util-linux",
   tar: "tar",
 };
 
@@ -49,13 +50,15 @@ function isDebianKind(): boolean {
  * Makes sure that every program of the lab is on this host; installs what is missing when root on Debian or Ubuntu.
  * @throws one sentence with the command to run, when it may not install
  */
-export function ensureTools(log: (line: string) => void): void {
-  const missing = missingPackages();
+export function ensureTools(
+  log: (line: string) => void,
+  { missing, mayInstall } = { missing: missingPackages(), mayInstall: isDebianKind() && process.getuid?.() === 0 },
+): void {
   if (missing.length === 0) {
     return;
   }
   const command = `apt-get install --yes --no-install-recommends ${missing.join(" ")}`;
-  if (!isDebianKind() || process.getuid?.() !== 0) {
+  if (!mayInstall) {
     throw new Error(
       `The lab needs programs that this host lacks: install them with "sudo ${command}" and run it again.`,
     );

@@ -1,5 +1,5 @@
 // The lab: two machines, `box` and `world`, joined by three links, and the faults that can be made on them.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync, mkdirSync } from "fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync, mkdirSync } from "fs";
 import { tmpdir } from "os";
 import { join } from "path";
 import { cacheDirectory, ensureImages, type Images } from "../image/image";
@@ -57,7 +57,10 @@ export class Namespace extends Shell {
   }
 }
 
-const KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 quiet mitigations=off panic=10 systemd.show_status=error";
+// Self-tests of ciphers and probes for hardware that is not there take seconds when emulated.
+const KERNEL_ARGUMENTS =
+  "root=/dev/vda rw console=ttyS0 quiet mitigations=off panic=10 systemd.show_status=error " +
+  "cryptomgr.notests 8250.nr_uarts=1 raid=noautodetect";
 
 export interface LabOptions {
   /** Told of every phase, with seconds since the start. @default nobody */
@@ -73,6 +76,17 @@ interface LabState {
 }
 
 const stateFile = () => join(cacheDirectory(), "lab.json");
+
+/** Followed by the id of the process whose run it is. */
+const RUN_DIRECTORY = "lab-run-";
+
+/** Removes the directories of runs whose process was killed; its machines ended with it. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = name.startsWith(RUN_DIRECTORY) ? name.slice(RUN_DIRECTORY.length).split("-")[0] : undefined;
+    if (pid && !existsSync(`/proc/${pid}`)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
 
 function boxFiles(): RunFile[] {
   const network = (name: string, mac: string, lines: string[]) => ({
@@ -130,6 +144,7 @@ export class Lab {
   static attach(): Lab | undefined {
     if (!existsSync(stateFile())) return undefined;
     const state = JSON.parse(readFileSync(stateFile(), "utf8")) as LabState;
+    if (![state.box, state.world].some((machine) => Machine.attach(machine).isRunning())) return undefined;
     const lab = new Lab({ detached: true });
     lab.directory = state.directory;
     lab.machines = { box: Machine.attach(state.box), world: Machine.attach(state.world) };
@@ -178,9 +193,14 @@ export class Lab {
 
   /** Builds what has to be built, boots both machines, and waits until the topology stands. */
   async start(): Promise<void> {
+    const { detached = false } = this.options;
+    if (detached && Lab.attach()) {
+      throw new Error('A lab is up already; end it with "npm run lab -- down".');
+    }
     const images = await ensureImages((line) => this.log(line));
     const kvm = await kvmWorks(images, (line) => this.log(line));
-    this.directory = mkdtempSync(join(tmpdir(), "lab-"));
+    removeLeftovers();
+    this.directory = mkdtempSync(join(tmpdir(), detached ? "lab-kept-" : `${RUN_DIRECTORY}${process.pid}-`));
     try {
       const login = makeKey("ed25519");
       const keyPath = join(this.directory, "id_ed25519");
@@ -195,7 +215,7 @@ export class Lab {
           qemuArguments: this.qemuArguments(name, images, disk, kvm),
           keyPath,
           hostKeyEcdsa: ecdsa.public.split(" ").slice(0, 2).join(" "),
-          detached: this.options.detached ?? false,
+          detached,
         });
       };
       this.machines = {
@@ -205,6 +225,11 @@ export class Lab {
       const { box, world } = this.machines;
       this.log(`booting box and world (${kvm ? "KVM" : "emulated"})`);
       await Promise.all([box.start(), world.start()]);
+      if (detached) {
+        mkdirSync(cacheDirectory(), { recursive: true });
+        const state: LabState = { directory: this.directory, box: box.state, world: world.state };
+        writeFileSync(stateFile(), JSON.stringify(state), { mode: 0o600 });
+      }
       await Promise.all([
         box.waitForSsh().then(() => this.log("box answers")),
         world.waitForSsh().then(async () => {
@@ -216,12 +241,6 @@ export class Lab {
       const reaches = (address: string) => box.waitUntilSucceeds(`ping -q -c 1 -W 1 ${address}`);
       await Promise.all([...UPLINKS.map((uplink) => reaches(uplink.gateway)), reaches(LAN.server)]);
       this.log("box reaches both gateways and the LAN");
-      if (this.options.detached) {
-        mkdirSync(cacheDirectory(), { recursive: true });
-        writeFileSync(stateFile(), JSON.stringify({ directory: this.directory, box: box.state, world: world.state }), {
-          mode: 0o600,
-        });
-      }
     } catch (error) {
       await this.stop();
       throw error;
@@ -303,6 +322,14 @@ export class Lab {
             ]),
       ].join("\n"),
     );
+  }
+
+  /** What is needed to see how the machines are, one line each. */
+  status(): string[] {
+    return [this.box, this.world].map((machine) => {
+      const ssh = `ssh -i ${machine.keyPath} -p ${machine.sshPort} root@127.0.0.1`;
+      return `${machine.name}: ${machine.isRunning() ? `running (process ${machine.state.pid}); ${ssh}` : "not running"}`;
+    });
   }
 
   /** Switches both machines off and removes what the run left. */

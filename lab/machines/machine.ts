@@ -155,6 +155,31 @@ export class Machine extends Shell {
     return this.connection.channel(command);
   }
 
+  /** Joins this process's terminal to a login shell; gives the shell's exit status. */
+  async interactiveShell(): Promise<number> {
+    const client = await this.connection.connect(30);
+    const size = () => ({ rows: process.stdout.rows ?? 24, cols: process.stdout.columns ?? 80 });
+    const channel = await new Promise<ClientChannel>((resolve, reject) => {
+      const terminal = { term: process.env.TERM ?? "vt100", ...size() };
+      client.shell(process.stdin.isTTY ? terminal : false, (error, opened) =>
+        error ? reject(error) : resolve(opened),
+      );
+    });
+    if (process.stdin.isTTY) process.stdin.setRawMode(true);
+    const resized = () => channel.setWindow(size().rows, size().cols, 0, 0);
+    process.stdout.on("resize", resized);
+    process.stdin.pipe(channel);
+    channel.pipe(process.stdout);
+    channel.stderr.pipe(process.stderr);
+    let status = 1;
+    channel.on("exit", (code: number | null) => (status = code ?? 1));
+    await new Promise((resolve) => channel.once("close", resolve));
+    if (process.stdin.isTTY) process.stdin.setRawMode(false);
+    process.stdout.off("resize", resized);
+    process.stdin.unref();
+    return status;
+  }
+
   /** Copies a file to the machine. @param mode permission bits @default 0o644 */
   async upload(local: string, remote: string, mode = 0o644): Promise<void> {
     await this.connection.upload(readFileSync(local), remote, mode);

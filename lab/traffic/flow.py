@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Runs in the world machine: sends numbered UDP packets between two of its namespaces, both ways, and notes arrivals.
 
 Both ends live in one process, so one clock tells every gap. Commands come on standard input, one JSON object a line,
@@ -16,7 +15,8 @@ import socket
 import struct
 import sys
 import time
-from typing import Any, Dict, List, Tuple
+from itertools import pairwise
+from typing import Any
 
 HEADER = struct.Struct("!Id")
 CLONE_NEWNET = 0x40000000
@@ -43,11 +43,11 @@ class Direction:
     """Packets of one direction: when each was sent, and when and which arrived."""
 
     def __init__(self) -> None:
-        self.sent: List[float] = []
-        self.arrivals: List[float] = []
-        self.numbers: List[int] = []
+        self.sent: list[float] = []
+        self.arrivals: list[float] = []
+        self.numbers: list[int] = []
 
-    def send(self, source: socket.socket, target: Tuple[str, int], now: float) -> None:
+    def send(self, source: socket.socket, target: tuple[str, int], now: float) -> None:
         try:
             source.sendto(HEADER.pack(len(self.sent), now), target)
         except OSError:
@@ -68,12 +68,12 @@ class Direction:
                 self.numbers.append(HEADER.unpack(packet)[0])
                 self.arrivals.append(time.monotonic())
 
-    def report(self, start: float, end: float) -> Dict[str, Any]:
+    def report(self, start: float, end: float) -> dict[str, Any]:
         """What happened from start to end, in seconds since start; an unfinished gap ends at `end`."""
         first = bisect.bisect_left(self.arrivals, start)
         last = bisect.bisect_right(self.arrivals, end)
         times = [self.arrivals[first - 1] if first > 0 else start, *self.arrivals[first:last], end]
-        gap, began = max((after - before, before) for before, after in zip(times, times[1:]))
+        gap, began = max((after - before, before) for before, after in pairwise(times))
         low = bisect.bisect_left(self.sent, start)
         high = bisect.bisect_left(self.sent, max(start, end - UNDER_WAY_S))
         arrived = {number for number in self.numbers[first:] if low <= number < high}

@@ -1,0 +1,191 @@
+// The lab's machines, links and instruments themselves, before anything of the product runs on them.
+import { spawn } from "child_process";
+import { existsSync, readdirSync, readFileSync } from "fs";
+import { join } from "path";
+import { createInterface } from "readline";
+import { setTimeout as delay } from "timers/promises";
+import { Lab } from "../../lab/machines/lab";
+import { Traffic } from "../../lab/traffic/traffic";
+
+jest.setTimeout(900_000);
+
+const PUBLIC = {
+  from: { namespace: "nat1", address: "198.51.100.198" },
+  to: { namespace: "cloud", address: "192.0.2.2" },
+} as const;
+
+describe("the lab", () => {
+  const lab = new Lab();
+  beforeAll(() => lab.start());
+  afterAll(() => lab.stop());
+
+  it("hands over a box without VPN software, whose only package source is its own", async () => {
+    expect((await lab.box.fail("command -v swanctl python3 nft")).stdout).toBe("");
+    expect(await lab.box.succeed("cat /etc/apt/sources.list; ls -A /etc/apt/sources.list.d")).toBe(
+      "deb [trusted=yes] file:/var/local/apt-repo ./\n",
+    );
+    expect(await lab.box.succeed("apt-get -qq update 2>&1")).toBe("");
+    const simulated = await lab.box.succeed(
+      "apt-get install --simulate charon-systemd strongswan-swanctl libstrongswan-standard-plugins python3 nftables",
+    );
+    expect(simulated).toMatch(/^Inst charon-systemd /m);
+  });
+
+  it("is in good order after its boot", async () => {
+    for (const machine of [lab.box, lab.world]) {
+      expect(await machine.succeed("systemctl --failed --plain --no-legend")).toBe("");
+    }
+  });
+
+  it("gives each user of the box the rights that its name says", async () => {
+    const as = async (user: string, command: string) => {
+      const connection = lab.box.connectionAs(user);
+      const result = await connection.execute(command);
+      connection.close();
+      return result;
+    };
+    expect(await as("admin", "sudo -n id -u")).toMatchObject({ status: 0, stdout: "0\n" });
+    expect((await as("nosudo", "sudo -n id -u")).status).not.toBe(0);
+  });
+
+  it("joins what the drawing joins, and nothing else", async () => {
+    await lab.in("dc", "ping -q -c 1 -W 5 172.16.3.1");
+    await lab.in("ecs", "ping -q -c 1 -W 5 192.168.10.1");
+    await lab.box.succeed("ping -q -c 1 -W 5 172.16.2.253");
+    await lab.box.succeed("ping -q -c 1 -W 5 192.0.2.2");
+    await lab.namespace("dc").fail("ping -q -c 1 -W 1 192.168.10.10");
+    await lab.namespace("inet").fail("ping -q -c 1 -W 1 172.16.1.93");
+  });
+
+  it("hides each uplink behind its egress IP, source ports kept", async () => {
+    const listen = (port: number) =>
+      lab.in(
+        "cloud",
+        `python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("192.0.2.2", ${port})); s.settimeout(60); print(*s.recvfrom(9)[1])'`,
+      );
+    const send = (namespace: "nat1" | "nat2", port: number) =>
+      lab
+        .namespace(namespace)
+        .waitUntilSucceeds(`conntrack -L --proto udp --dport ${port} 2>/dev/null | grep -q dport=${port}`);
+    const route = "ip route replace 192.0.2.2 via 172.16.2.253";
+    const shout = (port: number) =>
+      `bash -c 'exec 3<>/dev/null; for i in $(seq 100); do echo hello > /dev/udp/192.0.2.2/${port}; done'`;
+    const first = listen(7001);
+    await lab.box.waitUntilSucceeds(shout(7001));
+    await send("nat1", 7001);
+    expect(await first).toMatch(/^198\.51\.100\.198 \d+\n$/);
+    await lab.box.succeed(route);
+    const second = listen(7002);
+    await lab.box.waitUntilSucceeds(shout(7002));
+    await send("nat2", 7002);
+    const [address, port] = (await second).trim().split(" ");
+    expect(address).toBe("203.0.113.181");
+    const flows = await lab.in("nat2", "conntrack -L --proto udp --dport 7002 2>/dev/null");
+    expect(flows).toContain(`sport=${port} dport=7002`);
+    await lab.box.succeed("ip route del 192.0.2.2");
+  });
+
+  it("measures a cut in each direction apart, with the carrier kept, and its end", async () => {
+    const traffic = await Traffic.start(lab, PUBLIC);
+    await traffic.waitUntilFlowing();
+    for (const [direction, cutOne, openOne] of [
+      ["out", "out", "in"],
+      ["in", "in", "out"],
+    ] as const) {
+      const mark = await traffic.mark();
+      await lab.cut("wan1", direction);
+      let report = await traffic.since(mark);
+      while (report[cutOne].silentS < 3) {
+        await delay(100);
+        report = await traffic.since(mark);
+      }
+      expect(report[cutOne].longestGapS).toBeGreaterThanOrEqual(3);
+      expect(report[cutOne].lost).toBeGreaterThan(5);
+      expect(report[openOne].lost).toBe(0);
+      await lab.restore("wan1");
+      await traffic.waitUntilFlowing();
+    }
+    await lab.cut("uplink1");
+    await lab.box.fail("ping -q -c 1 -W 1 172.16.1.253");
+    expect(await lab.box.succeed("ip -o link show dev ens17")).toContain("LOWER_UP");
+    await lab.restore("uplink1");
+    await lab.box.waitUntilSucceeds("ping -q -c 1 -W 1 172.16.1.253");
+    await traffic.stop();
+  });
+
+  it("makes a link lossy and slow, and good again", async () => {
+    await lab.impair("wan2", { delayMs: 100 });
+    const slow = await lab.in("nat2", "ping -q -c 3 -i 0.2 -W 2 203.0.113.1 | tail -1");
+    expect(Number(/= ([\d.]+)\//.exec(slow)?.[1])).toBeGreaterThanOrEqual(199);
+    await lab.impair("wan2", { lossPercent: 100 }, "out");
+    await lab.namespace("nat2").fail("ping -q -c 2 -i 0.2 -W 1 203.0.113.1");
+    await lab.restore("wan2");
+    const quick = await lab.in("nat2", "ping -q -c 3 -i 0.2 203.0.113.1 | tail -1");
+    expect(Number(/= ([\d.]+)\//.exec(quick)?.[1])).toBeLessThan(99);
+    expect(await lab.in("inet", "ls /sys/class/net; tc qdisc")).not.toMatch(/ifb|netem|clsact/);
+  });
+
+  it("pulls a cable loudly and puts it back", async () => {
+    await lab.box.unplug("uplink2");
+    await lab.box.waitUntilSucceeds("ip -o link show dev ens18 | grep -q NO-CARRIER");
+    await lab.box.plug("uplink2");
+    await lab.box.waitUntilSucceeds("ping -q -c 1 -W 1 172.16.2.253");
+  });
+
+  it("says machine, command, output and console when a command does not do what it should", async () => {
+    await expect(lab.box.succeed("echo seen; echo why >&2; exit 3")).rejects.toThrow(
+      /box: "echo seen.*" ended with 3, should have succeeded\.\n--- output\nseen\n--- error output\nwhy/,
+    );
+    await expect(lab.box.fail("true")).rejects.toThrow('box: "true" succeeded, should have failed.');
+    await expect(lab.box.waitUntilSucceeds("exit 7", { timeoutS: 1 })).rejects.toThrow("did not succeed within 1 s");
+    await expect(lab.box.execute("sleep 60", { timeoutS: 1 })).rejects.toThrow("did not end within 1 s");
+    await expect(lab.box.waitForUnit("absent.service", { timeoutS: 1 })).rejects.toThrow("absent.service");
+  });
+
+  it("comes back from a reboot and from a crash with what was written", async () => {
+    await lab.box.write("kept\n", "/root/kept", 0o600);
+    const boots = [await lab.box.succeed("cat /proc/sys/kernel/random/boot_id")];
+    await lab.box.reboot();
+    boots.push(await lab.box.succeed("cat /proc/sys/kernel/random/boot_id"));
+    await lab.box.succeed("sync");
+    await lab.box.crash();
+    boots.push(await lab.box.succeed("cat /proc/sys/kernel/random/boot_id", { timeoutS: 300 }));
+    expect(new Set(boots).size).toBe(3);
+    expect(await lab.box.succeed("cat /root/kept; stat -c %a /root/kept")).toBe("kept\n600\n");
+    await lab.box.waitUntilSucceeds("ping -q -c 1 -W 1 192.0.2.2");
+  });
+});
+
+it("leaves no process behind when its process is killed", async () => {
+  const script = `
+    const { Lab } = require(${JSON.stringify(join(__dirname, "../../lab/machines/lab"))});
+    new Lab({ log: (line) => console.log(line) }).start();
+    setInterval(() => undefined, 1000);`;
+  const child = spawn(process.execPath, ["-r", "ts-node/register/transpile-only", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const booting = new Promise<void>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on("line", (line) => line.includes("booting") && resolve());
+    child.once("close", () => reject(new Error("the lab's process ended")));
+  });
+  const machines = () =>
+    readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .filter((pid) => {
+        try {
+          const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+          return command.includes("qemu-system") && command.includes(`lab-run-${child.pid}-`);
+        } catch {
+          return false;
+        }
+      });
+  await booting;
+  const until = async (condition: () => boolean) => {
+    const deadline = Date.now() + 30_000;
+    while (!condition() && Date.now() < deadline) await delay(20);
+    expect(condition()).toBe(true);
+  };
+  await until(() => machines().length >= 2);
+  child.kill("SIGKILL");
+  await until(() => machines().length === 0 && !existsSync(`/proc/${child.pid}`));
+});
