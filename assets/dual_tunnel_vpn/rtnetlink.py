@@ -34,7 +34,7 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 _STATS = struct.Struct("=BxxxII")
 
 _UP, _LOWER_UP = 0x1, 0x10000
-_SCOPE_UNIVERSE, _SCOPE_LINK, _UNICAST, _ONLINK, _FIB_MATCH = 0, 253, 1, 0x4, 0x2000
+_SCOPE_UNIVERSE, _SCOPE_LINK, _UNICAST, _UNREACHABLE, _ONLINK, _FIB_MATCH = 0, 253, 1, 7, 0x4, 0x2000
 MAIN_TABLE = 254
 
 
@@ -71,6 +71,8 @@ class Route(NamedTuple):
     protocol: int = 0
     onlink: bool = False
     """The gateway is taken for reachable on the interface, whatever the addresses say."""
+    unreachable: bool = False
+    """Refuses what it matches (oif 0)."""
 
 
 class Rule(NamedTuple):
@@ -150,13 +152,15 @@ def _ipv4(raw: bytes | None) -> str | None:
 def encode_route(route: Route) -> bytes:
     """The body of a route message."""
     network = ipaddress.IPv4Network(route.destination)
-    scope = _SCOPE_UNIVERSE if route.gateway else _SCOPE_LINK
+    scope = _SCOPE_UNIVERSE if route.gateway or route.unreachable else _SCOPE_LINK
+    kind = _UNREACHABLE if route.unreachable else _UNICAST
     table = route.table if route.table < 256 else 0
     body = _ROUTE.pack(
-        socket.AF_INET, network.prefixlen, 0, 0, table, route.protocol, scope, _UNICAST, _ONLINK if route.onlink else 0
+        socket.AF_INET, network.prefixlen, 0, 0, table, route.protocol, scope, kind, _ONLINK if route.onlink else 0
     )
     body += attribute(1, network.network_address.packed)
-    body += attribute(4, _u32(route.oif))
+    if route.oif:
+        body += attribute(4, _u32(route.oif))
     body += attribute(15, _u32(route.table))
     if route.gateway:
         body += attribute(5, socket.inet_aton(route.gateway))
@@ -168,11 +172,11 @@ def encode_route(route: Route) -> bytes:
 
 
 def decode_route(body: bytes) -> Route | None:
-    """The route in a message's body; None for what is not an IPv4 unicast route with one next hop."""
+    """The IPv4 route in a message's body; None for what has not exactly one next hop and is not unreachable."""
     family, prefix_length, _, _, table, protocol, _, kind, flags = _ROUTE.unpack_from(body)
     found = attributes(body[_ROUTE.size :])
-    oif = _int(found.get(4))
-    if family != socket.AF_INET or kind != _UNICAST or not oif:
+    oif = _int(found.get(4)) if kind == _UNICAST else 0
+    if family != socket.AF_INET or not (oif or kind == _UNREACHABLE):
         return None
     return Route(
         destination=f"{_ipv4(found.get(1)) or '0.0.0.0'}/{prefix_length}",
@@ -183,6 +187,7 @@ def decode_route(body: bytes) -> Route | None:
         table=_int(found.get(15), table),
         protocol=protocol,
         onlink=bool(flags & _ONLINK),
+        unreachable=kind == _UNREACHABLE,
     )
 
 

@@ -52,6 +52,8 @@ class Faults:
     """Share of packets lost in each direction by uplink."""
     icmp_filtered: bool = False
     probes_filtered: bool = False
+    esp_lost: set[int] = field(default_factory=set)
+    """Uplinks that lose ESP towards the cloud while probes and IKE pass."""
     stalled: bool = False
     """Nothing at all is delivered (a stall of the machine around us)."""
     charon_dead: bool = False
@@ -101,6 +103,7 @@ class Site:
         settings: Settings = SETTINGS,
         uplinks: tuple[int, ...] = (1, 2),
         vpc_host: bool = True,
+        conversation: bool = False,
         initial: Faults | None = None,
     ) -> None:
         self.random = random.Random(seed)
@@ -109,6 +112,9 @@ class Site:
         self.settings = settings
         self.uplinks = uplinks
         self.vpc_host = vpc_host
+        self.conversation = conversation
+        """The cloud's side answers only what it gets, as most traffic does."""
+        self.packets = {1: [0, 0], 2: [0, 0]}
         self.now = 1000.0
         self.round_trip = 0.012
         self.faults = initial or Faults()
@@ -137,7 +143,7 @@ class Site:
             TunnelShape(1, self.homes[1], "active", "192.0.2.152"),
             TunnelShape(2, self.homes[2], "standby", "192.0.2.10"),
         )
-        machine = Machine(shapes, self.uplinks, self.settings)
+        machine = Machine(shapes, self.uplinks, self.settings, self.vpc_host)
         machine.adopt(self.now, self.inner, dict(self.outer), memory)
         self.probes = {
             key: PathProbe(path, self.homes[key[1]] == key[0], self._opener(*key))
@@ -176,7 +182,7 @@ class Site:
         uplink = self.outer[tunnel]
         if self.box_sa[tunnel] != "up" or not self.cloud_sa[tunnel] or tunnel in self.faults.address_dead:
             return False
-        if not self.goes_out(uplink):
+        if not self.goes_out(uplink) or uplink in self.faults.esp_lost:
             return False
         if uplink != self.homes[tunnel] and self.policy != "cooperative":
             return False
@@ -216,6 +222,9 @@ class Site:
         machine.observe_charon(now, not self.faults.charon_dead)
         if not self.faults.charon_dead:
             machine.observe_sas(now, self._listed())
+        if round(now / STEP) % 20 == 0:
+            for number, (sent, received) in self.packets.items():
+                machine.observe_traffic(now, number, sent, received)
         for probe in self.probes.values():
             probe.receive(now)
         for due, tunnel, sent_at in [proof for proof in self._proofs if proof[0] <= now]:
@@ -311,7 +320,11 @@ class Site:
 
     def _measure(self) -> None:
         out = self.inner is not None and self._to_cloud(self.inner)
-        inward = self._to_box()
+        inward = (out or not self.conversation) and self._to_box()
+        if self.inner is not None and self.box_sa[self.inner] == "up":
+            self.packets[self.inner][0] += 1
+        if inward and self.cloud_choice is not None:
+            self.packets[self.cloud_choice][1] += 1
         self.out_gap_from = self._gap(out, self.out_gap_from, self.out_gaps)
         self.in_gap_from = self._gap(inward, self.in_gap_from, self.in_gaps)
 

@@ -248,6 +248,55 @@ class Tunnels(unittest.TestCase):
         self.assertLess(site.longest(site.out_gaps, began), 4.0, site.story())
 
 
+class OneWayLoss(unittest.TestCase):
+    """ESP is lost while probes pass: the counters raise the suspicion, a host in the VPC decides."""
+
+    def test_a_tunnel_whose_esp_is_lost_is_left_when_the_vpc_does_not_answer(self) -> None:
+        site = settled(conversation=True)
+        site.run(10)
+        began = site.now
+        site.faults = Faults(esp_lost={1})
+        site.run(10)
+        self.assertEqual(site.inner, 2, site.story())
+        self.assertLess(site.longest(site.out_gaps, began), 5.5, site.story())
+        self.assertLess(site.longest(site.in_gaps, began), 6.5, site.story())
+
+    def test_a_site_that_only_sends_is_left_alone(self) -> None:
+        site = settled(conversation=True)
+        site.run(10)
+        for number in (1, 2):
+            site.packets[number][1] = 0
+        site._to_box = lambda: False  # type: ignore[method-assign]  # nothing comes back, and all is well
+        site.vpc_host = True
+        site.machine.end_to_end = False
+        site.run(60)
+        self.assertEqual(site.switches(), [], site.story())
+
+    def test_the_answer_of_a_host_in_the_vpc_clears_the_tunnel(self) -> None:
+        site = settled(conversation=True)
+        site.run(10)
+        site.actions.clear()
+        received = {number: site.packets[number][1] for number in (1, 2)}
+        for _ in range(200):
+            for number in (1, 2):
+                site.packets[number][1] = received[number]
+            site.run(0.05)
+        self.assertIn("asking a host in the VPC", site.story())
+        self.assertEqual(site.switches(), [], site.story())
+
+    def test_where_probes_prove_nothing_the_counters_decide_alone(self) -> None:
+        site = Site(1, initial=Faults(probes_filtered=True), conversation=True, vpc_host=False)
+        site.run(40)
+        began = site.now
+        site.faults = Faults(probes_filtered=True, out_dead={1}, in_dead={1})
+        site.run(50)
+        self.assertEqual(site.inner, 2, site.story())
+        self.assertLess(site.longest(site.out_gaps, began), 5.5, site.story())
+        site.faults = Faults(probes_filtered=True)
+        site.run(60)
+        self.assertEqual((site.inner, site.outer), (1, {1: 1, 2: 2}), site.story())
+
+
 class Damping(unittest.TestCase):
     def test_flapping_for_a_minute_switches_at_most_twice(self) -> None:
         for policy in ("cooperative", "ike-only", "pinned"):

@@ -9,8 +9,10 @@ import ipaddress
 import subprocess
 
 from .. import paths
-from ..rtnetlink import Address, Link, Netlink, NetlinkError, NftCounters, Route
+from ..rtnetlink import Address, Counters, IpsecState, IpsecStates, Link, Netlink, NetlinkError, NftCounters, Route
 from ..site import Site, Tunnel, Uplink
+
+GUARD_METRIC = 2**32 - 1
 
 
 def rewriting_table(name: str) -> str:
@@ -59,6 +61,23 @@ def rewriting(site: Site, devices: dict[int, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _guard(block: str) -> Route:
+    return Route(block, 0, metric=GUARD_METRIC, protocol=paths.ROUTE_PROTOCOL, unreachable=True)
+
+
+def _nft(script: str) -> str:
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            ["nft", "-f", "-"], input=script, text=True, capture_output=True, timeout=10, check=False, env=environment
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"nft could not be run: {error}"
+    if done.returncode:
+        return f"nft refused the rewriting rules: {(done.stderr.splitlines() or ['no reason given'])[0]}"
+    return ""
+
+
 class Box:
     """The box's links and routes, as far as one connection goes."""
 
@@ -70,6 +89,7 @@ class Box:
         """Device by uplink number, for uplinks that were ever found."""
         self._names: dict[int, str] = {}
         self._netlink = Netlink()
+        self._states = IpsecStates()
         self._counters = NftCounters(rewriting_table(site.name))
         self._prepared: dict[int, str] = {}
 
@@ -157,6 +177,71 @@ class Box:
             return f"the route to {tunnel.ipsec_address} by uplink {uplink_number} was refused: {error.strerror}"
         return ""
 
+    def guard(self) -> str:
+        """Refuses what is for the VPC should its route ever vanish (an XFRM interface deleted): it must not leak.
+
+        The least preferred metric, so that another way to the VPC that the site may have comes first.
+        """
+        for block in self.site.vpc_cidrs:
+            try:
+                self._netlink.replace_route(_guard(block))
+            except NetlinkError as error:
+                return f"the guard for {block} was refused: {error.strerror}"
+        return ""
+
+    def amiss(self) -> list[str]:
+        """What the links unit made and is not there any more, in words."""
+        missing = [
+            f"the interface {tunnel.interface}"
+            for tunnel in self.site.tunnels
+            if tunnel.interface not in self.links or not self.links[tunnel.interface].up
+        ]
+        marks = {(rule.mark, rule.table) for rule in self._netlink.rules()}
+        for uplink in self.site.uplinks:
+            if (uplink.mark, uplink.table) not in marks:
+                missing.append(f"the rule of uplink {uplink.number}")
+            if not self.uplink_trouble(uplink) and not self._netlink.routes(uplink.table):
+                missing.append(f"the table of uplink {uplink.number}")
+        return missing
+
+    def counters(self) -> dict[int, Counters]:
+        """What each tunnel's XFRM interface carried."""
+        found = {}
+        for tunnel in self.site.tunnels:
+            link = self.links.get(tunnel.interface)
+            if link is not None:
+                try:
+                    found[tunnel.number] = self._netlink.counters(link.ifindex)
+                except NetlinkError:
+                    continue
+        return found
+
+    def orphans(self, owned: set[int], older_than: float) -> list[IpsecState]:
+        """Kernel states of our tunnels that are not among the SPIs that charon owns (a killed charon left them)."""
+        numbers = {tunnel.if_id for tunnel in self.site.tunnels}
+        return [
+            state
+            for state in self._states.list()
+            if state.if_id in numbers and state.spi not in owned and 0 < state.added < older_than
+        ]
+
+    def remove_state(self, state: IpsecState) -> None:
+        """Removes a kernel state; one that is gone by itself is as good."""
+        try:
+            self._states.delete(state)
+        except NetlinkError:
+            return
+
+    def leave(self, moved: bool) -> None:
+        """Takes back what only a running agent needs. moved: some tunnel lives by the other uplink, so its rules stay."""
+        for block in self.site.vpc_cidrs:
+            try:
+                self._netlink.delete_route(_guard(block))
+            except NetlinkError:
+                continue
+        if self._prepared and not moved:
+            _nft(f"delete table ip {rewriting_table(self.site.name)}\n")
+
     def tunnel(self, number: int) -> Tunnel:
         """The tunnel of that number."""
         return next(tunnel for tunnel in self.site.tunnels if tunnel.number == number)
@@ -165,22 +250,10 @@ class Box:
         """Puts the rewriting rules in place if the uplinks' devices changed; what failed, in words."""
         if len(self.site.uplinks) < 2 or self._prepared == self.devices:
             return ""
-        try:
-            done = subprocess.run(
-                ["nft", "-f", "-"],
-                input=rewriting(self.site, self.devices),
-                text=True,
-                capture_output=True,
-                timeout=10,
-                check=False,
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"nft could not be run: {error}"
-        if done.returncode:
-            return f"nft refused the rewriting rules: {(done.stderr.splitlines() or ['no reason given'])[0]}"
-        self._prepared = dict(self.devices)
-        return ""
+        failed = _nft(rewriting(self.site, self.devices))
+        if not failed:
+            self._prepared = dict(self.devices)
+        return failed
 
     def moved_packets(self, number: int) -> int | None:
         """ESP packets of a tunnel that came by the uplink that is not its own, ever; None when not counted."""
@@ -189,6 +262,7 @@ class Box:
     def close(self) -> None:
         """Ends the sockets."""
         self._netlink.close()
+        self._states.close()
         self._counters.close()
 
     def _device_with(self, address: str) -> str | None:

@@ -74,8 +74,6 @@ class Charon:
         self._gone_since: float | None = None
         self._down_events: set[int] = set()
         self._last: dict[int, Sa] = {}
-        self.spis: set[int] = set()
-        """The SPIs that charon owned when it was last asked."""
         self.listed_at: float | None = None
         """When charon last answered a list; None while it has not since it was last reached."""
 
@@ -127,6 +125,17 @@ class Charon:
         arguments = {"ike": connection, "force": True if force else None, "timeout": -1, "loglevel": -1}
         self._request("terminate", arguments, now)
         self._poll_at = now + 0.05
+
+    def ask_spis(self, now: float, tell: Callable[[set[int]], None]) -> None:
+        """Tells every SPI that charon owns, SAs that it is busy with included."""
+        if self._channel is None or self._channel.closed:
+            return
+
+        def listed(answer: list[vici.Message] | None, _: vici.ViciError | None) -> None:
+            if answer is not None:
+                tell(read_sas(self._site, answer)[1])
+
+        self._channel.request("list-sas", None, now + 3600, listed)
 
     def kill(self) -> str:
         """Ends the process that listens on the vici socket, if it is charon; what was done, in words."""
@@ -190,7 +199,7 @@ class Charon:
                 self._on_trouble(str(error))
             return
         self.listed_at = time.monotonic()
-        sas, self.spis = read_sas(self._site, answer)
+        sas, _ = read_sas(self._site, answer)
         doubtful = {
             number
             for number, sa in self._last.items()

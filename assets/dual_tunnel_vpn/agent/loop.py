@@ -10,6 +10,7 @@ import json
 import os
 import random
 import selectors
+import subprocess
 import time
 from collections import deque
 from typing import Any, Callable, Union
@@ -48,6 +49,12 @@ ECHO_TRIES = 50
 
 REFRESH = 5.0
 """Seconds between looks at routes and links without a notification."""
+
+ORPHANS = 15.0
+"""Seconds between looks for IPsec states that charon does not own."""
+
+LINKS = 10.0
+"""Seconds between attempts to have the links unit repair what is missing."""
 
 Prober = Union[Echo, IkeKnock]
 
@@ -137,7 +144,12 @@ class Agent:
         first, second = (
             TunnelShape(tunnel.number, tunnel.uplink, tunnel.role, tunnel.ipsec_address) for tunnel in site.tunnels
         )
-        self.machine = Machine((first, second), tuple(uplink.number for uplink in site.uplinks), settings)
+        self.machine = Machine(
+            (first, second),
+            tuple(uplink.number for uplink in site.uplinks),
+            settings,
+            bool(options.vpc_probe_addresses),
+        )
         self.box = Box(site)
         self.charon = Charon(site, self._on_sas, lambda text: self._say(text, 4))
         self._notifier = notifier
@@ -154,6 +166,11 @@ class Agent:
         self._state_at = 0.0
         self._state_text = ""
         self._watchdog_at = 0.0
+        self._counters_at = 0.0
+        self._orphans_at = time.monotonic() + ORPHANS
+        self._suspects: set[tuple[str, int]] = set()
+        self._links_at = 0.0
+        self._systemctl: subprocess.Popen[bytes] | None = None
         self._last_tick = time.monotonic()
         self._history: deque[dict[str, object]] = deque(maxlen=50)
         self._reason = "the agent has just started"
@@ -163,11 +180,14 @@ class Agent:
         """Works until stopped; wake is a descriptor that becomes readable on a signal."""
         self._selector.register(wake, selectors.EVENT_READ, "wake")
         now = time.monotonic()
-        self._refresh(now)
+        self.box.refresh()
         outer = {t.number: self.box.outer(t.number) or t.uplink for t in self.site.tunnels}
         self.machine.adopt(now, self.box.inner(), outer, read_memory(self.site.name))
         carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
         self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
+        failed = self.box.guard()
+        if failed:
+            self._say(failed, 4)
         self._notifier.send("READY=1")
         while not stopped():
             due = self._tick()
@@ -175,6 +195,8 @@ class Agent:
             for key, events in self._selector.select(max(0.0, due - time.monotonic())):
                 self._ready(key.data, events, wake)
         self._say("agent stopped; routes and tunnels stay as they are", 5)
+        write_state(self.site.name, self.state())
+        self.box.leave(any(tunnel.outer != tunnel.shape.uplink for tunnel in self.machine.tunnels.values()))
 
     def close(self) -> None:
         """Ends all sockets; nothing on the box changes."""
@@ -243,6 +265,7 @@ class Agent:
             due = min(due, probe.send(now, hurry=own.missed_in_a_row > 0 or own.health is Health.DOWN))
         if any(path.missed_in_a_row and path.health is Health.UP for path in machine.paths.values()):
             due = min(due, now + machine.settings.interval / 2)
+        self._look_after(now)
         self._report(now)
         return max(due, now + 0.01)
 
@@ -276,9 +299,10 @@ class Agent:
             returned = self.machine.links[uplink_number] and not was_well[uplink_number]
             if changed or returned or (probe.prober is None and self.machine.links[uplink_number]):
                 probe.reopen()
-        self._repair(now)
+        self._repair()
+        self._restore_links(now)
 
-    def _repair(self, now: float) -> None:
+    def _repair(self) -> None:
         if self.machine.inner is not None and self.box.inner() != self.machine.inner:
             failed = self.box.set_inner(self.machine.inner)
             self._say(failed or f"the routes to the VPC had drifted: tunnel {self.machine.inner} again", 4)
@@ -288,7 +312,45 @@ class Agent:
                 self._say(failed or f"the route to {tunnel.shape.address} had drifted: uplink {tunnel.outer} again", 4)
 
     def _on_sas(self, sas: dict[int, Sa]) -> None:
-        self.machine.observe_sas(time.monotonic(), sas)
+        now = time.monotonic()
+        # First that charon is there: what it lacks right after a restart the kernel may still have.
+        self.machine.observe_charon(now, True)
+        self.machine.observe_sas(now, sas)
+
+    def _look_after(self, now: float) -> None:
+        """What is not urgent: traffic counters, remains of a killed charon, what the links unit made."""
+        if self._systemctl is not None and self._systemctl.poll() is not None:
+            self._systemctl = None
+        if now >= self._counters_at:
+            self._counters_at = now + 1.0
+            for tunnel, counters in self.box.counters().items():
+                self.machine.observe_traffic(now, tunnel, counters.sent, counters.received)
+        if now >= self._orphans_at:
+            self._orphans_at = now + ORPHANS
+            self.charon.ask_spis(now, self._remove_orphans)
+
+    def _remove_orphans(self, owned: set[int]) -> None:
+        found = {(state.destination, state.spi): state for state in self.box.orphans(owned, time.time() - ORPHANS)}
+        # Twice in a row, so that an SA between two lists is never taken for an orphan.
+        twice = [state for key, state in found.items() if key in self._suspects]
+        for state in twice:
+            self.box.remove_state(state)
+        if twice:
+            self._say(f"removed {len(twice)} IPsec states that a former charon left in the kernel", 6)
+        self._suspects = set(found)
+
+    def _restore_links(self, now: float) -> None:
+        missing = self.box.amiss()
+        if not missing or now < self._links_at:
+            return
+        self._links_at = now + LINKS
+        self._say(f"{', '.join(missing)} is not there: {places.links_unit(self.site.name)} puts it back", 4)
+        self._systemctl = subprocess.Popen(
+            ["systemctl", "--no-block", "restart", places.links_unit(self.site.name)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def _act_all(self, actions: list[Action], now: float) -> None:
         # First the deeds, then the words: a line in the journal costs as much as a route.
@@ -350,9 +412,9 @@ class Agent:
             return
         self._state_at = now + 5.0
         self._notifier.send(f"STATUS={self._reason}")
-        write_state(self.site.name, self.state(now))
+        write_state(self.site.name, self.state())
 
-    def state(self, now: float) -> dict[str, object]:
+    def state(self) -> dict[str, object]:
         """What the state file says: docs/architecture.md describes it."""
         machine = self.machine
         return {
@@ -425,5 +487,5 @@ def read_memory(name: str) -> dict[str, Any]:
     try:
         state = json.loads(places.agent_state(name).read_text(encoding="utf-8"))
         return dict(state["memory"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError):
         return {}

@@ -6,12 +6,16 @@ so hours of faults can be simulated in a second. Every action carries a reason f
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Union
 
 from .paths import Health, Path
+
+MEMORY_VERSION = 1
+"""Of what one agent leaves to the next; another version is not read, since an upgrade may change it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,11 @@ class Settings:
     """charon does not answer for this long: it is hung."""
     kill_pause: float = 30.0
     one_way: float = 3.0
-    """Sending without receiving anything for this long is one-way loss, on paths that probes cannot judge."""
+    """Sending without receiving anything for this long raises the suspicion of one-way loss."""
+    blind_retry: float = 60.0
+    """A path that probes cannot judge and that failed is tried again after this long, longer after each failure."""
+    echo_within: float = 0.8
+    """How long hosts in the VPC may take to clear a tunnel of it."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +134,44 @@ class Say:
 Action = Union[SetInner, SetOuter, Initiate, Terminate, Trigger, KillCharon, Say]
 
 
+class Traffic:
+    """What one tunnel carried, in samples of about a second."""
+
+    def __init__(self) -> None:
+        self._last: tuple[int, int] | None = None
+        self._samples: deque[tuple[float, int, int]] = deque(maxlen=20)
+
+    def observe(self, now: float, sent: int, received: int) -> None:
+        """Takes the interface's counters."""
+        if self._last is not None and sent >= self._last[0] and received >= self._last[1]:
+            self._samples.append((now, sent - self._last[0], received - self._last[1]))
+        self._last = (sent, received)
+
+    def forget(self) -> None:
+        """Starts anew."""
+        self._samples.clear()
+
+    def sent_lately(self, now: float, seconds: float) -> int:
+        """Packets sent in the last seconds."""
+        return sum(sent for at, sent, _ in self._samples if at > now - seconds)
+
+    def received_lately(self, now: float, seconds: float) -> int:
+        """Packets received in the last seconds."""
+        return sum(received for at, _, received in self._samples if at > now - seconds)
+
+    def received_before(self, now: float, seconds: float) -> int:
+        """In how many of the ten samples before the last seconds something was received."""
+        before = [received for at, _, received in self._samples if at <= now - seconds]
+        return sum(received > 0 for received in before[-10:])
+
+
 class Phase(Enum):
     """Where the rescue of a tunnel whose own uplink is dead stands."""
 
     NONE = "none"
     PROVING = "outer path moved, waiting for proof"
     MOVED = "lives by the other uplink"
+    RETURNING = "back on its own uplink, waiting for proof"
     DELETING = "DELETE sent by the other uplink"
     WAITING = "waits for its own uplink"
 
@@ -164,8 +204,16 @@ class TunnelState:
 class Machine:
     """Two tunnels, one or two uplinks. Times are seconds of a monotonic clock that never jumps."""
 
-    def __init__(self, tunnels: tuple[TunnelShape, TunnelShape], uplinks: tuple[int, ...], settings: Settings) -> None:
+    def __init__(
+        self,
+        tunnels: tuple[TunnelShape, TunnelShape],
+        uplinks: tuple[int, ...],
+        settings: Settings,
+        end_to_end: bool = False,
+    ) -> None:
+        """end_to_end: hosts in the VPC are known that answer what is sent through a tunnel."""
         self.settings = settings
+        self.end_to_end = end_to_end
         self.tunnels = {shape.number: TunnelState(shape, shape.uplink) for shape in tunnels}
         self.preferred = tunnels[0].number
         self.uplinks = uplinks
@@ -186,6 +234,8 @@ class Machine:
         self.charon_silent_since: float | None = None
         self.killed_at = -1e9
         self.switches = 0
+        self.traffic = {number: Traffic() for number in self.tunnels}
+        self._echo_since: float | None = None
         self._actions: list[Action] = []
         self._sa_lost_reason = ""
 
@@ -200,10 +250,11 @@ class Machine:
         self.preferred_since = now if inner == self.preferred else None
         for path in self.paths.values():
             path.up_since = now
-        self._remember(memory)
+        if memory.get("version") == MEMORY_VERSION:
+            self._remember(memory)
         for number, uplink in outer.items():
             tunnel = self.tunnels[number]
-            tunnel.outer = uplink
+            tunnel.outer, tunnel.moved_at = uplink, now
             if uplink != tunnel.shape.uplink and tunnel.phase not in (Phase.MOVED, Phase.DELETING):
                 self._enter(tunnel, Phase.PROVING, now)
             elif uplink == tunnel.shape.uplink and tunnel.phase is not Phase.WAITING:
@@ -212,11 +263,12 @@ class Machine:
     def memory(self) -> dict[str, Any]:
         """What the next agent on the same boot needs to go on where this one stopped; JSON."""
         return {
+            "version": MEMORY_VERSION,
             "hold": self.hold,
             "failedBackAt": self.failed_back_at,
             "preferredSince": self.preferred_since,
             "leftAt": self.left_at,
-            "paths": [[*key, path.health.value, path.up_since] for key, path in self.paths.items()],
+            "paths": [[*key, path.health.value, path.up_since, path.ever_answered] for key, path in self.paths.items()],
             "tunnels": [
                 [number, tunnel.phase.name, tunnel.phase_since, tunnel.acknowledged, tunnel.proved]
                 for number, tunnel in self.tunnels.items()
@@ -229,10 +281,11 @@ class Machine:
         self.left_at = memory.get("leftAt")
         if self.preferred_since is not None:
             self.preferred_since = memory.get("preferredSince") or self.preferred_since
-        for uplink, number, health, up_since in memory.get("paths", []):
+        for uplink, number, health, up_since, answered in memory.get("paths", []):
             path = self.paths.get((uplink, number))
             if path is not None:
                 path.health, path.up_since = Health(health), float(up_since)
+                path.last_answered_sent_at = 0.0 if answered else -1.0
         for number, phase, since, acknowledged, proved in memory.get("tunnels", []):
             tunnel = self.tunnels[number]
             tunnel.phase, tunnel.phase_since = Phase[phase], float(since)
@@ -282,6 +335,10 @@ class Machine:
         """charon took a request at that time and has not answered it."""
         self.charon_silent_since = since
 
+    def observe_traffic(self, now: float, number: int, sent: int, received: int) -> None:
+        """How many packets a tunnel's interface has carried so far; told about once a second."""
+        self.traffic[number].observe(now, sent, received)
+
     def observe_proof(self, number: int, sent_at: float) -> None:
         """An answer came through this tunnel to what was sent through it at that time."""
         tunnel = self.tunnels[number]
@@ -293,6 +350,7 @@ class Machine:
         """The actions that what was seen calls for; they count as done."""
         self._judge_paths(now)
         self._judge_charon(now)
+        self._judge_traffic(now)
         for number in self.tunnels:
             self._rescue(now, number)
         self._choose_inner(now)
@@ -346,6 +404,8 @@ class Machine:
                     loss = path.loss
                     path.mark_down()
                     self._actions.append(Say(f"{where}: {loss:.0%} of its probes are lost, {best:.0%} elsewhere"))
+            elif path.health is Health.DOWN and not path.ever_answered and now >= path.doubted_until:
+                path.health, path.up_since = Health.UNPROVEN, now
             elif path.health is Health.DOWN and path.answered_in_a_row >= path.recover:
                 path.mark_up(now)
                 self._actions.append(Say(f"{where}: answers again"))
@@ -373,6 +433,45 @@ class Machine:
         self._actions.append(
             KillCharon(f"charon has not answered for {now - silent:.1f} s: it is killed to start anew")
         )
+
+    def _judge_traffic(self, now: float) -> None:
+        """One-way loss: we send and nothing comes back, though it did until a moment ago."""
+        number = self.inner
+        if number is None or not self.usable(number) or not self._one_way(now, number):
+            self._echo_since = None
+            return
+        tunnel, path = self.tunnels[number], self.path(number)
+        lost = f"tunnel {number} sends, and nothing has come back for {self.settings.one_way:g} s"
+        if self.end_to_end:
+            # A host in the VPC is known: its silence decides, and its answer clears the tunnel.
+            if self._echo_since is None:
+                self._echo_since = now
+                self._actions.append(Say(f"{lost}: asking a host in the VPC"))
+            if tunnel.proved_at >= self._echo_since:
+                self._forgive()
+                return
+            self._trigger(now, tunnel, 0.1)
+            if now - self._echo_since < self.settings.echo_within:
+                return
+            lost = f"{lost}, nor does the VPC answer"
+        elif path.health is Health.UP:
+            # Probes pass. Without a host to ask, one-way traffic may simply be what the site does.
+            return
+        self._forgive()
+        path.mark_down()
+        self._doubt(now, path)
+        self._actions.append(Say(lost))
+
+    def _one_way(self, now: float, number: int) -> bool:
+        received = [traffic.received_lately(now, self.settings.one_way) for traffic in self.traffic.values()]
+        before = max(traffic.received_before(now, self.settings.one_way) for traffic in self.traffic.values())
+        sent = self.traffic[number].sent_lately(now, self.settings.one_way)
+        return sent >= 5 and not any(received) and before >= 5
+
+    def _forgive(self) -> None:
+        self._echo_since = None
+        for traffic in self.traffic.values():
+            traffic.forget()
 
     def _why_down(self, number: int, uplink: int) -> str:
         if not self.links[uplink]:
@@ -413,6 +512,8 @@ class Machine:
                 self._start_delete(now, tunnel, other)
         if tunnel.phase is Phase.PROVING:
             self._prove(now, tunnel)
+        elif tunnel.phase is Phase.RETURNING:
+            self._return_home(now, tunnel)
         elif tunnel.phase is Phase.DELETING:
             self._await_delete(now, tunnel)
         elif tunnel.phase is Phase.MOVED:
@@ -503,11 +604,33 @@ class Machine:
         held = now - self.path(number, own).up_since >= self.hold
         if held or not tunnel.proved or not self.passable(number, tunnel.outer):
             tunnel.restoring = held
-            self._enter(tunnel, Phase.NONE, now)
+            tunnel.triggered_at = -1.0
             well = f"uplink {own} has been well for {self.hold:g} s" if held else f"uplink {own} is back"
+            self._enter(tunnel, Phase.RETURNING, now)
             self._move_outer(now, tunnel, own, f"{well}: {name} returns to it")
-            self._actions.append(Trigger(number))
             tunnel.installed_since = max(tunnel.installed_since, now)
+            self._return_home(now, tunnel)
+
+    def _return_home(self, now: float, tunnel: TunnelState) -> None:
+        """Until something came back, the tunnel may be sent to the other uplink again."""
+        number, name = tunnel.shape.number, self._name(tunnel.shape.number)
+        other = self.other_uplink(number)
+        if tunnel.proved_at >= tunnel.moved_at or not tunnel.sa.installed or other is None:
+            self._enter(tunnel, Phase.NONE, now)
+        elif now - tunnel.phase_since < self.settings.proof_within:
+            self._trigger(now, tunnel, 0.05)
+        elif self.end_to_end and self.passable(number, other):
+            path = self.path(number, tunnel.shape.uplink)
+            path.mark_down()
+            self._doubt(now, path)
+            self._enter(tunnel, Phase.PROVING, now)
+            self._move_outer(now, tunnel, other, f"nothing came back through {name} by its own uplink: away again")
+        else:
+            self._enter(tunnel, Phase.NONE, now)
+
+    def _doubt(self, now: float, path: Path) -> None:
+        # A path that probes cannot judge is tried again rarely: without probes a try costs traffic.
+        path.doubted_until = now + self.settings.blind_retry * max(1.0, self.hold / self.settings.hold)
 
     def _give_up(self, now: float, tunnel: TunnelState, reason: str) -> None:
         self._enter(tunnel, Phase.WAITING, now)

@@ -30,6 +30,8 @@ class Path:
         self.recover = recover
         self.health = Health.UNPROVEN
         self.up_since = 0.0
+        self.doubted_until = 0.0
+        """When a path that probes cannot judge, and that other evidence spoke against, gets another chance."""
         self.missed_in_a_row = 0
         self.answered_in_a_row = 0
         self.first_missed_sent_at = 0.0
@@ -56,6 +58,11 @@ class Path:
     def loss(self) -> float:
         """The share of the window's probes that were missed; 0 while the window is not full."""
         return self._window_misses / len(self._window) if self.has_window else 0.0
+
+    @property
+    def ever_answered(self) -> bool:
+        """Whether any probe of ours was answered."""
+        return self.last_answered_sent_at >= 0
 
     @property
     def awaited(self) -> int:
