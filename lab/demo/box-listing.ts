@@ -29,19 +29,15 @@ const BOOKKEEPING = [
 export const BOX_LISTING_SCRIPT = `
 set -eu
 export LC_ALL=C
-owned=$(mktemp); all=$(mktemp)
-trap 'rm -f "$owned" "$all"' EXIT
-cat /var/lib/dpkg/info/*.list | sed -E 's#^/(bin|sbin|lib|lib64)/#/usr/\\1/#' | sort -u >"$owned"
-find / -xdev \\( ${BOOKKEEPING.map((path) => `-path ${path}`).join(" -o ")} -o -name __pycache__ \\) -prune -o -print | sort -u >"$all"
+kept=$(mktemp)
+trap 'rm -f "$kept"' EXIT
+find / -xdev \\( ${BOOKKEEPING.map((path) => `-path ${path}`).join(" -o ")} -o -name __pycache__ \\) -prune -o -printf '%p\\t%y %p %l\\n' |
+  awk -F '\\t' 'FILENAME ~ /dpkg/ { sub("^/(bin|sbin|lib|lib64)/", "/usr&"); owned[$1]; next } !($1 in owned) { print $2 }' /var/lib/dpkg/info/*.list - |
+  sort >"$kept"
 echo "# files"
-comm -23 "$all" "$owned" | while IFS= read -r path; do
-  if [ -L "$path" ]; then printf 'link %s -> %s\\n' "$path" "$(readlink "$path")"
-  elif [ -d "$path" ]; then printf 'dir %s\\n' "$path"
-  else printf 'file %s\\n' "$path"; fi
-done
+cat "$kept"
 echo "# contents in /etc"
-comm -23 "$all" "$owned" | grep '^/etc/' | while IFS= read -r path; do [ ! -f "$path" ] || [ -L "$path" ] || printf '%s\\n' "$path"; done |
-  xargs -r -d '\\n' sha256sum
+awk '$1 == "f" && $2 ~ "^/etc/" { print $2 }' "$kept" | xargs -r -d '\\n' sha256sum
 echo "# enabled units"
 systemctl list-unit-files --no-legend --no-pager --state=enabled,enabled-runtime | awk '{print $1}' | sort
 echo "# active services"
