@@ -268,11 +268,20 @@ def _change(site: Site, change: _Change, record: manifest.Connection, steps: Rep
 
 
 def _not_up(site: Site, down: set[int], started: float) -> str:
-    since = f"@{int(started)}"
     parts = [
-        f"tunnel {number} ({tunnel.role}, to {tunnel.ipsec_address}) did not come up: "
-        f"{strongswan.likely_reason(tunnel, since)}"
+        f"tunnel {number} ({tunnel.role}, to {tunnel.ipsec_address}) did not come up: {_reason(site, tunnel, started)}"
         for number in sorted(down)
         for tunnel in (site.tunnels[number - 1],)
     ]
     return "; ".join(parts) + f" (`journalctl -u {strongswan.UNIT}` on the box tells more)"
+
+
+def _reason(site: Site, tunnel: Tunnel, started: float) -> str:
+    uplink = site.uplink_of(tunnel)
+    wanted = links.device_of(uplink, links.observe())
+    device, gateway = checks.route_to(tunnel.ipsec_address, uplink.address)
+    if (device, gateway) != (wanted, uplink.gateway):
+        return (
+            f"this box sends its packets by {device or 'no interface'} and not by uplink {uplink.number}: see `ip rule`"
+        )
+    return strongswan.likely_reason(tunnel, f"@{int(started)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -139,6 +140,21 @@ def route_to(address: str, source: str) -> tuple[str, str]:
     result = run("ip", "-j", "-4", "route", "get", address, "from", source)
     route = json.loads(result.output.strip() or "[{}]")[0] if result.ok else {}
     return route.get("dev", ""), route.get("gateway", "")
+
+
+def ssh_session(told: str) -> str:
+    """SSH_CONNECTION of whoever started us: as told, else from a process that started us (sudo drops it)."""
+    process = os.getppid()
+    while not told and process > 1:
+        try:
+            environment = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+            status = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            break
+        prefix = b"SSH_CONNECTION="
+        told = next((item[len(prefix) :].decode() for item in environment if item.startswith(prefix)), "")
+        process = int(next(line.split()[1] for line in status.splitlines() if line.startswith("PPid:")))
+    return told
 
 
 def ssh_ends(ssh_connection: str) -> tuple[str, str] | None:

@@ -113,14 +113,15 @@ def _run(arguments: Sequence[str]) -> int:
             from .uninstall import uninstall
 
             uninstall(_name(options.name), Steps())
-        elif options.verb == "prepare":
-            from .apply import prepare
+            return 0
+        from .apply import apply, prepare
+        from .checks import ssh_session
 
-            prepare(options.directory.resolve(), options.ssh, options.packages.split())
+        session = ssh_session(options.ssh)
+        if options.verb == "prepare":
+            prepare(options.directory.resolve(), session, options.packages.split())
         else:
-            from .apply import apply
-
-            apply(options.directory.resolve(), options.ssh, Steps())
+            apply(options.directory.resolve(), session, Steps())
     return 0
 
 

@@ -1,0 +1,166 @@
+"""What is refused before anything on the box is changed."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from dual_tunnel_vpn import checks, manifest, paths, strongswan
+from dual_tunnel_vpn.commands import Refusal, Result
+from dual_tunnel_vpn.links import Link, Network
+
+from . import samples
+
+
+class RefusesBoxes(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root = Path(directory.name)
+        self.network = samples.network()
+        self.routes: list[dict[str, Any]] = []
+        self.units = {
+            name: strongswan.Unit(False, False, False) for name in (strongswan.UNIT, *strongswan.LEGACY_UNITS)
+        }
+        self.way = "eth0"
+        layout = strongswan.Layout(self.root / "swanctl/conf.d", self.root / "strongswan.d")
+        layout.connections.mkdir(parents=True)
+        for target, name, value in (
+            (paths, "STATE", self.root / "state"),
+            (strongswan, "layout", lambda: layout),
+            (strongswan, "units", lambda *_: self.units),
+            (checks.links, "observe", lambda: self.network),
+            (checks, "run", self.run_ip),
+            (checks, "_listens", lambda _: False),
+        ):
+            patch = mock.patch.object(target, name, value)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def run_ip(self, *command: str) -> Result:
+        if "get" in command:
+            return Result(0, json.dumps([{"dev": self.way}]), "")
+        return Result(0, json.dumps(self.routes), "")
+
+    def install(self, name: str, **changes: Any) -> None:
+        document = {**samples.document(), "name": name, **changes}
+        for tunnel in document["tunnels"]:
+            for key in ("connection", "child", "interface"):
+                tunnel[key] = f"{name}-{tunnel['number']}"
+        path = paths.site(name)
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(document))
+
+    def refused(self, words: str, ssh: str = "") -> None:
+        with self.assertRaisesRegex(Refusal, words) as raised:
+            checks.check(samples.site(), ssh)
+        self.assertNotIn("\n", str(raised.exception))
+
+    def test_accepts_a_box_that_suits(self) -> None:
+        checks.check(samples.site(), "10.0.2.2 5000 10.0.2.15 22")
+
+    def test_accepts_its_own_connection_again(self) -> None:
+        self.install("singapore")
+        self.network.links["singapore-1"] = Link("xfrm", 20481, 1400, True)
+        self.network.rules.append((20481, "20481"))
+        self.routes.append({"dst": "192.0.2.152", "protocol": "157"})
+        checks.check(samples.site(), "")
+
+    def test_refuses_an_uplink_that_is_not_there(self) -> None:
+        del self.network.addresses["172.16.2.57"]
+        self.refused(r"uplink 2 wants the address 172\.16\.2\.57, .*addresses: 172\.16\.1\.93")
+
+    def test_refuses_two_uplinks_on_one_interface(self) -> None:
+        self.network.addresses["172.16.2.57"] = "eth0"
+        self.refused("one interface")
+
+    def test_refuses_a_device_without_the_address(self) -> None:
+        uplinks = samples.document()["uplinks"]
+        uplinks[0]["device"] = "eth1"
+        self.network.links["eth1"] = Link("", 0, 1500, True)
+        with self.assertRaisesRegex(Refusal, "172.16.1.93 on eth1, which lacks it"):
+            checks.check(samples.site(uplinks=uplinks), "")
+
+    def test_refuses_numbers_that_another_connection_has(self) -> None:
+        self.install("london")
+        self.refused("clash with those of connection london")
+
+    def test_refuses_an_overlapping_vpc_and_a_shared_ipsec_address(self) -> None:
+        document = samples.document()
+        for tunnel, uplink in zip(document["tunnels"], document["uplinks"]):
+            tunnel["ifId"] += 100
+            uplink["table"] += 100
+            uplink["mark"] += 100
+        other = {"tunnels": document["tunnels"], "uplinks": document["uplinks"]}
+        self.install("london", **other)
+        self.refused("connection london of this box goes to 192.0.2")
+        for tunnel, address in zip(document["tunnels"], ("192.0.2.153", "192.0.2.11")):
+            tunnel["ipsecAddress"] = address
+        paths.site("london").unlink()
+        paths.site("london").parent.rmdir()
+        self.install("london", **other, vpcCidrs=["192.168.128.0/17"])
+        self.refused("192.168.0.0/16 overlaps 192.168.128.0/17 of connection london")
+
+    def test_a_half_removed_connection_is_no_obstacle(self) -> None:
+        (paths.STATE / "london").mkdir(parents=True)
+        self.assertEqual(manifest.names(), ["london"])
+        checks.check(samples.site(), "")
+
+    def test_refuses_interfaces_numbers_and_routes_of_others(self) -> None:
+        self.network.links["singapore-2"] = Link("dummy", 0, 1500, True)
+        self.refused("interface singapore-2 that is not ours")
+        self.network.links = {"ipsec0": Link("xfrm", 20481, 1400, True)}
+        self.refused("ipsec0 of this box has the if_id 20481")
+        self.network = Network(addresses=self.network.addresses, rules=[(20482, "7")])
+        self.refused("firewall mark 20482")
+        self.network.rules = []
+        self.routes = [{"dst": "default", "table": 20481, "protocol": "static"}]
+        self.refused("routing table 20481")
+        self.routes = [{"dst": "192.0.2.152", "protocol": "static"}]
+        self.refused("route to 192.0.2.152 already")
+
+    def test_refuses_a_swanctl_connection_of_the_same_name(self) -> None:
+        (self.root / "swanctl/conf.d/mine.conf").write_text("connections {\n  singapore-1 {\n  }\n}\n")
+        self.refused("mine.conf has a connection singapore-1 already")
+
+    def test_refuses_other_ike_daemons(self) -> None:
+        self.units["ipsec.service"] = strongswan.Unit(True, False, True)
+        self.refused("ipsec.service is in use")
+        self.units["ipsec.service"] = strongswan.Unit(True, False, False)
+        self.units["strongswan-starter.service"] = strongswan.Unit(True, True, False)
+        self.refused("strongswan-starter.service is in use")
+        self.units["strongswan-starter.service"] = strongswan.Unit(False, False, False)
+        with mock.patch.object(checks, "_listens", lambda port: port == 500):
+            self.refused("UDP port 500")
+            self.units[strongswan.UNIT] = strongswan.Unit(True, True, True)
+            checks.check(samples.site(), "")
+
+    def test_refuses_to_cut_off_its_user(self) -> None:
+        inside = "192.168.7.7 5000 172.16.1.93 22"
+        self.refused("your SSH session comes from 192.168.7.7, inside the VPC's block", inside)
+        self.way = "singapore-1"
+        checks.check(samples.site(), inside)
+
+    def test_refuses_a_full_disk(self) -> None:
+        with mock.patch.object(checks.shutil, "disk_usage", return_value=mock.Mock(free=5 * 2**20)):
+            self.refused("has 5 MiB free")
+
+    def test_refuses_an_upload_that_is_not_whole(self) -> None:
+        for name in ("tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf"):
+            (self.root / name).touch()
+        with self.assertRaisesRegex(Refusal, "secrets-2.conf is missing"):
+            checks.staged(self.root)
+
+
+class FindsTheSession(unittest.TestCase):
+    def test_reads_both_ends(self) -> None:
+        self.assertEqual(checks.ssh_ends("203.0.113.9 5000 172.16.1.93 22"), ("203.0.113.9", "172.16.1.93"))
+        for nothing in ("", "x", "203.0.113.9 5000", "2001:db8::1 5000 2001:db8::2 22"):
+            self.assertIsNone(checks.ssh_ends(nothing))
+
+    def test_believes_what_it_is_told(self) -> None:
+        self.assertEqual(checks.ssh_session("a b c d"), "a b c d")

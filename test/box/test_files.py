@@ -1,0 +1,76 @@
+"""Files are put in place whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from dual_tunnel_vpn import files
+
+
+class PutsFiles(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / "deep" / "file.conf"
+
+    def mode(self) -> int:
+        return stat.S_IMODE(self.path.stat().st_mode)
+
+    def test_makes_directories_and_sets_the_mode(self) -> None:
+        self.assertTrue(files.put(self.path, b"one", 0o600))
+        self.assertEqual((self.path.read_bytes(), self.mode()), (b"one", 0o600))
+
+    def test_tells_whether_anything_changed(self) -> None:
+        files.put(self.path, b"one")
+        inode = self.path.stat().st_ino
+        self.assertFalse(files.put(self.path, b"one"))
+        self.assertEqual(self.path.stat().st_ino, inode)
+        self.assertTrue(files.put(self.path, b"two"))
+        self.assertTrue(files.put(self.path, b"two", 0o600))
+        self.assertEqual(self.mode(), 0o600)
+
+    def test_a_secret_is_never_readable_by_others_not_even_for_a_moment(self) -> None:
+        modes = []
+        replace = Path.replace
+
+        def watched(source: Path, target: Path) -> Path:
+            modes.append(stat.S_IMODE(source.stat().st_mode))
+            return replace(source, target)
+
+        with mock.patch.object(Path, "replace", watched):
+            old = os.umask(0)
+            try:
+                files.put(self.path, b"secret", 0o600)
+            finally:
+                os.umask(old)
+        self.assertEqual(modes, [0o600])
+
+    def test_a_failure_leaves_the_former_content_and_no_leftover(self) -> None:
+        files.put(self.path, b"one")
+        with mock.patch.object(os, "fsync", side_effect=OSError(28, "No space left on device")):
+            with self.assertRaises(OSError):
+                files.put(self.path, b"two")
+        self.assertEqual(self.path.read_bytes(), b"one")
+        self.assertEqual(list(self.path.parent.iterdir()), [self.path])
+
+    def test_replaces_a_symlink_and_not_what_it_points_to(self) -> None:
+        files.put(self.path, b"one")
+        link = self.path.with_name("link")
+        link.symlink_to(self.path)
+        files.put(link, b"one")
+        self.assertFalse(link.is_symlink())
+
+    def test_removes_a_file_with_what_an_interrupted_put_left(self) -> None:
+        files.put(self.path, b"one")
+        self.path.with_name(".file.conf.abc.new").write_bytes(b"half")
+        other = self.path.with_name(".other.conf.abc.new")
+        other.write_bytes(b"not ours")
+        self.assertTrue(files.remove(self.path))
+        self.assertEqual(list(self.path.parent.iterdir()), [other])
+        self.assertFalse(files.remove(self.path))
+        self.assertFalse(files.remove(self.path / "below" / "a file"))

@@ -1,0 +1,186 @@
+// A connection staged on the lab's box as Terraform's provisioners would, from texts typed here:
+// what runs on the box is tested without the library that renders for it.
+import { execFileSync } from "node:child_process";
+import * as path from "node:path";
+import type { CloudState } from "../../lab/cloud/cloud-end";
+import type { Lab } from "../../lab/machines/lab";
+import type { Result } from "../../lab/machines/shell";
+import { DATA_CENTER_CIDR, IPSEC_ADDRESSES, UPLINKS, VPC_CIDR } from "../../lab/network";
+
+const ROOT = path.join(__dirname, "../..");
+const NAME = "singapore";
+
+/** What can differ from one staging to the next. */
+export interface Staged {
+  /** @default "psk-of-tunnel-one" and "psk-of-tunnel-two" */
+  readonly psks?: readonly [string, string];
+  /** ESP proposal of each tunnel. @default aes256-sha256-modp2048 */
+  readonly esp?: readonly [string, string];
+  /** IKE lifetime of each tunnel, seconds. @default 86400 */
+  readonly ikeLifetime?: readonly [number, number];
+  /** Address of the first uplink. @default the lab's */
+  readonly firstUplink?: string;
+}
+
+const PSKS = ["psk-of-tunnel-one", "psk-of-tunnel-two"] as const;
+const ESP = "aes256-sha256-modp2048";
+
+const files = ({ psks = PSKS, esp = [ESP, ESP], ikeLifetime = [86400, 86400], firstUplink }: Staged) => {
+  const address = (i: number) => (i === 0 ? (firstUplink ?? UPLINKS[0].address) : UPLINKS[i].address);
+  const number = (i: number) => 70001 + i;
+  const site = {
+    version: 1,
+    name: NAME,
+    vpcCidrs: [VPC_CIDR],
+    dataCenterCidrs: [DATA_CENTER_CIDR],
+    mtu: 1400,
+    mss: 1360,
+    routeMetric: 100,
+    uplinks: UPLINKS.map((uplink, i) => ({
+      number: i + 1,
+      address: address(i),
+      prefixLength: uplink.prefixLength,
+      gateway: uplink.gateway,
+      device: null,
+      table: number(i),
+      mark: number(i),
+    })),
+    tunnels: UPLINKS.map((uplink, i) => ({
+      number: i + 1,
+      role: i === 0 ? "active" : "standby",
+      uplink: i + 1,
+      connection: `${NAME}-${i + 1}`,
+      child: `${NAME}-${i + 1}`,
+      interface: `${NAME}-${i + 1}`,
+      ifId: number(i),
+      ipsecAddress: IPSEC_ADDRESSES[i],
+      localId: uplink.egressIp,
+      remoteId: IPSEC_ADDRESSES[i],
+    })),
+    agent: {
+      probeIntervalMs: 100,
+      probeMisses: 6,
+      holdSeconds: 5,
+      vpcProbeAddresses: [],
+      mechanisms: { outerMove: true, deleteByOtherUplink: true },
+    },
+  };
+  const texts: Record<string, string> = { "site.json": JSON.stringify(site) };
+  UPLINKS.forEach((uplink, i) => {
+    const name = `${NAME}-${i + 1}`;
+    texts[`tunnel-${i + 1}.conf`] = `connections {
+  ${name} {
+    version = 2
+    local_addrs = ${address(i)}
+    remote_addrs = ${IPSEC_ADDRESSES[i]}
+    proposals = aes256-sha256-modp2048
+    encap = yes
+    mobike = no
+    dpd_delay = 10s
+    rekey_time = ${ikeLifetime[i] - 8640}s
+    keyingtries = 0
+    unique = replace
+    local {
+      auth = psk
+      id = ${uplink.egressIp}
+    }
+    remote {
+      auth = psk
+      id = ${IPSEC_ADDRESSES[i]}
+    }
+    children {
+      ${name} {
+        local_ts = 0.0.0.0/0
+        remote_ts = 0.0.0.0/0
+        esp_proposals = ${esp[i]}
+        if_id_in = ${number(i)}
+        if_id_out = ${number(i)}
+        start_action = start
+        close_action = none
+        dpd_action = restart
+      }
+    }
+  }
+}
+`;
+    texts[`secrets-${i + 1}.conf`] = `secrets {
+  ike-${name} {
+    id-local = ${uplink.egressIp}
+    id-remote = ${IPSEC_ADDRESSES[i]}
+    secret = 0s${Buffer.from(psks[i]).toString("base64")}
+  }
+}
+`;
+  });
+  return texts;
+};
+
+/** The state of the cloud end that answers to `Staged` with the same fields. */
+export function cloudState({ psks = PSKS, esp = [ESP, ESP] }: Pick<Staged, "psks" | "esp"> = {}): CloudState {
+  return {
+    gateways: [{ id: "vpn-1", vpcCidrBlock: VPC_CIDR, ipsecAddresses: [IPSEC_ADDRESSES[0], IPSEC_ADDRESSES[1]] }],
+    connections: [
+      {
+        id: "vco-1",
+        name: "site",
+        gatewayId: "vpn-1",
+        localSubnets: ["0.0.0.0/0"],
+        remoteSubnets: ["0.0.0.0/0"],
+        effectImmediately: false,
+        tunnels: UPLINKS.map((uplink, i) => ({
+          tunnelId: `tun-${i + 1}`,
+          role: i === 0 ? ("master" as const) : ("slave" as const),
+          ipsecAddress: IPSEC_ADDRESSES[i],
+          peerAddress: uplink.egressIp,
+          localId: IPSEC_ADDRESSES[i],
+          remoteId: uplink.egressIp,
+          psk: psks[i],
+          dpd: true,
+          natTraversal: true,
+          ike: {
+            version: "ikev2" as const,
+            mode: "main" as const,
+            enc: "aes256" as const,
+            auth: "sha256" as const,
+            dhGroup: "group14" as const,
+            lifetime: 86400,
+          },
+          esp: {
+            enc: esp[i].startsWith("aes128") ? ("aes" as const) : ("aes256" as const),
+            auth: "sha256" as const,
+            pfs: esp[i].endsWith("modp2048") ? ("group14" as const) : ("disabled" as const),
+            lifetime: 86400,
+          },
+        })) as unknown as CloudState["connections"][number]["tunnels"],
+      },
+    ],
+    routes: [
+      { gatewayId: "vpn-1", connectionId: "vco-1", destination: DATA_CENTER_CIDR, weight: 100, published: true },
+    ],
+  };
+}
+
+/** The command that Terraform runs last. */
+export const INSTALL = `sh .dual-tunnel-vpn/${NAME}/assets/install.sh apply .dual-tunnel-vpn/${NAME}`;
+
+/** Uploads everything to the staging directory of root, or of another user of the box. */
+export async function stage(lab: Lab, staged: Staged = {}, user = "root"): Promise<void> {
+  const tar = execFileSync("tar", ["--exclude=__pycache__", "-C", ROOT, "-czf", "-", "assets"], {
+    maxBuffer: 2 ** 26,
+  }).toString("base64");
+  const home = user === "root" ? "/root" : `/home/${user}`;
+  const directory = `${home}/.dual-tunnel-vpn/${NAME}`;
+  await lab.box.succeed(
+    `rm -rf ${directory} && mkdir -p -m 700 ${directory} && base64 -d | tar -xzf - --no-same-owner -C ${directory}`,
+    { stdin: tar },
+  );
+  for (const [name, text] of Object.entries(files(staged))) await lab.box.write(text, `${directory}/${name}`);
+  await lab.box.succeed(`chown -R ${user}: ${home}/.dual-tunnel-vpn`);
+}
+
+/** Stages and installs as a user of the box, root unless told otherwise. */
+export async function install(lab: Lab, staged: Staged = {}, user = "root"): Promise<Result> {
+  await stage(lab, staged, user);
+  const as = user === "root" ? "" : `cd /home/${user} && runuser -u ${user} -- `;
+  return lab.box.execute(`${as}${INSTALL} 2>&1`, { timeoutS: 400 });
+}
