@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import checks, manifest, paths, strongswan
+from dual_tunnel_vpn import checks, links, manifest, paths, strongswan
 from dual_tunnel_vpn.commands import Refusal, Result
 from dual_tunnel_vpn.links import Link, Network
 
@@ -33,7 +33,7 @@ class RefusesBoxes(unittest.TestCase):
             (paths, "STATE", self.root / "state"),
             (strongswan, "layout", lambda: layout),
             (strongswan, "units", lambda *_: self.units),
-            (checks.links, "observe", lambda: self.network),
+            (links, "observe", lambda: self.network),
             (checks, "run", self.run_ip),
             (checks, "_listens", lambda _: False),
         ):
@@ -146,7 +146,7 @@ class RefusesBoxes(unittest.TestCase):
         checks.check(samples.site(), inside)
 
     def test_refuses_a_full_disk(self) -> None:
-        with mock.patch.object(checks.shutil, "disk_usage", return_value=mock.Mock(free=5 * 2**20)):
+        with mock.patch("dual_tunnel_vpn.checks.shutil.disk_usage", return_value=mock.Mock(free=5 * 2**20)):
             self.refused("has 5 MiB free")
 
     def test_refuses_an_upload_that_is_not_whole(self) -> None:

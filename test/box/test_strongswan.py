@@ -6,7 +6,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import strongswan
+from dual_tunnel_vpn import strongswan, vici
 from dual_tunnel_vpn.commands import Result
 
 from . import samples
@@ -27,7 +27,7 @@ class ReadsStates(unittest.TestCase):
     def state(self, *sas: dict[str, Any]) -> strongswan.TunnelState:
         client = mock.MagicMock()
         client.__enter__.return_value.list_sas.return_value = [("singapore-1", entry) for entry in sas]
-        with mock.patch.object(strongswan.vici, "Client", return_value=client):
+        with mock.patch.object(vici, "Client", return_value=client):
             return strongswan.tunnel_states(samples.site())[1]
 
     def test_a_tunnel_with_both_sas_is_up(self) -> None:
@@ -58,7 +58,7 @@ class LoadsConnections(unittest.TestCase):
         client = mock.MagicMock()
         client.__enter__.return_value.list_conns.return_value = {name: {} for name in loaded}
         with mock.patch.object(strongswan, "run", return_value=result):
-            with mock.patch.object(strongswan.vici, "Client", return_value=client):
+            with mock.patch.object(vici, "Client", return_value=client):
                 return strongswan.load(("singapore-1", "singapore-2"))
 
     def test_nothing_is_refused_when_all_loads(self) -> None:
