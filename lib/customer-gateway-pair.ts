@@ -1,11 +1,12 @@
 // CustomerGatewayPair: what Alibaba Cloud is told about the data center's public addresses,
 // one customer gateway for each egress IP.
 import { VpnCustomerGateway } from "@cdktf/provider-alicloud/lib/vpn-customer-gateway";
-import { TerraformProvider } from "cdktf";
+import { TerraformProvider, TerraformResourceLifecycle } from "cdktf";
 import { Construct, IConstruct } from "constructs";
 import { REFUSED_FOR_CUSTOMER_GATEWAY, tagProblems, textProblem } from "./cloud/rules";
+import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
-import { contains, parseAddress, parseBlock } from "./ip";
+import { contains, parseBlock } from "./ip";
 import { isLiteral } from "./structural";
 
 /** The customer gateways of a site, made here or elsewhere. */
@@ -18,6 +19,8 @@ export interface ICustomerGatewayPair extends IConstruct {
   readonly activeEgressIp: string;
   /** Egress IP of the standby tunnel. */
   readonly standbyEgressIp: string;
+  /** The `alicloud_vpn_customer_gateway`s underneath; none for customer gateways that exist. */
+  readonly resources: readonly VpnCustomerGateway[];
 }
 
 /** What a `CustomerGatewayPair` is made from. */
@@ -33,6 +36,11 @@ export interface CustomerGatewayPairProps {
   readonly description?: string;
   /** @default - none */
   readonly tags?: Readonly<Record<string, string>>;
+  /**
+   * Attributes whose drift Terraform is to ignore, for example `["tags"]`.
+   * @default - none
+   */
+  readonly ignoreChanges?: TerraformResourceLifecycle["ignoreChanges"];
   /** @default - the stack's alicloud provider without an alias */
   readonly provider?: TerraformProvider;
 }
@@ -81,12 +89,14 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
       (ipAddress, index) =>
         new VpnCustomerGateway(this, String(index + 1), {
           provider: props.provider,
+          lifecycle: props.ignoreChanges === undefined ? undefined : { ignoreChanges: props.ignoreChanges },
           customerGatewayName: `${props.name ?? id}-${index + 1}`,
           description: props.description,
           ipAddress,
           tags: props.tags,
         }),
     );
+    for (const egressIp of props.egressIps) claim(this, claimOf(egressIp, props.provider));
     Findings.validate(this, (findings) => this.check(props, findings));
   }
 
@@ -104,16 +114,20 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
       findings.error(`egressIps has ${egressIps.length} entries; give one for both tunnels, or one for each.`);
     }
     for (const address of egressIps.filter(isLiteral)) {
-      if (parseAddress(address) === undefined) {
-        findings.error(`egressIp "${address}" is not an IPv4 address; write it as 198.51.100.198.`);
-        continue;
-      }
+      findings.address("egressIp", address, "198.51.100.198");
       const range = REFUSED_FOR_CUSTOMER_GATEWAY.find((block) => contains(parseBlock(block)!, address));
       if (range) {
         findings.error(
           `egressIp ${address} lies in ${range}, which Alibaba Cloud refuses; give the address that the cloud sees.`,
         );
       }
+    }
+    for (const egressIp of new Set(egressIps)) {
+      const other = otherHolder(this, claimOf(egressIp, props.provider));
+      if (!other) continue;
+      findings.error(
+        `egressIp ${egressIp} has a customer gateway in ${other.node.path}, and Alibaba Cloud refuses a second one; share that one (customerGateways).`,
+      );
     }
     if (egressIps.length === 2 && egressIps[0] === egressIps[1]) {
       findings.error(
@@ -130,7 +144,12 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
   }
 }
 
+function claimOf(egressIp: string, provider?: TerraformProvider): string {
+  return `egressIp ${egressIp} of ${provider?.alias ?? "default"}`;
+}
+
 class ExistingCustomerGatewayPair extends Construct implements ICustomerGatewayPair {
+  readonly resources: readonly VpnCustomerGateway[] = [];
   readonly activeCustomerGatewayId: string;
   readonly standbyCustomerGatewayId: string;
   readonly activeEgressIp: string;
@@ -142,5 +161,9 @@ class ExistingCustomerGatewayPair extends Construct implements ICustomerGatewayP
     this.standbyCustomerGatewayId = attributes.standbyCustomerGatewayId ?? attributes.activeCustomerGatewayId;
     this.activeEgressIp = attributes.activeEgressIp;
     this.standbyEgressIp = attributes.standbyEgressIp ?? attributes.activeEgressIp;
+    Findings.validate(this, (findings) => {
+      findings.address("activeEgressIp", this.activeEgressIp, "198.51.100.198");
+      findings.address("standbyEgressIp", this.standbyEgressIp, "203.0.113.181");
+    });
   }
 }

@@ -6,6 +6,7 @@ import { Construct, IConstruct } from "constructs";
 import { ChangeQueue } from "./cloud/change-queue";
 import { hasOneZoneOnly, regionFinding, regionOfZone, zoneFinding } from "./cloud/regions";
 import { gatewayNameProblem, tagProblems, textProblem } from "./cloud/rules";
+import { zonePrecondition, zonesAtPlan } from "./cloud/zones-at-plan";
 import { Findings } from "./findings";
 import { isLiteral, literal, VpcRef, VswitchRef } from "./structural";
 
@@ -23,6 +24,8 @@ export interface IDualTunnelVpnGateway extends IConstruct {
   readonly vpcCidrs: readonly string[];
   /** The order of changes to this gateway. */
   readonly changes: ChangeQueue;
+  /** The `alicloud_vpn_gateway` underneath; none for a gateway that exists. */
+  readonly resource?: VpnGateway;
 }
 
 /** How a VPN gateway is paid for. */
@@ -83,6 +86,11 @@ export interface DualTunnelVpnGatewayProps {
   /** @default - none */
   readonly tags?: Readonly<Record<string, string>>;
   /**
+   * Ask Alibaba Cloud at plan whether the vSwitches' zones have VPN gateways (data source `alicloud_vpn_gateway_zones`).
+   * @default true
+   */
+  readonly checkZones?: boolean;
+  /**
    * Refuse every plan that would destroy the gateway (`prevent_destroy`).
    * @default false
    */
@@ -141,9 +149,10 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     this.networkType = props.networkType ?? GatewayNetworkType.PUBLIC;
     const charge = props.charge ?? Charge.payAsYouGo();
     this.vpcCidrs = [literal(props.vpc, "cidrBlock") ?? props.vpc.cidrBlock].filter((cidr) => cidr !== undefined);
+    const bandwidth = props.bandwidth ?? (this.networkType === GatewayNetworkType.PRIVATE ? 200 : 10);
     this.resource = new VpnGateway(this, "Default", {
       provider: props.provider,
-      lifecycle: lifecycle(props),
+      lifecycle: this.lifecycle(props, bandwidth),
       vpnGatewayName: props.name ?? id,
       description: props.description,
       vpcId: props.vpc.id,
@@ -151,7 +160,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       disasterRecoveryVswitchId: props.vswitches[1].id,
       vpnType: "Normal",
       networkType: this.networkType,
-      bandwidth: props.bandwidth ?? (this.networkType === GatewayNetworkType.PRIVATE ? 200 : 10),
+      bandwidth,
       enableIpsec: true,
       enableSsl: false,
       paymentType: charge.paymentType,
@@ -174,6 +183,22 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
 
   get standbyIpsecAddress(): string {
     return this.resource.disasterRecoveryInternetIp;
+  }
+
+  private lifecycle(props: DualTunnelVpnGatewayProps, bandwidth: number): TerraformResourceLifecycle | undefined {
+    const zoned = props.vswitches.map((vswitch) => literal(vswitch, "zoneId") ?? vswitch.zoneId);
+    const ask = props.checkZones !== false && isLiteral(bandwidth) && zoned.some((zone) => zone !== undefined);
+    if (!ask && !props.protect && props.ignoreChanges === undefined) return undefined;
+    const zones = ask ? zonesAtPlan(this, bandwidth, props.provider) : undefined;
+    return {
+      preventDestroy: props.protect || undefined,
+      ignoreChanges: props.ignoreChanges,
+      precondition:
+        zones &&
+        zoned.flatMap((zone, index) =>
+          zone === undefined ? [] : [zonePrecondition(zones, index === 0 ? 1 : 2, zone)],
+        ),
+    };
   }
 
   private check(props: DualTunnelVpnGatewayProps, findings: Findings): void {
@@ -256,10 +281,9 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
     this.standbyIpsecAddress = attributes.standbyIpsecAddress;
     this.vpcCidrs = attributes.vpcCidrs ?? [];
     this.networkType = attributes.networkType ?? GatewayNetworkType.PUBLIC;
+    Findings.validate(this, (findings) => {
+      findings.address("activeIpsecAddress", this.activeIpsecAddress, "192.0.2.152");
+      findings.address("standbyIpsecAddress", this.standbyIpsecAddress, "192.0.2.10");
+    });
   }
-}
-
-function lifecycle(props: DualTunnelVpnGatewayProps): TerraformResourceLifecycle | undefined {
-  if (!props.protect && props.ignoreChanges === undefined) return undefined;
-  return { preventDestroy: props.protect || undefined, ignoreChanges: props.ignoreChanges };
 }

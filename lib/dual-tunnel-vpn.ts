@@ -1,15 +1,16 @@
 // DualTunnelVpn: one site in one construct, the VPN gateway to the box, with the defaults that we would choose.
-import { TerraformProvider } from "cdktf";
+import { TerraformProvider, TerraformResourceLifecycle } from "cdktf";
 import { Construct } from "constructs";
-import { CustomerGatewayPair } from "./customer-gateway-pair";
+import { CustomerGatewayPair, ICustomerGatewayPair } from "./customer-gateway-pair";
 import { Charge, DualTunnelVpnGateway, GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
+import { Findings } from "./findings";
 import { AgentOptions } from "./host/agent-options";
 import { terraformName } from "./host/names";
 import { SshOptions } from "./host/ssh";
 import { IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
 import { SingleTunnelOptions, TunnelOptions } from "./ipsec/tunnel";
 import { StrongswanHost, UplinkOptions } from "./strongswan-host";
-import { VpcRef, VswitchRef } from "./structural";
+import { isLiteral, VpcRef, VswitchRef } from "./structural";
 
 /** An uplink with the public address that the cloud sees for it. */
 export interface SiteUplinkOptions extends UplinkOptions {
@@ -34,11 +35,23 @@ export interface NewGatewayOptions {
   readonly charge?: Charge;
   /** @default - the account's default resource group */
   readonly resourceGroupId?: string;
+  /** @default - none */
+  readonly description?: string;
+  /**
+   * Ask Alibaba Cloud at plan whether the vSwitches' zones have VPN gateways.
+   * @default true
+   */
+  readonly checkZones?: boolean;
   /**
    * Refuse every plan that would destroy the gateway.
    * @default false
    */
   readonly protect?: boolean;
+  /**
+   * Attributes whose drift Terraform is to ignore.
+   * @default - none
+   */
+  readonly ignoreChanges?: TerraformResourceLifecycle["ignoreChanges"];
 }
 
 /** What a `DualTunnelVpn` is made from. */
@@ -59,6 +72,12 @@ export interface DualTunnelVpnProps {
   readonly dataCenterCidrs: readonly string[];
   /** The box's uplinks: one for both tunnels, or two, the active tunnel's first. */
   readonly uplinks: readonly [SiteUplinkOptions] | readonly [SiteUplinkOptions, SiteUplinkOptions];
+  /**
+   * Customer gateways that exist or that another connection of this box made: Alibaba Cloud refuses a second customer
+   * gateway with the same address.
+   * @default - made from the uplinks' egress IPs
+   */
+  readonly customerGateways?: ICustomerGatewayPair;
   /** How Terraform reaches the box. */
   readonly ssh: SshOptions;
   /** @default RoutingMode.DESTINATION */
@@ -103,7 +122,7 @@ export interface DualTunnelVpnProps {
 /** A data center joined to a VPC: VPN gateway, customer gateways, IPsec connection with routes, and the box. */
 export class DualTunnelVpn extends Construct {
   readonly gateway: IDualTunnelVpnGateway;
-  readonly customerGateways: CustomerGatewayPair;
+  readonly customerGateways: ICustomerGatewayPair;
   readonly connection: IpsecDualConnection;
   readonly host: StrongswanHost;
 
@@ -120,16 +139,7 @@ export class DualTunnelVpn extends Construct {
       this.gateway = props.gateway;
     }
 
-    const egressIps = props.uplinks.map((uplink) => uplink.egressIp) as [string] | [string, string];
-    this.customerGateways = new CustomerGatewayPair(this, "customer-gateways", {
-      name: props.name,
-      egressIps,
-      tags,
-      provider,
-    });
-    this.customerGateways.resources.forEach((resource, index) =>
-      resource.overrideLogicalId(`${prefix}_customer_gateway_${index + 1}`),
-    );
+    this.customerGateways = props.customerGateways ?? this.newCustomerGateways(props);
 
     this.connection = new IpsecDualConnection(this, "connection", {
       gateway: this.gateway,
@@ -147,6 +157,8 @@ export class DualTunnelVpn extends Construct {
       provider,
     });
 
+    Findings.validate(this, (findings) => this.checkEgressIps(props, findings));
+
     this.host = new StrongswanHost(this, "box", {
       connection: this.connection,
       uplinks: props.uplinks,
@@ -154,6 +166,30 @@ export class DualTunnelVpn extends Construct {
       mtu: props.mtu,
       routeMetric: props.routeMetric,
       agent: props.agent,
+    });
+  }
+
+  private newCustomerGateways(props: DualTunnelVpnProps): CustomerGatewayPair {
+    const pair = new CustomerGatewayPair(this, "customer-gateways", {
+      name: props.name,
+      egressIps: props.uplinks.map((uplink) => uplink.egressIp) as [string] | [string, string],
+      tags: props.tags,
+      provider: props.provider,
+    });
+    pair.resources.forEach((resource, index) =>
+      resource.overrideLogicalId(`${terraformName(props.name)}_customer_gateway_${index + 1}`),
+    );
+    return pair;
+  }
+
+  private checkEgressIps(props: DualTunnelVpnProps, findings: Findings): void {
+    const { activeEgressIp, standbyEgressIp } = this.customerGateways;
+    const expected = [activeEgressIp, standbyEgressIp];
+    props.uplinks.forEach(({ egressIp }, index) => {
+      if (!isLiteral(egressIp) || !isLiteral(expected[index]) || egressIp === expected[index]) return;
+      findings.error(
+        `uplinks[${index}].egressIp ${egressIp} is not the customer gateway's, ${expected[index]}; give the uplinks in the customer gateways' order.`,
+      );
     });
   }
 }

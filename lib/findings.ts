@@ -1,6 +1,7 @@
 // Checks as construct validations: errors are returned together, warnings become annotations, once.
 import { Annotations } from "cdktf";
 import { Construct } from "constructs";
+import { parseAddress } from "./ip";
 import { isLiteral } from "./structural";
 
 /** Collects what a construct's checks find. */
@@ -37,6 +38,12 @@ export class Findings {
     if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
     const given = isLiteral(value) ? `is ${value}` : "is known only to Terraform";
     this.error(`${what} ${given}; give a whole number from ${least} to ${most}.`);
+  }
+
+  /** Reports a literal that is not an IPv4 address. */
+  address(what: string, value: string, example: string): void {
+    if (!isLiteral(value) || parseAddress(value) !== undefined) return;
+    this.error(`${what} "${value}" is not an IPv4 address; write it as ${example}.`);
   }
 
   /** Reports sentences that do not. */

@@ -9,6 +9,7 @@ export * from "./ipsec-dual-connection";
 export { DhGroup, Encryption, IkeMode, IkeVersion, Integrity, Pfs } from "./ipsec/algorithms";
 export { PreSharedKey } from "./ipsec/pre-shared-key";
 export type { EspOptions, IkeOptions, SingleTunnelOptions, Tunnel, TunnelOptions, TunnelRole } from "./ipsec/tunnel";
+export { PeerConfiguration } from "./peer-configuration";
 export * from "./strongswan-host";
 export type { VpcRef, VswitchRef } from "./structural";
 export { synth } from "./synth";

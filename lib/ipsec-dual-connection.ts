@@ -3,14 +3,16 @@
 import { VpnConnection, VpnConnectionTunnelOptionsSpecification } from "@cdktf/provider-alicloud/lib/vpn-connection";
 import { VpnPbrRouteEntry } from "@cdktf/provider-alicloud/lib/vpn-pbr-route-entry";
 import { VpnRouteEntry } from "@cdktf/provider-alicloud/lib/vpn-route-entry";
-import { TerraformProvider, TerraformResource, TerraformResourceLifecycle, TerraformStack } from "cdktf";
+import { TerraformProvider, TerraformResource, TerraformResourceLifecycle } from "cdktf";
 import { Construct, IConstruct } from "constructs";
+import { claim, otherHolder } from "./claims";
+import { checkBlocks } from "./cloud/block-checks";
 import { PRIVATE_RANGES, tagProblems } from "./cloud/rules";
 import { ICustomerGatewayPair } from "./customer-gateway-pair";
 import { GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
 import { Findings } from "./findings";
 import { nameProblem, pskVariableName, terraformName } from "./host/names";
-import { Block, blockProblem, contains, overlap, parseBlock, SHARED_ADDRESS_SPACE } from "./ip";
+import { contains, parseBlock } from "./ip";
 import { IkeVersion } from "./ipsec/algorithms";
 import { PreSharedKey } from "./ipsec/pre-shared-key";
 import {
@@ -102,10 +104,59 @@ export interface IpsecDualConnectionProps {
   readonly provider?: TerraformProvider;
 }
 
+/** What a connection's tunnels carry, as the data center sees it: everything when routes decide, the blocks when the policy does. */
+export function trafficSelectors(connection: IIpsecDualConnection): {
+  local: readonly string[];
+  remote: readonly string[];
+} {
+  return connection.routing === RoutingMode.POLICY
+    ? { local: connection.dataCenterCidrs, remote: connection.vpcCidrs }
+    : { local: [ANYWHERE], remote: [ANYWHERE] };
+}
+
+/** A tunnel of a connection that exists. */
+export interface ExistingTunnel extends SingleTunnelOptions {
+  /** Public address of the VPN gateway for this tunnel. */
+  readonly ipsecAddress: string;
+  /** The address that the cloud sees for the data center's end of this tunnel. */
+  readonly egressIp: string;
+}
+
+/** The facts of a connection that exists. */
+export interface IpsecDualConnectionAttributes {
+  /** Short name for the box, as in `IpsecDualConnectionProps`. */
+  readonly name: string;
+  /** `vco-…` */
+  readonly vpnConnectionId: string;
+  /** @default RoutingMode.DESTINATION */
+  readonly routing?: RoutingMode;
+  readonly vpcCidrs: readonly string[];
+  readonly dataCenterCidrs: readonly string[];
+  /** What the connection's active tunnel is configured with; what is left out is the default of `TunnelOptions`. */
+  readonly activeTunnel: ExistingTunnel;
+  /** The same for the standby tunnel. */
+  readonly standbyTunnel: ExistingTunnel;
+}
+
 const ANYWHERE = "0.0.0.0/0";
 
 /** An IPsec connection of two tunnels with the cloud's routes to the data center. */
 export class IpsecDualConnection extends Construct implements IIpsecDualConnection {
+  /**
+   * A connection that exists, for a box to be configured by.
+   *
+   * @param scope where the construct lives
+   * @param id the construct's id
+   * @param attributes the connection's facts
+   */
+  static fromIpsecDualConnectionAttributes(
+    scope: Construct,
+    id: string,
+    attributes: IpsecDualConnectionAttributes,
+  ): IIpsecDualConnection {
+    return new ExistingIpsecDualConnection(scope, id, attributes);
+  }
+
   readonly name: string;
   readonly routing: RoutingMode;
   readonly vpcCidrs: readonly string[];
@@ -122,10 +173,31 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     this.routing = props.routing ?? RoutingMode.DESTINATION;
     this.vpcCidrs = props.vpcCidrs ?? props.gateway.vpcCidrs;
     this.dataCenterCidrs = props.dataCenterCidrs;
-    this.tunnels = [this.tunnel(props, 1), this.tunnel(props, 2)];
+    const { gateway, customerGateways } = props;
+    this.tunnels = [
+      makeTunnel(
+        this,
+        props.name,
+        1,
+        props.tunnels,
+        props.activeTunnel ?? {},
+        gateway.activeIpsecAddress,
+        customerGateways.activeEgressIp,
+      ),
+      makeTunnel(
+        this,
+        props.name,
+        2,
+        props.tunnels,
+        props.standbyTunnel ?? {},
+        gateway.standbyIpsecAddress,
+        customerGateways.standbyEgressIp,
+      ),
+    ];
     const prefix = terraformName(props.name);
 
     const byPolicy = this.routing === RoutingMode.POLICY;
+    const selectors = trafficSelectors(this);
     this.resource = new VpnConnection(this, "Default", {
       provider: props.provider,
       lifecycle: {
@@ -136,8 +208,8 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
       },
       vpnConnectionName: props.name,
       vpnGatewayId: props.gateway.vpnGatewayId,
-      localSubnet: byPolicy ? [...this.vpcCidrs] : [ANYWHERE],
-      remoteSubnet: byPolicy ? [...this.dataCenterCidrs] : [ANYWHERE],
+      localSubnet: [...selectors.remote],
+      remoteSubnet: [...selectors.local],
       effectImmediately: props.effectImmediately ?? true,
       // The provider never reads it back, and routes are resources of their own here.
       autoConfigRoute: false,
@@ -154,8 +226,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     this.routes = byPolicy ? this.policyRoutes(props) : this.destinationRoutes(props);
     for (const route of this.routes) props.gateway.changes.add(route);
 
-    const names = connectionsByName(this);
-    if (!names.has(this.name)) names.set(this.name, this);
+    claim(this, claimOf(this.name));
     Findings.validate(this, (findings) => this.check(props, findings));
   }
 
@@ -165,30 +236,6 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
 
   get cloudResources(): readonly TerraformResource[] {
     return [this.resource, ...this.routes];
-  }
-
-  private tunnel(props: IpsecDualConnectionProps, number: 1 | 2): Tunnel {
-    const role = number === 1 ? "active" : "standby";
-    const own = (number === 1 ? props.activeTunnel : props.standbyTunnel) ?? {};
-    const ipsecAddress = number === 1 ? props.gateway.activeIpsecAddress : props.gateway.standbyIpsecAddress;
-    const egressIp = number === 1 ? props.customerGateways.activeEgressIp : props.customerGateways.standbyEgressIp;
-    return {
-      number,
-      role,
-      ...chooseTunnelOptions(props.tunnels, own),
-      preSharedKey:
-        own.preSharedKey ??
-        PreSharedKey.declareVariable(
-          this,
-          `psk-${role}`,
-          pskVariableName(props.name, role),
-          `Pre-shared key of the ${role} tunnel of ${props.name}.`,
-        ),
-      ipsecAddress,
-      egressIp,
-      cloudId: own.cloudId ?? ipsecAddress,
-      peerId: own.peerId ?? egressIp,
-    };
   }
 
   private destinationRoutes(props: IpsecDualConnectionProps): VpnRouteEntry[] {
@@ -228,15 +275,10 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
   }
 
   private check(props: IpsecDualConnectionProps, findings: Findings): void {
-    const name = nameProblem(this.name);
-    if (name) findings.error(`name "${this.name}" ${name}.`);
-    const holder = connectionsByName(this).get(this.name);
-    if (holder && holder !== this) {
-      findings.error(`name "${this.name}" is taken by ${holder.node.path}; give each connection of a stack its own.`);
-    }
-    findings.error(...tagProblems(props.tags), ...this.tunnels.flatMap(tunnelProblems));
-    findings.warning(...this.tunnels.flatMap(tunnelWarnings));
-    this.checkBlocks(findings);
+    checkName(this, findings);
+    findings.error(...tagProblems(props.tags));
+    checkTunnels(this, findings);
+    checkBlocks(this.vpcCidrs, this.dataCenterCidrs, this.routing === RoutingMode.POLICY, findings);
     if (props.gateway.networkType === GatewayNetworkType.PUBLIC) {
       for (const egressIp of new Set(this.tunnels.map((tunnel) => tunnel.egressIp))) {
         if (isLiteral(egressIp) && PRIVATE_RANGES.some((range) => contains(parseBlock(range)!, egressIp))) {
@@ -245,80 +287,102 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
       }
     }
   }
+}
 
-  private checkBlocks(findings: Findings): void {
-    const lists = [
-      ["vpcCidrs", this.vpcCidrs],
-      ["dataCenterCidrs", this.dataCenterCidrs],
-    ] as const;
-    for (const [what, cidrs] of lists) {
-      if (!isLiteral(cidrs)) {
-        findings.error(`${what} is one Terraform list; give the blocks one by one.`);
-        return;
+/** A connection that exists: the same facts for its other end, and nothing for Terraform to make in the cloud. */
+class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnection {
+  readonly name: string;
+  readonly vpnConnectionId: string;
+  readonly routing: RoutingMode;
+  readonly vpcCidrs: readonly string[];
+  readonly dataCenterCidrs: readonly string[];
+  readonly tunnels: readonly [Tunnel, Tunnel];
+  readonly cloudResources: readonly TerraformResource[] = [];
+
+  constructor(scope: Construct, id: string, attributes: IpsecDualConnectionAttributes) {
+    super(scope, id);
+    this.name = attributes.name;
+    this.vpnConnectionId = attributes.vpnConnectionId;
+    this.routing = attributes.routing ?? RoutingMode.DESTINATION;
+    this.vpcCidrs = attributes.vpcCidrs;
+    this.dataCenterCidrs = attributes.dataCenterCidrs;
+    const { name, activeTunnel, standbyTunnel } = attributes;
+    this.tunnels = [
+      makeTunnel(this, name, 1, undefined, activeTunnel, activeTunnel.ipsecAddress, activeTunnel.egressIp),
+      makeTunnel(this, name, 2, undefined, standbyTunnel, standbyTunnel.ipsecAddress, standbyTunnel.egressIp),
+    ];
+    claim(this, claimOf(name));
+    Findings.validate(this, (findings) => {
+      checkName(this, findings);
+      for (const tunnel of this.tunnels) {
+        findings.address(`${tunnel.role} tunnel: ipsecAddress`, tunnel.ipsecAddress, "192.0.2.152");
+        findings.address(`${tunnel.role} tunnel: egressIp`, tunnel.egressIp, "198.51.100.198");
       }
-      if (cidrs.length === 0) findings.error(`${what} is empty; give at least one CIDR block.`);
-      if (this.routing === RoutingMode.POLICY && cidrs.length > MOST_SELECTORS) {
-        findings.error(
-          `${what} has ${cidrs.length} blocks; policy-based routing takes at most ${MOST_SELECTORS}: join some, or route by destination.`,
-        );
-      }
-      cidrs.forEach((cidr, index) => {
-        const problem = isLiteral(cidr) ? blockProblem(cidr) : undefined;
-        if (problem) findings.error(`${what} ${cidr} ${problem}.`);
-        if (cidrs.indexOf(cidr) !== index) findings.error(`${what} ${cidr} is given twice; give it once.`);
-      });
-      for (const block of parsed(cidrs)) {
-        if (block.prefixLength === 0) {
-          findings.error(
-            `${what} ${block.text} is everything, which Alibaba Cloud refuses as a route; name the blocks.`,
-          );
-        } else if (overlap(block, SHARED_ADDRESS_SPACE)) {
-          findings.error(
-            `${what} ${block.text} overlaps ${SHARED_ADDRESS_SPACE.text}, which Alibaba Cloud keeps for itself; use other addresses.`,
-          );
-        }
-      }
-    }
-    for (const vpc of parsed(this.vpcCidrs).filter(notEverything)) {
-      for (const site of parsed(this.dataCenterCidrs).filter(notEverything)) {
-        if (!overlap(vpc, site)) continue;
-        findings.error(
-          `vpcCidrs ${vpc.text} and dataCenterCidrs ${site.text} overlap; give blocks that share no address.`,
-        );
-      }
-    }
-    const pairs = this.vpcCidrs.length * this.dataCenterCidrs.length;
-    const v1 = this.tunnels.find((tunnel) => tunnel.ike.version === IkeVersion.V1);
-    if (this.routing === RoutingMode.POLICY && pairs > 1 && v1) {
-      findings.error(
-        `${v1.role} tunnel: IKEv1 carries one pair of blocks in policy-based routing and there are ${pairs}; choose IkeVersion.V2 or RoutingMode.DESTINATION.`,
-      );
-    }
+      checkTunnels(this, findings);
+      checkBlocks(this.vpcCidrs, this.dataCenterCidrs, this.routing === RoutingMode.POLICY, findings);
+    });
   }
 }
 
-const CONNECTIONS = new WeakMap<TerraformStack, Map<string, IpsecDualConnection>>();
-
-/** The connections of a construct's stack; of two with the same name, the first. */
-function connectionsByName(scope: Construct): Map<string, IpsecDualConnection> {
-  const stack = TerraformStack.of(scope);
-  const names = CONNECTIONS.get(stack) ?? new Map<string, IpsecDualConnection>();
-  CONNECTIONS.set(stack, names);
-  return names;
+function claimOf(name: string): string {
+  return `connection ${name}`;
 }
 
-/** CIDR blocks on each side of a connection with policy-based routing (the provider's `local_subnet`, `remote_subnet`). */
-const MOST_SELECTORS = 10;
-
-function parsed(cidrs: readonly string[]): Block[] {
-  return cidrs
-    .filter(isLiteral)
-    .map(parseBlock)
-    .filter((block) => block !== undefined);
+function checkName(connection: Construct & IIpsecDualConnection, findings: Findings): void {
+  const name = nameProblem(connection.name);
+  if (name) findings.error(`name "${connection.name}" ${name}.`);
+  const other = otherHolder(connection, claimOf(connection.name));
+  if (other) {
+    findings.error(
+      `name "${connection.name}" is taken by ${other.node.path}; give each connection of a stack its own.`,
+    );
+  }
 }
 
-function notEverything(block: Block): boolean {
-  return block.prefixLength > 0;
+function checkTunnels(connection: IIpsecDualConnection, findings: Findings): void {
+  const { tunnels, routing, vpcCidrs, dataCenterCidrs } = connection;
+  findings.error(...tunnels.flatMap(tunnelProblems));
+  findings.warning(...tunnels.flatMap(tunnelWarnings));
+  if (tunnels[0].preSharedKey.isSameAs(tunnels[1].preSharedKey)) {
+    findings.warning("preSharedKey is one for both tunnels: whoever learns it has both; give each tunnel its own.");
+  }
+  const pairs = vpcCidrs.length * dataCenterCidrs.length;
+  const v1 = tunnels.find((tunnel) => tunnel.ike.version === IkeVersion.V1);
+  if (routing === RoutingMode.POLICY && pairs > 1 && v1) {
+    findings.error(
+      `${v1.role} tunnel: IKEv1 carries one pair of blocks in policy-based routing and there are ${pairs}; choose IkeVersion.V2 or RoutingMode.DESTINATION.`,
+    );
+  }
+}
+
+/** A tunnel with every choice made, and a variable for its key where none is given. */
+function makeTunnel(
+  scope: Construct,
+  name: string,
+  number: 1 | 2,
+  common: TunnelOptions | undefined,
+  own: SingleTunnelOptions,
+  ipsecAddress: string,
+  egressIp: string,
+): Tunnel {
+  const role = number === 1 ? "active" : "standby";
+  return {
+    number,
+    role,
+    ...chooseTunnelOptions(common, own),
+    preSharedKey:
+      own.preSharedKey ??
+      PreSharedKey.declareVariable(
+        scope,
+        `psk-${role}`,
+        pskVariableName(name, role),
+        `Pre-shared key of the ${role} tunnel of ${name}.`,
+      ),
+    ipsecAddress,
+    egressIp,
+    cloudId: own.cloudId ?? ipsecAddress,
+    peerId: own.peerId ?? egressIp,
+  };
 }
 
 /** Each block once: a construct's id cannot be given twice, and the check of the list names the repetition. */

@@ -3,6 +3,7 @@
 import { Resource } from "@cdktf/provider-null/lib/resource";
 import { dependable, FileProvisioner, Fn, RemoteExecProvisioner, TerraformLocal, TerraformStack, Token } from "cdktf";
 import { Construct } from "constructs";
+import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
 import { AgentOptions, checkAgentOptions } from "./host/agent-options";
 import { BoxAssets } from "./host/assets";
@@ -12,7 +13,7 @@ import { checkSsh, connectionFrom, connectionFromSelf, sshInput, SshOptions } fr
 import { renderConnection, renderSecrets } from "./host/swanctl";
 import { TerraformData } from "./host/terraform-data";
 import { contains, overlap, parseAddress, parseBlock, parseInterfaceAddress } from "./ip";
-import { IIpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
+import { IIpsecDualConnection, trafficSelectors } from "./ipsec-dual-connection";
 import { isLiteral } from "./structural";
 
 /** A network interface of the box towards the internet. */
@@ -68,7 +69,7 @@ export class StrongswanHost extends Construct {
     const prefix = terraformName(name);
     const uplinks = props.uplinks.map(siteUplink);
     const uplinkOf = (tunnel: 1 | 2) => uplinks[Math.min(tunnel, uplinks.length) - 1] ?? { address: "" };
-    const byPolicy = connection.routing === RoutingMode.POLICY;
+    const selectors = trafficSelectors(connection);
     const mtu = props.mtu ?? 1400;
 
     const site = this.file(
@@ -91,8 +92,8 @@ export class StrongswanHost extends Construct {
         renderConnection(tunnel, {
           name,
           localAddress: uplinkOf(tunnel.number).address,
-          localSelectors: byPolicy ? connection.dataCenterCidrs : ["0.0.0.0/0"],
-          remoteSelectors: byPolicy ? connection.vpcCidrs : ["0.0.0.0/0"],
+          localSelectors: selectors.local,
+          remoteSelectors: selectors.remote,
         }),
       ),
     );
@@ -154,6 +155,7 @@ export class StrongswanHost extends Construct {
     );
     this.configuration.overrideLogicalId(`${prefix}_configure_box_over_ssh`);
 
+    claim(this, claimOf(name));
     Findings.validate(this, (findings) => this.check(props, findings));
   }
 
@@ -165,6 +167,12 @@ export class StrongswanHost extends Construct {
   }
 
   private check(props: StrongswanHostProps, findings: Findings): void {
+    const other = otherHolder(this, claimOf(props.connection.name));
+    if (other) {
+      findings.error(
+        `connection ${props.connection.name} has a box already, ${other.node.path}; give each connection one.`,
+      );
+    }
     checkSsh(props.ssh, findings);
     checkAgentOptions(props.agent ?? {}, props.connection.vpcCidrs, findings);
     findings.wholeNumber("mtu", props.mtu, 576, 1438);
@@ -185,6 +193,10 @@ export class StrongswanHost extends Construct {
   }
 }
 
+function claimOf(connectionName: string): string {
+  return `box of ${connectionName}`;
+}
+
 function checkUplink(where: string, uplink: UplinkOptions, vpcCidrs: readonly string[], findings: Findings): void {
   const { device } = uplink;
   if (device !== undefined && isLiteral(device) && !/^[^\s/:]{1,15}$/.test(device)) {
@@ -193,9 +205,7 @@ function checkUplink(where: string, uplink: UplinkOptions, vpcCidrs: readonly st
     );
   }
   const gateway = isLiteral(uplink.gateway) ? parseAddress(uplink.gateway) : undefined;
-  if (isLiteral(uplink.gateway) && gateway === undefined) {
-    findings.error(`${where}.gateway "${uplink.gateway}" is not an IPv4 address; write it as 172.16.1.253.`);
-  }
+  findings.address(`${where}.gateway`, uplink.gateway, "172.16.1.253");
   if (!isLiteral(uplink.address)) {
     findings.error(
       `${where}.address is known only to Terraform; give it as text, because the box is configured by it.`,

@@ -45,9 +45,11 @@ export function checkAgentOptions(agent: AgentOptions, vpcCidrs: readonly string
   findings.wholeNumber("agent.holdSeconds", agent.holdSeconds, 0, 3600);
   const blocks = vpcCidrs.map((cidr) => (isLiteral(cidr) ? parseBlock(cidr) : undefined));
   for (const address of (agent.vpcProbeAddresses ?? []).filter(isLiteral)) {
-    if (parseAddress(address) === undefined) {
-      findings.error(`agent.vpcProbeAddresses "${address}" is not an IPv4 address; write it as 192.168.10.10.`);
-    } else if (!blocks.some((block) => block === undefined || contains(block, address))) {
+    findings.address("agent.vpcProbeAddresses", address, "192.168.10.10");
+    if (
+      parseAddress(address) !== undefined &&
+      !blocks.some((block) => block === undefined || contains(block, address))
+    ) {
       findings.error(
         `agent.vpcProbeAddresses ${address} is outside vpcCidrs; give a host in the VPC that answers ping.`,
       );

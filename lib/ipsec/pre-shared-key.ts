@@ -41,6 +41,7 @@ export class PreSharedKey {
       variable.sensitive === true ? variable.stringValue : sensitive(variable.stringValue),
       undefined,
       false,
+      variable,
     );
   }
 
@@ -57,7 +58,7 @@ export class PreSharedKey {
         true,
       );
     }
-    return new PreSharedKey(sensitive(expression), undefined, false);
+    return new PreSharedKey(sensitive(expression), undefined, false, expression);
   }
 
   /**
@@ -69,7 +70,7 @@ export class PreSharedKey {
     if (Token.isUnresolved(key)) return PreSharedKey.fromToken(key);
     // In base64, because a quoted string would have to escape Terraform's template marks.
     const encoded = Fn.base64decode(Buffer.from(key).toString("base64"));
-    return new PreSharedKey(sensitive(encoded), pskProblem(key), true);
+    return new PreSharedKey(sensitive(encoded), pskProblem(key), true, key);
   }
 
   /**
@@ -107,12 +108,18 @@ export class PreSharedKey {
     ];
   }
 
+  /** Whether another key is certainly the same one. */
+  isSameAs(other: PreSharedKey): boolean {
+    return this === other || (this.origin !== undefined && this.origin === other.origin);
+  }
+
   private constructor(
     /** The key as a Terraform expression. */
     readonly expression: string,
     /** What is wrong with the key, as the end of a sentence without the key. */
     readonly problem: string | undefined,
     private readonly isLiteral: boolean,
+    private readonly origin: unknown = undefined,
   ) {}
 }
 

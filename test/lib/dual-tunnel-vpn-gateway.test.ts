@@ -30,7 +30,7 @@ describe("a VPN gateway", () => {
       enable_ipsec: true,
       enable_ssl: false,
     });
-    expect(gateway()).not.toHaveProperty("lifecycle");
+    expect(gateway({ checkZones: false })).not.toHaveProperty("lifecycle");
     expect(gateway()).not.toHaveProperty("description");
   });
 
@@ -58,10 +58,50 @@ describe("a VPN gateway", () => {
       tags: { team: "net" },
       lifecycle: { prevent_destroy: true, ignore_changes: ["tags"] },
     });
+    expect(gateway({ protect: true, checkZones: false }).lifecycle).toEqual({ prevent_destroy: true });
   });
 
   it("has 200 Mbit/s when it is private, which is the least that is sold", () => {
     expect(gateway({ networkType: GatewayNetworkType.PRIVATE })).toMatchObject({ bandwidth: 200 });
+  });
+
+  it("is planned only in zones that Alibaba Cloud names at plan", () => {
+    const stack = gatewayStack();
+    const { data, resource } = synthesized(stack);
+    expect(data).toMatchObject({ alicloud_vpn_gateway_zones: { "vpn-gateway-zones-10M": { spec: "10M" } } });
+    expect(resource.alicloud_vpn_gateway.gateway.lifecycle).toEqual({
+      precondition: [1, 2].map((number) => ({
+        condition: `\${contains(data.alicloud_vpn_gateway_zones.vpn-gateway-zones-10M.ids, "ap-southeast-1${"ab"[number - 1]}")}`,
+        error_message: `vSwitch ${number} is in zone ap-southeast-1${"ab"[number - 1]}, where this VPN gateway cannot be made; the zones that work are \${join(", ", data.alicloud_vpn_gateway_zones.vpn-gateway-zones-10M.ids)}.`,
+      })),
+    });
+  });
+
+  it("asks once for all gateways of a stack, a provider and a bandwidth", () => {
+    const stack = gatewayStack();
+    new DualTunnelVpnGateway(stack, "second", { vpc, vswitches });
+    new DualTunnelVpnGateway(stack, "third", { vpc, vswitches, bandwidth: 100 });
+    const { data } = synthesized(stack);
+    expect(Object.keys(data!.alicloud_vpn_gateway_zones)).toEqual(["vpn-gateway-zones-100M", "vpn-gateway-zones-10M"]);
+  });
+
+  it("asks nothing when told so, or when no zone is known", () => {
+    expect(synthesized(gatewayStack({ checkZones: false }))).not.toHaveProperty("data");
+    expect(synthesized(gatewayStack({ vswitches: [{ id: "vsw-1" }, { id: "vsw-2" }] }))).not.toHaveProperty("data");
+  });
+
+  it("may exist already", () => {
+    const stack = newStack();
+    const existing = DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, "gateway", {
+      vpnGatewayId: "vpn-1",
+      activeIpsecAddress: "192.0.2.152",
+      standbyIpsecAddress: "192.0.2.300",
+    });
+    expect(existing).toMatchObject({ networkType: "public", vpcCidrs: [] });
+    expect(existing.resource).toBeUndefined();
+    expect(problems(stack)).toEqual([
+      'standbyIpsecAddress "192.0.2.300" is not an IPv4 address; write it as 192.0.2.10.',
+    ]);
   });
 
   it("goes to the provider that it is given", () => {
@@ -73,7 +113,9 @@ describe("a VPN gateway", () => {
     ] as const;
     new DualTunnelVpnGateway(stack, "gateway", { vpc, vswitches: zones, provider });
     expect(problems(stack)).toEqual([]);
-    expect(synthesized(stack).resource.alicloud_vpn_gateway.gateway.provider).toBe("alicloud.hk");
+    const { data, resource } = synthesized(stack);
+    expect(resource.alicloud_vpn_gateway.gateway.provider).toBe("alicloud.hk");
+    expect(data!.alicloud_vpn_gateway_zones["vpn-gateway-zones-hk-10M"].provider).toBe("alicloud.hk");
   });
 
   it("sees through the tokens of generated classes", () => {

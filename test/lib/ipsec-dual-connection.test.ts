@@ -179,6 +179,7 @@ describe("an IPsec connection", () => {
       name: "second",
       gateway: first.gateway,
       dataCenterCidrs: ["10.1.0.0/16"],
+      uplinks: [{ ...UPLINK_1, egressIp: "198.51.100.7" }],
     });
     expect(problems(stack)).toEqual([]);
     const { resource } = synthesized(stack);

@@ -2,7 +2,7 @@ import { TerraformVariable } from "cdktf";
 import * as fc from "fast-check";
 import { DualTunnelVpn, PreSharedKey } from "../../lib";
 import { PSK_PUNCTUATION, pskProblem } from "../../lib/ipsec/pre-shared-key";
-import { newStack, problems, SITE, siteStack, synthesized, synthesizedSite } from "./site";
+import { NEW_GATEWAY, newStack, problems, SITE, siteStack, synthesized, synthesizedSite, warnings } from "./site";
 
 const LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const allowed = fc.constantFrom(...LETTERS_AND_DIGITS, ...PSK_PUNCTUATION);
@@ -112,6 +112,28 @@ describe("where a pre-shared key comes from", () => {
     const [tunnel] = connection.tunnel_options_specification as { tunnel_ike_config: { psk: string } }[];
     const encoded = /^\$\{sensitive\(base64decode\("(.*)"\)\)\}$/.exec(tunnel.tunnel_ike_config.psk)![1];
     expect(Buffer.from(encoded, "base64").toString()).toBe("a${b}%{c}$$d'`");
+  });
+
+  it("is warned about when one serves both tunnels", () => {
+    const stack = newStack();
+    const variable = new TerraformVariable(stack, "one", { type: "string", sensitive: true });
+    const sentence = "preSharedKey is one for both tunnels: whoever learns it has both; give each tunnel its own.";
+    const pairs: [string, PreSharedKey, PreSharedKey, boolean][] = [
+      ["a", PreSharedKey.fromVariable(variable), PreSharedKey.fromVariable(variable), true],
+      ["b", PreSharedKey.unsafeLiteral("x".repeat(20)), PreSharedKey.unsafeLiteral("x".repeat(20)), true],
+      ["c", PreSharedKey.unsafeLiteral("x".repeat(20)), PreSharedKey.unsafeLiteral("y".repeat(20)), false],
+    ];
+    for (const [name, first, second, warned] of pairs) {
+      const own = newStack();
+      new DualTunnelVpn(own, "vpn", {
+        ...SITE,
+        name,
+        gateway: { ...NEW_GATEWAY, checkZones: false },
+        activeTunnel: { preSharedKey: first },
+        standbyTunnel: { preSharedKey: second },
+      });
+      expect(warnings(own).includes(sentence)).toBe(warned);
+    }
   });
 
   it("is not in a condition that Terraform would quote when it is a literal", () => {

@@ -60,6 +60,7 @@ export function warnings(stack: TerraformStack): string[] {
 /** Part of Terraform's JSON, as the tests read it. */
 export interface Synthesized {
   readonly resource: Record<string, Record<string, Resource>>;
+  readonly data?: Record<string, Record<string, Resource>>;
   readonly variable?: Record<string, Resource>;
   readonly locals?: Record<string, string>;
 }

@@ -1,0 +1,81 @@
+// What the other end of a connection has to be configured with, for a device that StrongswanHost does not manage:
+// the console's "Generate Peer Configuration" as JSON, and the same as swanctl text.
+import { Fn, Token } from "cdktf";
+import { renderConnection, renderSecrets } from "./host/swanctl";
+import { IIpsecDualConnection, trafficSelectors } from "./ipsec-dual-connection";
+import { Tunnel } from "./ipsec/tunnel";
+
+/**
+ * The configuration of a connection's other end. Both forms hold the pre-shared keys: an output of them has to be
+ * `sensitive: true`.
+ */
+export class PeerConfiguration {
+  /**
+   * @param connection the connection, new or existing
+   */
+  static of(connection: IIpsecDualConnection): PeerConfiguration {
+    return new PeerConfiguration(connection);
+  }
+
+  private constructor(private readonly connection: IIpsecDualConnection) {}
+
+  /**
+   * JSON with the names of Alibaba's API (DownloadVpnConnectionConfig, `VpnConnectionConfig`). Local is the data center,
+   * remote is the cloud; the active tunnel comes first.
+   */
+  get json(): string {
+    const selectors = trafficSelectors(this.connection);
+    return Token.asString(
+      Fn.jsonencode({
+        LocalSubnet: selectors.local.join(","),
+        RemoteSubnet: selectors.remote.join(","),
+        TunnelsConfig: { TunnelConfig: this.connection.tunnels.map(tunnelConfig) },
+      }),
+    );
+  }
+
+  /**
+   * swanctl text with both connections and both secrets. Each tunnel has the if_id of an XFRM interface that the device
+   * has to have.
+   *
+   * @param localAddresses the addresses from which the device negotiates: one, or the active tunnel's and the standby
+   * tunnel's; by default any
+   */
+  swanctl(localAddresses: readonly [string] | readonly [string, string] = ["%any"]): string {
+    const selectors = trafficSelectors(this.connection);
+    const connections = this.connection.tunnels.map((tunnel) =>
+      renderConnection(tunnel, {
+        name: this.connection.name,
+        localAddress: localAddresses[tunnel.number - 1] ?? localAddresses[0],
+        localSelectors: selectors.local,
+        remoteSelectors: selectors.remote,
+      }),
+    );
+    const secrets = this.connection.tunnels.map((tunnel) => renderSecrets(tunnel, this.connection.name));
+    return [...connections, ...secrets].join("\n");
+  }
+}
+
+function tunnelConfig(tunnel: Tunnel): object {
+  return {
+    Local: tunnel.egressIp,
+    Remote: tunnel.ipsecAddress,
+    IkeConfig: {
+      IkeVersion: tunnel.ike.version,
+      IkeMode: tunnel.ike.mode,
+      IkeEncAlg: tunnel.ike.encryption,
+      IkeAuthAlg: tunnel.ike.integrity,
+      IkePfs: tunnel.ike.dhGroup,
+      IkeLifetime: tunnel.ike.lifetimeSeconds,
+      LocalId: tunnel.peerId,
+      RemoteId: tunnel.cloudId,
+      Psk: tunnel.preSharedKey.expression,
+    },
+    IpsecConfig: {
+      IpsecEncAlg: tunnel.esp.encryption,
+      IpsecAuthAlg: tunnel.esp.integrity,
+      IpsecPfs: tunnel.esp.pfs,
+      IpsecLifetime: tunnel.esp.lifetimeSeconds,
+    },
+  };
+}
