@@ -85,8 +85,10 @@ def gateway_counters() -> str:
     )
 
 
-def uplink_counters(cloud_network: str) -> str:
-    """Counts the ESP that an uplink's NAT lets through, by IPsec address, after any fault that drops there."""
+def uplink_table(cloud_network: str) -> str:
+    """An uplink's NAT: counts the ESP that it lets through by IPsec address, after any fault that drops there,
+    and ignores what the gateway sends unasked: answered or remembered, it would take the port that the box needs.
+    """
     key = "type ipv4_addr; size 4096; flags dynamic;"
     return "\n".join(
         [
@@ -99,6 +101,11 @@ def uplink_counters(cloud_network: str) -> str:
             "    type filter hook forward priority 300",
             *_esp_counter("to_cloud", "ip daddr", f"ip daddr {cloud_network} ", "dport"),
             *_esp_counter("to_box", "ip saddr", f"ip saddr {cloud_network} ", "sport"),
+            "  }",
+            "  chain input {",
+            "    type filter hook input priority 0",
+            f"    ip saddr {cloud_network} udp dport {{ 500, 4500 }} drop",
+            f"    ip saddr {cloud_network} ip protocol esp drop",
             "  }",
             "}",
             "",

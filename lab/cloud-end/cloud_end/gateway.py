@@ -28,7 +28,10 @@ SAFETY_POLL = 2.0
 GOODBYE = 1.0
 """Seconds that a peer has to acknowledge the deletion of a tunnel before it is dropped."""
 
-RETURN = 20.0
+CHARON = 30.0
+"""Seconds that charon may take to answer: an emulated machine with much else to do is slow."""
+
+RETURN = 60.0
 """Seconds that charon may take to come back after a restart."""
 
 CHARON_UNIT = "cloud-end-charon.service"
@@ -118,11 +121,12 @@ class Gateway:
         self._desired: Desired = NOTHING
         self._tables: dict[str, int] = {}
         self._lost: set[str] = set()
+        self._first_routes = plan.FIRST_ROUTES
         self._kernel = Kernel(options.public_address, options.vpc_address)
         # Held while the desired state or the kernel is changed, never while charon is awaited.
         self._lock = threading.RLock()
-        self._loaded = threading.Condition()
-        self._loads = 0
+        self._connected = threading.Condition()
+        self._connections = 0
         self._carrying: dict[str, str | None] = {}
 
     def start(self) -> None:
@@ -141,7 +145,7 @@ class Gateway:
         path.replace(self._directory / name)
 
     def _client(self) -> vici.Client:
-        return vici.Client(str(self._directory / "charon.vici"), timeout=10.0)
+        return vici.Client(str(self._directory / "charon.vici"), timeout=CHARON)
 
     # Requests
 
@@ -199,10 +203,16 @@ class Gateway:
         with self._lock:
             self._desired = after
             self._tables = plan.allocate(after.connections, self._tables, plan.FIRST_TABLE)
-            self._kernel.set_rules(plan.rules(after, self._tables, self._kernel.vpc_device))
+            self._route(after)
             self._carry({name for name in self._carrying.values() if name is not None})
             self._kernel.set_interfaces(after.tunnels)
             self._kernel.set_addresses(after.addresses)
+
+    def _route(self, after: Desired) -> None:
+        here, there = (plan.rules(after, self._tables, self._kernel.vpc_device, f) for f in self._first_routes)
+        if here != self._kernel.rules:
+            self._kernel.set_rules(there)
+            self._first_routes = self._first_routes[::-1]
 
     def options(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """Changes options. A new DPD delay and new retransmission hold for SAs negotiated from now on."""
@@ -265,11 +275,11 @@ class Gateway:
 
     def restart(self, crash: bool) -> dict[str, Any]:
         """Restarts charon: politely, with a DELETE for each SA, or by SIGKILL."""
-        with self._loaded:
-            before = self._loads
+        with self._connected:
+            before = self._connections
             how = ["kill", "--signal=SIGKILL"] if crash else ["restart"]
             subprocess.run(["systemctl", *how, CHARON_UNIT], check=True)
-            if not self._loaded.wait_for(lambda: self._loads > before, RETURN):
+            if not self._connected.wait_for(lambda: self._connections > before, RETURN):
                 raise Refused(f"charon did not take its configuration again within {RETURN:.0f} s of its restart.")
         return {}
 
@@ -291,15 +301,15 @@ class Gateway:
 
     def watch(self, stopping: Callable[[], bool]) -> None:
         """Follows charon's events until told to stop; a charon that came back gets its configuration again."""
-        first = True
         while not stopping():
             try:
                 with self._client() as events, self._client() as client:
                     events.register("child-updown")
                     events.register("ike-updown")
-                    if not first:
-                        self._reload(client)
-                    first = False
+                    self._reload(client)
+                    with self._connected:
+                        self._connections += 1
+                        self._connected.notify_all()
                     while not stopping():
                         alive = plan.alive(list_sas(client))
                         with self._lock:
@@ -311,14 +321,14 @@ class Gateway:
 
     def _reload(self, client: vici.Client) -> None:
         desired = self._desired
+        loaded = client.request("get-conns").get("conns", [])
+        if not set(desired.tunnels) - set(loaded):
+            return
         for tunnel in desired.tunnels.values():
             self._load(client, desired, tunnel.id, self._message(tunnel.id, desired))
         for tunnel in desired.tunnels.values():
             if tunnel.immediate:
                 client.initiate(tunnel.id, tunnel.id)
-        with self._loaded:
-            self._loads += 1
-            self._loaded.notify_all()
 
     def _carry(self, alive: set[str]) -> None:
         self._carrying = plan.carrying(self._desired, alive)

@@ -15,7 +15,7 @@ from typing import Any
 from dual_tunnel_vpn.rtnetlink import Netlink, Route
 
 from .desired import Desired
-from .fences import Peer, fences, gateway_counters, uplink_counters
+from .fences import Peer, fences, gateway_counters, uplink_table
 from .plan import Rule, if_id, interface
 
 MTU = 1400
@@ -71,7 +71,7 @@ class Kernel:
         self.vpc_device = device_of(vpc_address)
         self._public_address = public_address
         self._netlink = Netlink()
-        self._rules: list[Rule] = []
+        self.rules: list[Rule] = []
         self._carrying: dict[int, str] = {}
 
     def start(self, uplinks: Iterable[str], cloud_network: str) -> None:
@@ -81,6 +81,7 @@ class Kernel:
         except KernelError as error:
             # The module needs the IPv6 stack: ipv6.disable_ipv6=1 leaves it in, ipv6.disable=1 does not.
             raise KernelError(f"The world machine's kernel has no XFRM interfaces ({error}).") from None
+        batch(_warm_up())
         for key in ("all", "default", self.public_device, self.vpc_device):
             sysctl(f"net.ipv4.conf.{key}.rp_filter", "0")
         sysctl("net.ipv4.ip_forward", "1")
@@ -90,7 +91,7 @@ class Kernel:
         batch(f"route flush table {table}" for table in sorted(tables))
         run(["nft", "-f", "-"], gateway_counters())
         for name in uplinks:
-            in_namespace(name, ["nft", "-f", "-"], uplink_counters(cloud_network))
+            in_namespace(name, ["nft", "-f", "-"], uplink_table(cloud_network))
 
     def set_addresses(self, addresses: Iterable[str]) -> None:
         """The IPsec addresses on the public interface, each as a /32."""
@@ -123,10 +124,10 @@ class Kernel:
         """The routing rules: new ones are there before old ones go."""
         wanted = list(rules)
         batch(
-            [f"rule add {' '.join(r.words())}" for r in wanted if r not in self._rules]
-            + [f"rule del {' '.join(r.words())}" for r in self._rules if r not in wanted]
+            [f"rule add {' '.join(r.words())}" for r in wanted if r not in self.rules]
+            + [f"rule del {' '.join(r.words())}" for r in self.rules if r not in wanted]
         )
-        self._rules = wanted
+        self.rules = wanted
 
     def set_carrying(self, tables: Mapping[int, str | None]) -> dict[int, str | None]:
         """Each table's default route into a tunnel's XFRM interface, or none. Returns what changed."""
@@ -170,6 +171,16 @@ class Kernel:
                 for key, count in read(name, which)
             ],
         }
+
+
+def _warm_up() -> list[str]:
+    # The first SA loads the kernel's ciphers, which takes seconds when emulated and would hold up a negotiation.
+    states = []
+    for spi, (auth, length) in enumerate((("hmac(sha1)", 20), ("hmac(sha256)", 32)), 256):
+        name = f"src 127.0.0.1 dst 127.0.0.1 proto esp spi {spi}"
+        keys = f"enc cbc(aes) 0x{'00' * 32} auth-trunc {auth} 0x{'00' * length} 96"
+        states += [f"xfrm state add {name} mode tunnel {keys}", f"xfrm state delete {name}"]
+    return states
 
 
 def _default(table: int, tunnel: str) -> Route:

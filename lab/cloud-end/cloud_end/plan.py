@@ -18,7 +18,9 @@ CHILD_ALIVE = frozenset(("INSTALLED", "REKEYING", "REKEYED", "RETRYING", "UPDATI
 MAIN_TABLE = 254
 FIRST_TABLE = 3000
 FROM_IPSEC_ADDRESS = 900
-FIRST_ROUTE = 1000
+FIRST_ROUTES = (1000, 11000)
+"""Where the routes' rules begin, in turns: the kernel takes a rule for there already when one of the same
+preference says more, and new rules are to be there before old ones go."""
 VPC_LEFTOVER = 30000
 
 
@@ -109,7 +111,7 @@ class Rule:
         return parts + (["blackhole"] if self.table is None else ["lookup", str(self.table)])
 
 
-def rules(desired: Desired, tables: Mapping[str, int], vpc_device: str) -> list[Rule]:
+def rules(desired: Desired, tables: Mapping[str, int], vpc_device: str, first: int = FIRST_ROUTES[0]) -> list[Rule]:
     """All routing rules. Each connection has a table with a default route into its carrying tunnel,
     empty when it has none, so that a lookup falls through to the next rule: a lower weight, or nothing.
     """
@@ -119,7 +121,7 @@ def rules(desired: Desired, tables: Mapping[str, int], vpc_device: str) -> list[
     policy.sort(key=lambda r: -r.weight)
     plain.sort(key=lambda r: (-int(r.destination.partition("/")[2]), -r.weight))
     found += [
-        Rule(FIRST_ROUTE + n, tables[r.connection], source=r.source, destination=r.destination)
+        Rule(first + n, tables[r.connection], source=r.source, destination=r.destination)
         for n, r in enumerate(policy + plain)
     ]
     return [*found, Rule(VPC_LEFTOVER, None, device=vpc_device)]
