@@ -55,7 +55,9 @@ export function planChange(
     if (facts.suppress?.[name]?.(root)) return before;
     const wanted = after === null && given === null ? (facts.defaults?.[name] ?? null) : after;
     if (wanted === null && computed) return creating ? UNKNOWN : before;
-    if (!creating && sameValue(before, wanted, set)) return before;
+    // An explicit false or 0 where nothing was is a difference, though none that a resource would see.
+    const explicit = before === null && (typeof wanted === "boolean" || typeof wanted === "number");
+    if (!creating && !explicit && sameValue(before, wanted, set)) return before;
     if (!creating && facts.forceNew?.includes(name)) replace.push(path);
     return wanted;
   };
