@@ -272,11 +272,11 @@ class Netlink:
         body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
         return [decode_link(content) for _, content in self.request(RTM_GETLINK, _DUMP, body)]
 
-    def counters(self, index: int) -> Counters:
+    def counters(self, ifindex: int) -> Counters:
         """What an interface received and sent."""
-        answers = self.request(RTM_GETSTATS, 0, _STATS.pack(socket.AF_UNSPEC, index, 1))
-        stats = attributes(answers[0][1][_STATS.size :])[1]
-        received, sent = struct.unpack_from("=QQ", stats)
+        answer = self.request(RTM_GETSTATS, 0, _STATS.pack(socket.AF_UNSPEC, ifindex, 1))[0][1]
+        # The one attribute asked for, a struct rtnl_link_stats64, begins with these two.
+        received, sent = struct.unpack_from("=QQ", answer, _STATS.size + 4)
         return Counters(received, sent)
 
     def addresses(self) -> list[Address]:

@@ -55,21 +55,26 @@ class Charon:
         site: Site,
         on_sas: Callable[[dict[int, Sa]], None],
         on_trouble: Callable[[str], None],
-        poll: float = 2.0,
+        poll: float = 10.0,
+        ask: float = 2.0,
         confirm: float = 0.15,
         answer_within: float = 1.0,
         path: str | None = None,
     ) -> None:
-        """poll: seconds between lists without events. confirm: until a vanished SA is believed without an event."""
+        """Seconds. poll: between lists without events. ask: between questions that only show that charon lives.
+
+        confirm: until a vanished SA is believed without an event. answer_within: until a second question is asked.
+        """
         self._site = site
         self._on_sas = on_sas
         self._on_trouble = on_trouble
-        self._poll, self._confirm, self._answer_within = poll, confirm, answer_within
+        self._poll, self._ask, self._confirm, self._answer_within = poll, ask, confirm, answer_within
         self._path = path
         self._channel: vici.Channel | None = None
         self._second: vici.Channel | None = None
         self._asked: float | None = None
         self._poll_at = 0.0
+        self._ask_at = 0.0
         self._connect_at = 0.0
         self._gone_since: float | None = None
         self._down_events: set[int] = set()
@@ -98,10 +103,13 @@ class Charon:
         """Connects, polls and watches over answers."""
         if self._channel is None or self._channel.closed:
             self._connect(now)
-        elif now >= self._poll_at and self._asked is None:
+        elif self._asked is None and now >= self._poll_at:
             # What is missing changes without events (an IKE_SA that begins to connect): look more often.
             whole = bool(self._last) and all(sa.installed for sa in self._last.values())
-            self._list(now, self._poll if whole else self._poll / 4)
+            self._list(now, self._poll if whole else 0.5)
+        elif self._asked is None and now >= self._ask_at:
+            self._asked, self._ask_at = now, now + self._ask
+            self._channel.request("version", None, now + 3600, self._alive)
         self._watch(now)
 
     def initiate(self, tunnel: Tunnel, now: float) -> None:
@@ -188,12 +196,15 @@ class Charon:
 
     def _list(self, now: float, again: float = 0.0) -> None:
         if self._channel is not None:
-            self._asked, self._poll_at = now, now + (again or self._poll)
+            self._asked, self._poll_at, self._ask_at = now, now + (again or self._poll), now + self._ask
             self._channel.request("list-sas", {"noblock": True}, now + 3600, self._listed)
 
-    def _listed(self, answer: list[vici.Message] | None, error: vici.ViciError | None) -> None:
+    def _alive(self, *_: object) -> None:
         self._asked = None
         self._close_second()
+
+    def _listed(self, answer: list[vici.Message] | None, error: vici.ViciError | None) -> None:
+        self._alive()
         if answer is None:
             if error is not None and self._channel is not None and not self._channel.closed:
                 self._on_trouble(str(error))

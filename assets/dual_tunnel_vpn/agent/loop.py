@@ -248,6 +248,8 @@ class Agent:
         self._last_tick = now
         for probe in self._probes.values():
             probe.receive(now)
+        while self._echoes and now - next(iter(self._echoes.values()))[1] > 3:
+            del self._echoes[next(iter(self._echoes))]
         for sequence, _ in self._tunnel_echo.receive(len(self._echoes)):
             sent = self._echoes.pop(sequence, None)
             if sent is not None:
@@ -396,8 +398,6 @@ class Agent:
             self._echo_sequence = (self._echo_sequence + 1) & 0xFFFF
             self._echoes[self._echo_sequence] = (number, now)
             self._tunnel_echo.send(interface, source, target, self._echo_sequence)
-        while len(self._echoes) > 64:
-            del self._echoes[next(iter(self._echoes))]
 
     def _say(self, text: str, level: int) -> None:
         log(text, level)
@@ -410,7 +410,7 @@ class Agent:
             self._notifier.send("WATCHDOG=1")
         if now < self._state_at:
             return
-        self._state_at = now + 5.0
+        self._state_at = now + 15.0
         self._notifier.send(f"STATUS={self._reason}")
         write_state(self.site.name, self.state())
 
@@ -476,7 +476,7 @@ def write_state(name: str, state: dict[str, object]) -> None:
     fresh = target.with_suffix(".new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+        fresh.write_text(json.dumps(state) + "\n", encoding="utf-8")
         os.replace(fresh, target)
     except OSError as error:
         log(f"{target} cannot be written: {error.strerror}", 4)

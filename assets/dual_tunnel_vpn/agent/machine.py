@@ -235,6 +235,7 @@ class Machine:
         self.killed_at = -1e9
         self.switches = 0
         self.traffic = {number: Traffic() for number in self.tunnels}
+        self._traffic_seen = False
         self._echo_since: float | None = None
         self._actions: list[Action] = []
         self._sa_lost_reason = ""
@@ -338,6 +339,7 @@ class Machine:
     def observe_traffic(self, now: float, number: int, sent: int, received: int) -> None:
         """How many packets a tunnel's interface has carried so far; told about once a second."""
         self.traffic[number].observe(now, sent, received)
+        self._traffic_seen = True
 
     def observe_proof(self, number: int, sent_at: float) -> None:
         """An answer came through this tunnel to what was sent through it at that time."""
@@ -388,6 +390,8 @@ class Machine:
     def _judge_paths(self, now: float) -> None:
         for (uplink, number), path in self.paths.items():
             path.advance(now)
+            if path.health is Health.UP and not path.missed_in_a_row and path.loss < self.settings.brownout:
+                continue
             where = f"uplink {uplink} to {self.tunnels[number].shape.address}"
             if path.health is Health.UP and path.silent:
                 verdict = self._others_answer(uplink, number)
@@ -436,6 +440,9 @@ class Machine:
 
     def _judge_traffic(self, now: float) -> None:
         """One-way loss: we send and nothing comes back, though it did until a moment ago."""
+        if not self._traffic_seen and self._echo_since is None:
+            return
+        self._traffic_seen = False
         number = self.inner
         if number is None or not self.usable(number) or not self._one_way(now, number):
             self._echo_since = None
