@@ -115,7 +115,7 @@ class Story {
     const before = await reporter.step("List what is on the box before anything of ours is", () => this.listBox());
 
     await reporter.step("cdktf deploy: the cloud side, then the box over SSH", async () => {
-      const { text } = await this.deployment.deploy();
+      const { text } = await this.deployment.deploy().finally(() => this.cloud.errors.forEach((e) => reporter.say(e)));
       reporter.check("cdktf deploy creates everything", /Apply complete/.test(text), resultLine(text));
     });
     await this.tunnels();
@@ -129,6 +129,11 @@ class Story {
       await traffic.stop();
     }
     if (!keep) await this.destroy(before);
+    reporter.check(
+      "the emulated cloud met no trouble",
+      this.cloud.errors.length === 0,
+      this.cloud.errors.join("; ") || "none",
+    );
   }
 
   private async tunnels(): Promise<void> {
