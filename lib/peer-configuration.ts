@@ -11,6 +11,8 @@ import { Tunnel } from "./ipsec/tunnel";
  */
 export class PeerConfiguration {
   /**
+   * The configuration of a connection's other end.
+   *
    * @param connection the connection, new or existing
    */
   static of(connection: IIpsecDualConnection): PeerConfiguration {

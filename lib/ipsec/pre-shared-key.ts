@@ -1,5 +1,6 @@
 // A tunnel's pre-shared key: where it comes from, and the characters that both ends accept.
 // No function here returns or prints the key as text in an error.
+import type { Password } from "@cdktf/provider-random/lib/password";
 import { Fn, IResolvable, TerraformVariable, Token } from "cdktf";
 import { Construct } from "constructs";
 import { isLiteral } from "../structural";
@@ -74,6 +75,26 @@ export class PreSharedKey {
   }
 
   /**
+   * A random key that Terraform makes once and keeps in its state. Needs the package `@cdktf/provider-random` beside this
+   * one and its `RandomProvider` in the stack.
+   *
+   * @param scope the construct that owns the `random_password`
+   * @param id the construct's id; another id, or another length, makes another key
+   * @param length 20 to 100 characters
+   */
+  static generated(scope: Construct, id: string, length = 32): PreSharedKey {
+    if (!(Number.isInteger(length) && length >= 20 && length <= 100)) {
+      return new PreSharedKey("", `is to be generated with ${length} characters; give 20 to 100`, true);
+    }
+    const RandomPassword = passwordClass();
+    if (!RandomPassword) {
+      return new PreSharedKey("", "cannot be generated without the package @cdktf/provider-random; install it", true);
+    }
+    const password = new RandomPassword(scope, id, { length, special: true, overrideSpecial: "-_.:+=@!" });
+    return new PreSharedKey(password.result, undefined, false, password);
+  }
+
+  /**
    * Declares a sensitive Terraform variable.
    *
    * @param scope the construct that owns the variable
@@ -125,4 +146,14 @@ export class PreSharedKey {
 
 function sensitive(expression: string): string {
   return Token.asString(Fn.sensitive(expression));
+}
+
+/** `random_password` of @cdktf/provider-random, where that optional package is installed. */
+function passwordClass(): typeof Password | undefined {
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import would make the package obligatory
+    return (require("@cdktf/provider-random/lib/password") as { Password: typeof Password }).Password;
+  } catch {
+    return undefined;
+  }
 }

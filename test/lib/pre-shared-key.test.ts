@@ -1,3 +1,4 @@
+import { RandomProvider } from "@cdktf/provider-random/lib/provider";
 import { TerraformVariable } from "cdktf";
 import * as fc from "fast-check";
 import { DualTunnelVpn, PreSharedKey } from "../../lib";
@@ -112,6 +113,46 @@ describe("where a pre-shared key comes from", () => {
     const [tunnel] = connection.tunnel_options_specification as { tunnel_ike_config: { psk: string } }[];
     const encoded = /^\$\{sensitive\(base64decode\("(.*)"\)\)\}$/.exec(tunnel.tunnel_ike_config.psk)![1];
     expect(Buffer.from(encoded, "base64").toString()).toBe("a${b}%{c}$$d'`");
+  });
+
+  it("can be made by Terraform, of characters that both ends accept", () => {
+    const stack = newStack();
+    new RandomProvider(stack, "random");
+    const preSharedKey = PreSharedKey.generated(stack, "active-key", 40);
+    new DualTunnelVpn(stack, "vpn", { ...SITE, activeTunnel: { preSharedKey } });
+    expect(problems(stack)).toEqual([]);
+    const { resource, variable } = synthesized(stack);
+    const password = resource.random_password["active-key"] as { length: number; override_special: string };
+    expect(password.length).toBe(40);
+    expect(pskProblem(password.override_special)).toBeUndefined();
+    const connection = resource.alicloud_vpn_connection.singapore_connection;
+    const [tunnel] = connection.tunnel_options_specification as { tunnel_ike_config: { psk: string } }[];
+    expect(tunnel.tunnel_ike_config.psk).toBe("${random_password.active-key.result}");
+    expect(Object.keys(variable!)).toEqual(["singapore_psk_standby"]);
+  });
+
+  it("is not made too short", () => {
+    const stack = newStack();
+    const preSharedKey = PreSharedKey.generated(stack, "active-key", 8);
+    new DualTunnelVpn(stack, "vpn", { ...SITE, activeTunnel: { preSharedKey } });
+    expect(problems(stack)).toEqual([
+      "active tunnel: preSharedKey is to be generated with 8 characters; give 20 to 100.",
+    ]);
+  });
+
+  it("cannot be made without the optional package, and says so in a sentence", () => {
+    jest.doMock("@cdktf/provider-random/lib/password", () => {
+      throw new Error("Cannot find module");
+    });
+    try {
+      const stack = siteStack({ activeTunnel: { preSharedKey: PreSharedKey.generated(newStack(), "key") } });
+      expect(problems(stack)).toEqual([
+        "active tunnel: preSharedKey cannot be generated without the package @cdktf/provider-random; install it.",
+      ]);
+    } finally {
+      jest.dontMock("@cdktf/provider-random/lib/password");
+      jest.resetModules();
+    }
   });
 
   it("is warned about when one serves both tunnels", () => {
