@@ -101,6 +101,9 @@ def _shared_files(layout: strongswan.Layout, box: manifest.Box) -> bool:
     for name in UNIT_FILES:
         changed = files.put(paths.UNITS / name, library.asset(f"systemd/{name}")) or changed
     files.put(paths.MODULES, b"# Made by dual-tunnel-vpn.\nxfrm_interface\n")
+    if find("networkctl"):
+        # It reads this when it starts, which is also when it would throw our routes and rules out.
+        files.put(paths.NETWORKD, library.asset("systemd/networkd.conf"))
     settings = library.asset("strongswan.d/zz-dual-tunnel-vpn.conf")
     if files.content(layout.settings_file) is None:
         box.restart_pending = True

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from . import paths, site, vici
 from .commands import Refusal, run
@@ -31,19 +32,28 @@ class Steps:
 def lock(wait: float = 300) -> Iterator[None]:
     """Keeps two of us from interleaving on one box; Refusal after waiting that many seconds."""
     deadline = time.monotonic() + wait
-    with open(paths.LOCK, "w", encoding="ascii") as handle:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise Refusal(
-                        f"another apply or uninstall has held {paths.LOCK} for {wait:g} s: "
-                        "wait for it to end and run this again"
-                    ) from None
-                time.sleep(0.5)
+    while True:
+        handle = open(paths.LOCK, "w", encoding="ascii")
+        if _locked(handle):
+            break
+        handle.close()
+        if time.monotonic() >= deadline:
+            raise Refusal(
+                f"another apply or uninstall has held {paths.LOCK} for {wait:g} s: "
+                "wait for it to end and run this again"
+            )
+        time.sleep(0.5)
+    with handle:
         yield
+
+
+def _locked(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The last uninstall removes the file: a lock on the removed one keeps nobody out.
+        return os.path.samestat(os.fstat(handle.fileno()), os.stat(paths.LOCK))
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def _become_root(arguments: Sequence[str]) -> None:

@@ -20,6 +20,9 @@ UNITS = Path("/etc/systemd/system")
 
 MODULES = Path("/etc/modules-load.d/dual-tunnel-vpn.conf")
 
+NETWORKD = Path("/etc/systemd/networkd.conf.d/90-dual-tunnel-vpn.conf")
+"""Has systemd-networkd leave routes and rules alone that are not its own."""
+
 ROUTE_PROTOCOL = 157
 """The kernel's route protocol number of every route of ours (not in iproute2's rt_protos)."""
 

@@ -72,8 +72,10 @@ def _shared() -> None:
         run("systemctl", "disable", "--quiet", "--no-reload", strongswan.UNIT)
     run("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
     changed = files.remove(DROP_IN)
-    if DROP_IN.parent.is_dir() and not any(DROP_IN.parent.iterdir()):
-        DROP_IN.parent.rmdir()
+    files.remove(paths.NETWORKD)
+    for directory in (DROP_IN.parent, paths.NETWORKD.parent):
+        if directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()
     if layout is not None:
         changed = files.remove(layout.settings_file) or changed
     for name in UNIT_FILES:
