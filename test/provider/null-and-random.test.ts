@@ -5,6 +5,7 @@ import * as path from "node:path";
 import { compareSync } from "bcryptjs";
 import * as fc from "fast-check";
 import { makePassword } from "../../lab/provider/random";
+import { prepareProviders } from "../../lab/terraform/providers";
 import { CACHE, Workspace } from "./workspace";
 
 jest.setTimeout(300_000);
@@ -101,16 +102,20 @@ it("keeps every option of a password", () => {
 });
 
 describe("a provider's process", () => {
+  let mirror: string;
   const program = () => {
     const find = (directory: string): string[] =>
       fs.readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
         const file = path.join(directory, entry.name);
         return entry.isDirectory() ? find(file) : entry.name.startsWith("terraform-provider-null") ? [file] : [];
       });
-    return find(CACHE)[0];
+    return find(mirror)[0];
   };
   const cookie = { TF_PLUGIN_MAGIC_COOKIE: "x".repeat(64) };
-  beforeAll(async () => (await Workspace.create("")).remove());
+  beforeAll(async () => {
+    const { env } = await prepareProviders({ cacheDir: CACHE, choice: "stand-in" });
+    mirror = path.dirname(String(env.TF_CLI_CONFIG_FILE));
+  });
 
   it("ends when its parent is killed, though nobody tells it", async () => {
     // A parent of its own that starts it, prints the handshake and its pid, and then only waits to be killed.
