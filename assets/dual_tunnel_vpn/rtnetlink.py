@@ -34,8 +34,9 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 _STATS = struct.Struct("=BxxxII")
 
 _UP, _LOWER_UP = 0x1, 0x10000
-_SCOPE_UNIVERSE, _SCOPE_LINK, _UNICAST, _UNREACHABLE, _ONLINK, _FIB_MATCH = 0, 253, 1, 7, 0x4, 0x2000
-MAIN_TABLE = 254
+UNICAST, LOCAL, UNREACHABLE = 1, 2, 7
+MAIN_TABLE, LOCAL_TABLE = 254, 255
+_SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_HOST, _ONLINK, _FIB_MATCH = 0, 253, 254, 0x4, 0x2000
 
 
 class NetlinkError(OSError):
@@ -71,8 +72,8 @@ class Route(NamedTuple):
     protocol: int = 0
     onlink: bool = False
     """The gateway is taken for reachable on the interface, whatever the addresses say."""
-    unreachable: bool = False
-    """Refuses what it matches (oif 0)."""
+    kind: int = UNICAST
+    """UNICAST; LOCAL: the destination is the box itself; UNREACHABLE (oif 0): what matches is refused."""
 
 
 class Rule(NamedTuple):
@@ -152,11 +153,20 @@ def _ipv4(raw: bytes | None) -> str | None:
 def encode_route(route: Route) -> bytes:
     """The body of a route message."""
     network = ipaddress.IPv4Network(route.destination)
-    scope = _SCOPE_UNIVERSE if route.gateway or route.unreachable else _SCOPE_LINK
-    kind = _UNREACHABLE if route.unreachable else _UNICAST
+    scope = {LOCAL: _SCOPE_HOST, UNREACHABLE: _SCOPE_UNIVERSE}.get(route.kind, _SCOPE_LINK)
+    if route.gateway:
+        scope = _SCOPE_UNIVERSE
     table = route.table if route.table < 256 else 0
     body = _ROUTE.pack(
-        socket.AF_INET, network.prefixlen, 0, 0, table, route.protocol, scope, kind, _ONLINK if route.onlink else 0
+        socket.AF_INET,
+        network.prefixlen,
+        0,
+        0,
+        table,
+        route.protocol,
+        scope,
+        route.kind,
+        _ONLINK if route.onlink else 0,
     )
     body += attribute(1, network.network_address.packed)
     if route.oif:
@@ -172,11 +182,11 @@ def encode_route(route: Route) -> bytes:
 
 
 def decode_route(body: bytes) -> Route | None:
-    """The IPv4 route in a message's body; None for what has not exactly one next hop and is not unreachable."""
+    """The IPv4 route in a message's body; None for what has not one next hop where one is due."""
     family, prefix_length, _, _, table, protocol, _, kind, flags = _ROUTE.unpack_from(body)
     found = attributes(body[_ROUTE.size :])
-    oif = _int(found.get(4)) if kind == _UNICAST else 0
-    if family != socket.AF_INET or not (oif or kind == _UNREACHABLE):
+    oif = 0 if kind == UNREACHABLE else _int(found.get(4))
+    if family != socket.AF_INET or kind not in (UNICAST, LOCAL, UNREACHABLE) or (kind != UNREACHABLE and not oif):
         return None
     return Route(
         destination=f"{_ipv4(found.get(1)) or '0.0.0.0'}/{prefix_length}",
@@ -187,7 +197,7 @@ def decode_route(body: bytes) -> Route | None:
         table=_int(found.get(15), table),
         protocol=protocol,
         onlink=bool(flags & _ONLINK),
-        unreachable=kind == _UNREACHABLE,
+        kind=kind,
     )
 
 

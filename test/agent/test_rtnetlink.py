@@ -28,6 +28,8 @@ class Codec(unittest.TestCase):
                 protocol=rng.randrange(256),
                 onlink=rng.choice((False, True)),
             )
+            if rng.random() < 0.2:
+                route = route._replace(kind=rtnetlink.UNREACHABLE, oif=0, gateway=None, onlink=False)
             self.assertEqual(rtnetlink.decode_route(rtnetlink.encode_route(route)), route, f"seed {seed}")
 
     def test_a_route_by_an_interface_without_a_gateway_has_link_scope(self) -> None:

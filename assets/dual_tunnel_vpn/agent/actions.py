@@ -9,10 +9,24 @@ import ipaddress
 import subprocess
 
 from .. import paths
-from ..rtnetlink import Address, Counters, IpsecState, IpsecStates, Link, Netlink, NetlinkError, NftCounters, Route
+from ..rtnetlink import (
+    LOCAL,
+    LOCAL_TABLE,
+    UNREACHABLE,
+    Address,
+    Counters,
+    IpsecState,
+    IpsecStates,
+    Link,
+    Netlink,
+    NetlinkError,
+    NftCounters,
+    Route,
+)
 from ..site import Site, Tunnel, Uplink
 
 GUARD_METRIC = 2**32 - 1
+"""The least preferred metric: of routes that are for when others have vanished."""
 
 
 def rewriting_table(name: str) -> str:
@@ -59,10 +73,6 @@ def rewriting(site: Site, devices: dict[int, str]) -> str:
     lines += ["  chain inward {", "    type filter hook prerouting priority -350", *inward, "  }"]
     lines += ["  chain outward {", "    type filter hook postrouting priority 300", *outward, "  }", "}"]
     return "\n".join(lines) + "\n"
-
-
-def _guard(block: str) -> Route:
-    return Route(block, 0, metric=GUARD_METRIC, protocol=paths.ROUTE_PROTOCOL, unreachable=True)
 
 
 def _nft(script: str) -> str:
@@ -178,16 +188,35 @@ class Box:
         return ""
 
     def guard(self) -> str:
-        """Refuses what is for the VPC should its route ever vanish (an XFRM interface deleted): it must not leak.
-
-        The least preferred metric, so that another way to the VPC that the site may have comes first.
-        """
-        for block in self.site.vpc_cidrs:
+        """Puts the routes in place that matter only when others vanish; what failed, in words."""
+        for route in self._guards():
             try:
-                self._netlink.replace_route(_guard(block))
+                self._netlink.replace_route(route)
             except NetlinkError as error:
-                return f"the guard for {block} was refused: {error.strerror}"
+                return f"the guard for {route.destination} was refused: {error.strerror}"
         return ""
+
+    def _guards(self) -> list[Route]:
+        protocol = paths.ROUTE_PROTOCOL
+        # What is for the VPC must not leak should its route ever vanish (an XFRM interface deleted). The least
+        # preferred metric, so that another way to the VPC that the site may have comes first.
+        guards = [Route(b, 0, metric=GUARD_METRIC, protocol=protocol, kind=UNREACHABLE) for b in self.site.vpc_cidrs]
+        loopback = self.links.get("lo")
+        if loopback is not None and len(self.site.uplinks) > 1:
+            # systemd-networkd takes an address away with the carrier. A tunnel that lives on by the other uplink
+            # still ends at that address.
+            guards += [
+                Route(
+                    f"{uplink.address}/32",
+                    loopback.ifindex,
+                    metric=GUARD_METRIC,
+                    table=LOCAL_TABLE,
+                    protocol=protocol,
+                    kind=LOCAL,
+                )
+                for uplink in self.site.uplinks
+            ]
+        return guards
 
     def amiss(self) -> list[str]:
         """What the links unit made and is not there any more, in words."""
@@ -233,13 +262,15 @@ class Box:
             return
 
     def leave(self, moved: bool) -> None:
-        """Takes back what only a running agent needs. moved: some tunnel lives by the other uplink, so its rules stay."""
-        for block in self.site.vpc_cidrs:
+        """Takes back what only a running agent needs; when some tunnel lives by the other uplink (moved), nothing."""
+        if moved:
+            return
+        for route in self._guards():
             try:
-                self._netlink.delete_route(_guard(block))
+                self._netlink.delete_route(route)
             except NetlinkError:
                 continue
-        if self._prepared and not moved:
+        if self._prepared:
             _nft(f"delete table ip {rewriting_table(self.site.name)}\n")
 
     def tunnel(self, number: int) -> Tunnel:

@@ -26,6 +26,8 @@ class Settings:
     misses: int = 8
     hold: float = 5.0
     hold_limit: float = 300.0
+    flap: float = 60.0
+    """A failure of the active tunnel this soon after the failback doubles the hold."""
     calm: float = 600.0
     """A stay on the active tunnel this long ends the memory of flaps."""
     brownout: float = 0.5
@@ -465,6 +467,13 @@ class Machine:
             # Probes pass. Without a host to ask, one-way traffic may simply be what the site does.
             return
         self._forgive()
+        other = self.tunnels[self.other_tunnel(number)]
+        if other.phase is Phase.MOVED and self.settings.delete_by_other_uplink:
+            # The cloud sends by the tunnel that was moved, if it sends by any: that is the one to end.
+            self._start_delete(
+                now, other, other.outer, f"{lost}: the cloud's way back by tunnel {other.shape.number} is broken"
+            )
+            return
         path.mark_down()
         self._doubt(now, path)
         self._actions.append(Say(lost))
@@ -539,14 +548,18 @@ class Machine:
         if self.inner == number and self.usable(other):
             self._set_inner(now, other, self._why_down(number, self.tunnels[number].outer))
 
-    def _start_delete(self, now: float, tunnel: TunnelState, uplink: int) -> None:
+    def _start_delete(self, now: float, tunnel: TunnelState, uplink: int, why: str = "") -> None:
         self._move_outer(
             now, tunnel, uplink, f"the DELETE for {self._name(tunnel.shape.number)} leaves by uplink {uplink}"
         )
         self._enter(tunnel, Phase.DELETING, now)
         tunnel.acknowledged = False
         self._actions.append(
-            Terminate(tunnel.shape.number, False, f"the cloud is told by uplink {uplink} to use the other tunnel")
+            Terminate(
+                tunnel.shape.number,
+                False,
+                f"{why}{': ' if why else ''}the cloud is told by uplink {uplink} to use the other tunnel",
+            )
         )
 
     def _prove(self, now: float, tunnel: TunnelState) -> None:
@@ -683,7 +696,7 @@ class Machine:
             if self.inner is not None:
                 self.failed_back_at = now
         else:
-            if self.failed_back_at is not None and now - self.failed_back_at < self.settings.calm:
+            if self.failed_back_at is not None and now - self.failed_back_at < self.settings.flap:
                 self.hold = min(self.settings.hold_limit, self.hold * 2)
             self.preferred_since = None
             self.left_at = now
