@@ -101,9 +101,8 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/sh -ec 'tar -xf /dev/vdb -C / --no-same-owner --same-permissions; \\
-  for user in admin nosudo; do chown -R $$user: /home/$$user; done; \\
-  cat /etc/hostname >/proc/sys/kernel/hostname; : >/etc/lab-run; sync'
+ExecStart=/bin/tar -xf /dev/vdb -C / --no-same-owner --same-permissions
+ExecStart=/bin/sh -ec 'for user in admin nosudo; do chown -R $$user: /home/$$user; done; cat /etc/hostname >/proc/sys/kernel/hostname; : >/etc/lab-run; sync'
 
 [Install]
 WantedBy=sysinit.target
