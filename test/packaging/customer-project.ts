@@ -17,6 +17,8 @@ export interface Flavour {
   readonly constructs: Readonly<Record<PackageManager, string>>;
   /** What npm needs beside, because @cdktf/provider-null knows only cdktf 0.21. */
   readonly overrides?: Readonly<Record<string, unknown>>;
+  /** Further packages; @cdktf/provider-random is an optional peer of the library. */
+  readonly more: Readonly<Record<string, string>>;
   /** Whether the command line `cdktf` synthesizes; else `node` does, because cdktn's wants a newer Node. */
   readonly commandLine: boolean;
 }
@@ -26,6 +28,7 @@ export const FLAVOURS: readonly Flavour[] = [
     name: "cdktf 0.21",
     cdktf: "0.21.0",
     constructs: { npm: "10.4.2", pnpm: "10.8.1", "yarn 1": "10.8.1", "yarn 4": "10.4.2" },
+    more: { "@cdktf/provider-random": "12.0.1" },
     commandLine: true,
   },
   {
@@ -33,6 +36,7 @@ export const FLAVOURS: readonly Flavour[] = [
     cdktf: "npm:cdktn@0.24.0",
     constructs: { npm: "10.7.2", pnpm: "10.6.0", "yarn 1": "10.6.0", "yarn 4": "10.7.2" },
     overrides: { "@cdktf/provider-null": { cdktf: "$cdktf" } },
+    more: {},
     commandLine: false,
   },
 ];
@@ -85,6 +89,7 @@ export class CustomerProject {
       version: "1.0.0",
       private: true,
       dependencies: {
+        ...flavour.more,
         "@cdktf/provider-null": "11.0.1",
         cdktf: flavour.cdktf,
         [PACKAGE]: `file:${tarball.file}`,

@@ -11,6 +11,13 @@ jest.setTimeout(180_000);
 
 const MEBIBYTE = 1024 * 1024;
 
+/** Has a key generated in a stack; the answer is JSON. */
+const GENERATE = `(() => {
+  const stack = new (require("cdktf").TerraformStack)(new (require("cdktf").App)(), "stack");
+  const { problem } = require("${PACKAGE}").PreSharedKey.generated(stack, "key");
+  return { made: stack.node.children.map((child) => child.constructor.name), problem: problem ?? null };
+})()`;
+
 let scratch: string;
 let tarball: Tarball;
 let expected: Synthesized;
@@ -68,11 +75,13 @@ describe("the tarball", () => {
   });
 
   it("has what is shared with the customer as peers, and depends on nothing of it", () => {
-    expect(tarball.manifest.peerDependencies).toMatchObject({
+    expect(tarball.manifest.peerDependencies).toEqual({
       "@cdktf/provider-null": "^11.0.0",
       cdktf: "^0.21.0 || ^0.24.0",
       constructs: "^10.4.2",
+      "@cdktf/provider-random": "^12.0.0",
     });
+    expect(tarball.manifest.peerDependenciesMeta).toEqual({ "@cdktf/provider-random": { optional: true } });
     expect(Object.keys(tarball.manifest.dependencies ?? {})).toEqual(["ipaddr.js"]);
   });
 
@@ -137,6 +146,16 @@ describe.each(FLAVOURS)("a customer with $name", (flavour) => {
         "vpn-pbr-route-entry",
         "vpn-route-entry",
       ]);
+    });
+
+    it("generates keys where the optional @cdktf/provider-random is installed, and tells where it is not", () => {
+      const answer = project.evaluate(GENERATE) as { made: string[]; problem: string | null };
+      if ("@cdktf/provider-random" in flavour.more) {
+        expect(answer).toEqual({ made: ["Password"], problem: null });
+      } else {
+        expect(answer.made).toEqual([]);
+        expect(answer.problem).toMatch(/@cdktf\/provider-random; install it$/);
+      }
     });
 
     it("compiles with everything strict, by node10 and by nodenext", () => {

@@ -1,0 +1,18 @@
+// `npm run bench -- NAME [options]`: measurements whose targets the project holds itself to.
+import { benchSynth } from "./synth";
+
+const BENCHMARKS: Record<string, (args: string[]) => Promise<boolean>> = { synth: benchSynth };
+
+async function main([name, ...args]: string[]): Promise<void> {
+  if (name === undefined || !(name in BENCHMARKS)) {
+    console.error(`bench: give one of ${Object.keys(BENCHMARKS).join(", ")}, for example "npm run bench -- synth".`);
+    process.exitCode = 2;
+    return;
+  }
+  if (!(await BENCHMARKS[name](args))) process.exitCode = 1;
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 2;
+});
