@@ -255,7 +255,7 @@ export class Lab {
       ...["-machine", "pc", ...acceleratorArguments(kvm), "-smp", "2", "-m", "1024"],
       ...["-nodefaults", "-display", "none", "-no-user-config"],
       ...["-kernel", images.kernel, "-initrd", images.initrd],
-      ...["-append", `${KERNEL_ARGUMENTS} ${name === "world" ? "net.ifnames=0 ipv6.disable=1" : ""}`],
+      ...["-append", `${KERNEL_ARGUMENTS} ${name === "world" ? "net.ifnames=0 ipv6.disable_ipv6=1" : ""}`],
       ...["-drive", `file=${images[name]},if=virtio,format=raw,snapshot=on,cache=unsafe`],
       ...["-drive", `file=${disk},if=virtio,format=raw,readonly=on`],
       ...["-device", "virtio-rng-pci"],
