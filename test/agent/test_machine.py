@@ -147,6 +147,14 @@ class SilentLoss(unittest.TestCase):
         self.assertEqual(site.inner, 2, site.story())
         self.assertEqual(site.outer, {1: 1, 2: 2}, site.story())
 
+    def test_while_the_cloud_still_sends_into_a_dead_address_the_standby_is_left_in_peace(self) -> None:
+        site = settled(conversation=True)
+        site.run(10)
+        site.faults = Faults(address_dead={1})
+        site.run(60)
+        self.assertEqual(site.outer, {1: 1, 2: 2}, site.story())
+        self.assertNotIn("tunnel 2 (standby) goes on by uplink 1", site.story())
+
     def test_with_one_uplink_a_dead_ipsec_address_is_left_by_the_inner_route(self) -> None:
         site = settled(uplinks=(1,))
         site.faults = Faults(address_dead={1})
@@ -295,6 +303,45 @@ class OneWayLoss(unittest.TestCase):
         site.faults = Faults(probes_filtered=True)
         site.run(60)
         self.assertEqual((site.inner, site.outer), (1, {1: 1, 2: 2}), site.story())
+
+
+class Filtering(unittest.TestCase):
+    """Echoes that are answered today may be filtered tomorrow."""
+
+    def test_filtering_that_begins_later_harms_no_tunnel_and_ike_takes_over(self) -> None:
+        for seed in range(4):
+            site = settled(seed, policy=("cooperative", "pinned")[seed % 2])
+            began = site.now
+            site.faults = Faults(icmp_filtered=True)
+            site.run(60)
+            self.assertEqual(site.box_sa, {1: "up", 2: "up"}, site.story())
+            self.assertLessEqual(site.longest(site.out_gaps, began), 0.2, site.story())
+            self.assertLessEqual(site.longest(site.in_gaps, began), 0.7, site.story())
+            self.assertTrue(all(path.by_ike for path in site.machine.paths.values()))
+
+    def test_all_probes_filtered_later_leaves_traffic_where_it_is(self) -> None:
+        site = settled()
+        began = site.now
+        site.faults = Faults(probes_filtered=True)
+        site.run(120)
+        self.assertLessEqual(site.longest(site.out_gaps, began), 0.2, site.story())
+        self.assertEqual(site.box_sa, {1: "up", 2: "up"}, site.story())
+
+    def test_a_restarted_agent_knows_which_paths_are_probed_by_ike(self) -> None:
+        site = Site(1, initial=Faults(icmp_filtered=True))
+        site.run(20)
+        site.restart_agent()
+        site.actions.clear()
+        site.run(30)
+        self.assertEqual([a for _, a in site.actions if isinstance(a, (SetInner, SetOuter, Terminate))], [])
+
+    def test_traffic_leaves_a_tunnel_without_an_sa_even_for_one_that_probes_speak_against(self) -> None:
+        site = settled()
+        site.faults = Faults(probes_filtered=True)
+        site.run(20)
+        site.faults = Faults(probes_filtered=True, refused={1})
+        site.run(2)
+        self.assertEqual(site.inner, 2, site.story())
 
 
 class Damping(unittest.TestCase):

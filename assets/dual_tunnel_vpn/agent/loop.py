@@ -44,9 +44,6 @@ SLOW = 1.0
 IKE_BURST = 0.2
 """Seconds between IKE probes once one was missed."""
 
-ECHO_TRIES = 50
-"""Echoes without any answer after which a path is tried by IKE instead."""
-
 REFRESH = 5.0
 """Seconds between looks at routes and links without a notification."""
 
@@ -60,69 +57,82 @@ Prober = Union[Echo, IkeKnock]
 
 
 class PathProbe:
-    """The prober and the cadence of one path."""
+    """The probers and the cadence of one path."""
 
     def __init__(self, path: Path, straight: bool, open_prober: Callable[[bool], Prober]) -> None:
+        """open_prober: makes a prober, by IKE or by echo; OSError when the uplink is not there."""
         self.path = path
         self.straight = straight
-        self.by_ike = False
-        self.prober: Prober | None = None
         self._open = open_prober
+        self._prober: Prober | None = None
+        self._other: Prober | None = None
         self._next = 0.0
+        self._other_next = 0.0
         self._sequence = random.randrange(1 << 16)
-        self._unanswered = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the path can be probed."""
+        return self._prober is not None
 
     def reopen(self) -> None:
-        """Makes a new socket (the device or address may have changed)."""
+        """Makes new sockets (the device or address may have changed)."""
         self.close()
         try:
-            self.prober = self._open(self.by_ike)
+            self._prober = self._open(self.path.by_ike)
+            self._other = self._open(not self.path.by_ike)
         except OSError:
-            self.prober = None
+            self.close()
 
     def close(self) -> None:
-        """Ends the socket."""
-        if self.prober is not None:
-            self.prober.close()
-        self.prober = None
+        """Ends the sockets."""
+        for prober in (self._prober, self._other):
+            if prober is not None:
+                prober.close()
+        self._prober = self._other = None
         self.path.forget()
 
     def receive(self, now: float) -> None:
         """Takes the answers that have come."""
-        strangers = self.prober is not None
-        while strangers and self.prober is not None:
+        strangers = True
+        while strangers and self._prober is not None:
             strangers = False
-            for sequence, age in self.prober.receive(self.path.awaited):
-                self._unanswered = 0
+            for sequence, age in self._prober.receive(self.path.awaited):
                 # An answer that nobody awaits took the place of one that somebody does: look again.
                 strangers |= not self.path.answered(sequence, now - age)
+        if self._tries_other and self._other is not None and self._other.receive(1):
+            # Echoes are filtered and IKE passes, or no longer: go on by what is answered, echoes before IKE.
+            self.path.by_ike = not self.path.by_ike
+            self._prober, self._other = self._other, self._prober
+            self._next = now
 
     def send(self, now: float, hurry: bool) -> float:
         """Sends when it is time; returns when the next is due."""
-        pause = self._pause(hurry)
-        if self.prober is None:
+        if self._prober is None or self._other is None:
             return now + SLOW
+        if self._tries_other and now >= self._other_next:
+            self._other_next = now + (SLOW if self.path.health is not Health.UP else 10 * SLOW)
+            self._other.send(self._sequence)
+        pause = self._pause(hurry)
         self._next = min(self._next, now + pause)
         # A little early is on time, so that all paths' probes leave at one wake-up.
         if now + 0.2 * pause < self._next:
             return self._next
         self._sequence = (self._sequence + 1) & 0xFFFF
-        self.prober.send(self._sequence)
+        self._prober.send(self._sequence)
         self.path.sent(self._sequence, now)
-        self._unanswered += 1
-        if self._unanswered >= ECHO_TRIES and self.path.health is Health.UNPROVEN:
-            # Where echoes are filtered IKE may pass, and the other way round: try both in turn.
-            self.by_ike = not self.by_ike
-            self._unanswered = 0 if not self.by_ike else ECHO_TRIES - 10
-            self.reopen()
         self._next = max(self._next + pause, now + pause / 2)
         return self._next
+
+    @property
+    def _tries_other(self) -> bool:
+        return self.path.by_ike or (self.path.health is not Health.UP and self.path.answered_in_a_row == 0)
 
     def _pause(self, hurry: bool) -> float:
         missing = self.path.missed_in_a_row > 0 and self.path.health is Health.UP
         interval = self.path.interval
-        if self.by_ike:
-            return IKE_BURST if missing or hurry else SLOW
+        if self.path.by_ike:
+            return IKE_BURST if missing or hurry or self.path.health is Health.DOWN else SLOW
         if self.straight:
             return interval / 2 if missing else interval
         return interval if missing or hurry else SLOW
@@ -299,7 +309,7 @@ class Agent:
             uplink_number = key[0]
             changed = before.get(uplink_number) != self.box.devices.get(uplink_number)
             returned = self.machine.links[uplink_number] and not was_well[uplink_number]
-            if changed or returned or (probe.prober is None and self.machine.links[uplink_number]):
+            if changed or returned or (not probe.is_open and self.machine.links[uplink_number]):
                 probe.reopen()
         self._repair()
         self._restore_links(now)
@@ -444,7 +454,7 @@ class Agent:
                     "uplink": key[0],
                     "tunnel": key[1],
                     "health": path.health.value,
-                    "probe": "ike" if self._probes[key].by_ike else "icmp",
+                    "probe": "ike" if path.by_ike else "icmp",
                     "loss": round(path.loss, 3),
                     "roundTripMs": round(path.round_trip * 1000, 1),
                 }

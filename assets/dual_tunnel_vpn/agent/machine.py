@@ -14,7 +14,7 @@ from typing import Any, Union
 
 from .paths import Health, Path
 
-MEMORY_VERSION = 1
+MEMORY_VERSION = 2
 """Of what one agent leaves to the next; another version is not read, since an upgrade may change it."""
 
 
@@ -36,6 +36,8 @@ class Settings:
     delete_by_other_uplink: bool = True
     proof_within: float = 0.5
     """How long a moved outer path may take to prove itself before the next mechanism is tried."""
+    unproved: float = 10.0
+    """How long a moved outer path is kept without proof when there is nothing else to try."""
     delete_within: float = 5.0
     """How long the cloud may take to acknowledge a DELETE."""
     settle: float = 0.3
@@ -197,6 +199,8 @@ class TunnelState:
     initiate_pause: float = 0.0
     missing_since: float | None = None
     moved_at: float = -1.0
+    home_at: float = -1.0
+    """When it may return to its own uplink at the earliest, after a return that failed."""
     proved: bool = False
     """Whether something came back since the outer path was moved."""
     proved_at: float = -1.0
@@ -271,7 +275,10 @@ class Machine:
             "failedBackAt": self.failed_back_at,
             "preferredSince": self.preferred_since,
             "leftAt": self.left_at,
-            "paths": [[*key, path.health.value, path.up_since, path.ever_answered] for key, path in self.paths.items()],
+            "paths": [
+                [*key, path.health.value, path.up_since, path.ever_answered, path.by_ike]
+                for key, path in self.paths.items()
+            ],
             "tunnels": [
                 [number, tunnel.phase.name, tunnel.phase_since, tunnel.acknowledged, tunnel.proved]
                 for number, tunnel in self.tunnels.items()
@@ -284,11 +291,12 @@ class Machine:
         self.left_at = memory.get("leftAt")
         if self.preferred_since is not None:
             self.preferred_since = memory.get("preferredSince") or self.preferred_since
-        for uplink, number, health, up_since, answered in memory.get("paths", []):
+        for uplink, number, health, up_since, answered, by_ike in memory.get("paths", []):
             path = self.paths.get((uplink, number))
             if path is not None:
                 path.health, path.up_since = Health(health), float(up_since)
                 path.last_answered_sent_at = 0.0 if answered else -1.0
+                path.by_ike = bool(by_ike)
         for number, phase, since, acknowledged, proved in memory.get("tunnels", []):
             tunnel = self.tunnels[number]
             tunnel.phase, tunnel.phase_since = Phase[phase], float(since)
@@ -371,6 +379,14 @@ class Machine:
         """Whether nothing speaks against that way."""
         return self.links[uplink] and self.path(number, uplink).health is not Health.DOWN
 
+    def inviting(self, number: int, uplink: int) -> bool:
+        """Whether that way is worth moving to: nothing speaks against it, not even silence yet to be judged."""
+        return self.passable(number, uplink) and not self.path(number, uplink).silent
+
+    def ready(self, number: int) -> bool:
+        """Whether the tunnel is worth moving traffic to."""
+        return self.usable(number) and self.inviting(number, self.tunnels[number].outer)
+
     def usable(self, number: int) -> bool:
         """Whether traffic put into the tunnel now should arrive."""
         tunnel = self.tunnels[number]
@@ -451,6 +467,14 @@ class Machine:
             return
         tunnel, path = self.tunnels[number], self.path(number)
         lost = f"tunnel {number} sends, and nothing has come back for {self.settings.one_way:g} s"
+        preferred = self.tunnels[self.preferred]
+        if number != self.preferred and preferred.sa.installed:
+            # The cloud sends by the active tunnel while it has it: what is broken is its way back there.
+            if preferred.phase is Phase.MOVED and self.settings.delete_by_other_uplink:
+                why = f"{lost}: the cloud's way back by tunnel {self.preferred} is broken"
+                self._start_delete(now, preferred, preferred.outer, why)
+            self._forgive()
+            return
         if self.end_to_end:
             # A host in the VPC is known: its silence decides, and its answer clears the tunnel.
             if self._echo_since is None:
@@ -467,13 +491,6 @@ class Machine:
             # Probes pass. Without a host to ask, one-way traffic may simply be what the site does.
             return
         self._forgive()
-        other = self.tunnels[self.other_tunnel(number)]
-        if other.phase is Phase.MOVED and self.settings.delete_by_other_uplink:
-            # The cloud sends by the tunnel that was moved, if it sends by any: that is the one to end.
-            self._start_delete(
-                now, other, other.outer, f"{lost}: the cloud's way back by tunnel {other.shape.number} is broken"
-            )
-            return
         path.mark_down()
         self._doubt(now, path)
         self._actions.append(Say(lost))
@@ -509,7 +526,7 @@ class Machine:
         name = self._name(number)
         own_well = self.passable(number, own)
         if tunnel.phase is Phase.NONE:
-            if own_well or other is None or not tunnel.sa.installed or not self.passable(number, other):
+            if own_well or other is None or not tunnel.sa.installed or not self.inviting(number, other):
                 return
             if number not in (self.inner, self.preferred):
                 return
@@ -523,7 +540,7 @@ class Machine:
                     other,
                     f"{self._why_down(number, own)}: {name} goes on by uplink {other}, if the cloud follows",
                 )
-            elif self.settings.delete_by_other_uplink and self.tunnels[self.other_tunnel(number)].sa.installed:
+            elif self.settings.delete_by_other_uplink and self.ready(self.other_tunnel(number)):
                 self._flip_before_move(now, number)
                 self._start_delete(now, tunnel, other)
         if tunnel.phase is Phase.PROVING:
@@ -545,7 +562,7 @@ class Machine:
     def _flip_before_move(self, now: float, number: int) -> None:
         # Inner first: that direction is then healed whatever the cloud does.
         other = self.other_tunnel(number)
-        if self.inner == number and self.usable(other):
+        if self.inner == number and self.ready(other):
             self._set_inner(now, other, self._why_down(number, self.tunnels[number].outer))
 
     def _start_delete(self, now: float, tunnel: TunnelState, uplink: int, why: str = "") -> None:
@@ -571,7 +588,7 @@ class Machine:
         elif not self.passable(number, tunnel.outer):
             self._give_up(now, tunnel, self._why_down(number, tunnel.outer))
         elif now - tunnel.phase_since >= self.settings.proof_within:
-            if self.settings.delete_by_other_uplink and self.tunnels[self.other_tunnel(number)].sa.installed:
+            if self.settings.delete_by_other_uplink and self.ready(self.other_tunnel(number)):
                 self._actions.append(
                     Say(
                         f"nothing came back through {name} in {self.settings.proof_within:g} s: the cloud does not follow"
@@ -618,8 +635,13 @@ class Machine:
             self._give_up(now, tunnel, f"{name} is gone")
             return
         if not self._proof_came(tunnel):
+            if now - tunnel.phase_since > self.settings.unproved:
+                self._give_up(now, tunnel, f"nothing ever came back through {name}")
+                return
             self._trigger(now, tunnel, 0.5)
         if not self.passable(number, own):
+            return
+        if now < tunnel.home_at and self.passable(number, tunnel.outer):
             return
         held = now - self.path(number, own).up_since >= self.hold
         if held or not tunnel.proved or not self.passable(number, tunnel.outer):
@@ -643,6 +665,8 @@ class Machine:
             path = self.path(number, tunnel.shape.uplink)
             path.mark_down()
             self._doubt(now, path)
+            self.hold = min(self.settings.hold_limit, self.hold * 2)
+            tunnel.home_at = now + self.hold
             self._enter(tunnel, Phase.PROVING, now)
             self._move_outer(now, tunnel, other, f"nothing came back through {name} by its own uplink: away again")
         else:
@@ -665,8 +689,9 @@ class Machine:
             return
         current, other = self.inner, self.other_tunnel(self.inner)
         if not self.usable(current):
-            if self.usable(other):
-                tunnel = self.tunnels[current]
+            tunnel = self.tunnels[current]
+            # A tunnel without an SA carries nothing for certain; one that probes speak against might.
+            if self.ready(other) or (not tunnel.sa.installed and self.tunnels[other].sa.installed):
                 lost = (
                     "has no SA" if not tunnel.sa.installed else f"has no way: {self._why_down(current, tunnel.outer)}"
                 )

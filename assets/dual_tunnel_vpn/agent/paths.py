@@ -28,6 +28,8 @@ class Path:
         self.interval = interval
         self.misses = misses
         self.recover = recover
+        self.by_ike = False
+        """Probed by IKE headers, because echoes are filtered."""
         self.health = Health.UNPROVEN
         self.up_since = 0.0
         self.doubted_until = 0.0
