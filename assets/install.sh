@@ -80,9 +80,11 @@ done
 probe='ip link add probe type xfrm if_id 1 &&
     ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 mode tunnel if_id 1 \
     aead "rfc4106(gcm(aes))" 0x0102030405060708090a0b0c0d0e0f1011121314 128'
-unshare --net sh -c "$probe" >/dev/null 2>&1 ||
-    refuse "the kernel $(uname -r) of this box has no XFRM interfaces or no ESP: boot a kernel with the modules" \
-        "xfrm_interface and esp4"
+unshare --net sh -c "$probe" >/dev/null 2>&1 || {
+    advice="boot a kernel with the modules xfrm_interface and esp4"
+    ! grep -qw 'ipv6.disable=1' /proc/cmdline || advice="they need IPv6 in the kernel: boot it without ipv6.disable=1"
+    refuse "the kernel $(uname -r) of this box has no XFRM interfaces or no ESP: $advice"
+}
 
 installed() {
     case $manager in

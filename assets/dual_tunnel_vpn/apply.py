@@ -16,6 +16,9 @@ UP_SECONDS = 60
 CHANGE_SECONDS = 30
 """How long one tunnel may take to come up again after its change, and the other to take over before it."""
 
+UNCHANGED_SECONDS = 10
+"""How long a tunnel that is not changed is waited for; its being down is no failure of this change."""
+
 DROP_IN = paths.UNITS / f"{strongswan.UNIT}.d" / "dual-tunnel-vpn.conf"
 
 UNIT_FILES = ("dual-tunnel-vpn-links@.service", "dual-tunnel-vpn-agent@.service")
@@ -81,9 +84,10 @@ def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None
         must("systemctl", "restart", paths.links_unit(site.name), timeout=150)
         steps.say("interfaces, routes and packet filter are in place")
 
-    _tunnels(site, directory, layout, box, started, steps, lambda: _agent(site.name, new_site or new_code))
+    _tunnels(site, directory, layout, box, started, steps, lambda: _agent(site.name, new_site, new_code))
     library.prune()
-    steps.say(f"connection {site.name}: both tunnels are up")
+    up = [str(number) for number, state in strongswan.tunnel_states(site).items() if state.up]
+    steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
 
 
 def _former(name: str) -> Site | None:
@@ -147,14 +151,12 @@ def _links_are_right(site: Site) -> bool:
     return state.active and not links.plan(site, links.observe()) and links.kernel_is_right(site)
 
 
-def _agent(name: str, restart: bool) -> None:
-    if restart:
-        others = [paths.agent_unit(other) for other in manifest.names() if other != name]
-        must("systemctl", "restart", paths.agent_unit(name), timeout=60)
-        if others:
-            must("systemctl", "try-restart", *others, timeout=60)
-    else:
-        must("systemctl", "start", paths.agent_unit(name), timeout=60)
+def _agent(name: str, new_site: bool, new_code: bool) -> None:
+    verb = "restart" if new_site or new_code else "start"
+    must("systemctl", verb, paths.agent_unit(name), timeout=60)
+    others = [paths.agent_unit(other) for other in manifest.names() if other != name]
+    if new_code and others:
+        must("systemctl", "try-restart", *others, timeout=60)
 
 
 class _Change:
@@ -228,7 +230,8 @@ def _tunnels(
         start_agent()
         for number in sorted(changed, reverse=True):
             down |= _change(site, changes[number], record, steps)
-        down |= strongswan.await_up(site, {1, 2} - down, UP_SECONDS)
+        for number in strongswan.await_up(site, {1, 2} - changed, UNCHANGED_SECONDS):
+            steps.say(f"tunnel {number}, which was not changed, is not up: `dual-tunnel-vpn status` tells more")
     for number in sorted(changed - down):
         tunnel = site.tunnels[number - 1]
         if not strongswan.prove_rekey(tunnel, site):
