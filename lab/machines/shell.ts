@@ -9,7 +9,7 @@ export interface Result {
 }
 
 export interface ExecuteOptions {
-  /** Seconds after which the command is given up, and an error thrown. @default 120 */
+  /** Seconds after which the command, or before it the connection, is given up, and an error thrown. @default 120 */
   readonly timeoutS?: number;
   /** Written to the command's standard input. @default none */
   readonly stdin?: string;
@@ -26,7 +26,7 @@ export abstract class Shell {
   /** What error messages call it. */
   abstract readonly name: string;
 
-  /** Runs a command by /bin/sh -c as root, or as the shell's user. */
+  /** Runs a command: on a machine by the login shell of root, in a namespace by sh. */
   abstract execute(command: string, options?: ExecuteOptions): Promise<Result>;
 
   /** Whatever helps to understand a failure, beside the command's own output. */

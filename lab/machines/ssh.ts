@@ -81,7 +81,7 @@ export class SshConnection {
   }
 
   async execute(command: string, { timeoutS = 120, stdin }: ExecuteOptions = {}): Promise<Result> {
-    const channel = await this.channel(command, Math.min(30, timeoutS));
+    const channel = await this.channel(command, timeoutS);
     return new Promise((resolve, reject) => {
       const output: Buffer[] = [];
       const errors: Buffer[] = [];

@@ -58,30 +58,24 @@ describe("the lab", () => {
   });
 
   it("hides each uplink behind its egress IP, source ports kept", async () => {
-    const listen = (port: number) =>
-      lab.in(
-        "cloud",
-        `python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("192.0.2.2", ${port})); s.settimeout(60); print(*s.recvfrom(9)[1])'`,
+    const heard = async (nat: "nat1" | "nat2", port: number) => {
+      const script = `import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("192.0.2.2", ${port})); s.settimeout(60); print(*s.recvfrom(9)[1])`;
+      const shouting = lab.box.execute(
+        `rm -f /tmp/heard; exec 3>/dev/udp/192.0.2.2/${port}; until [ -e /tmp/heard ]; do echo hello >&3; sleep 0.2; done 2>/dev/null`,
       );
-    const send = (namespace: "nat1" | "nat2", port: number) =>
-      lab
-        .namespace(namespace)
-        .waitUntilSucceeds(`conntrack -L --proto udp --dport ${port} 2>/dev/null | grep -q dport=${port}`);
-    const route = "ip route replace 192.0.2.2 via 172.16.2.253";
-    const shout = (port: number) =>
-      `bash -c 'exec 3<>/dev/null; for i in $(seq 100); do echo hello > /dev/udp/192.0.2.2/${port}; done'`;
-    const first = listen(7001);
-    await lab.box.waitUntilSucceeds(shout(7001));
-    await send("nat1", 7001);
-    expect(await first).toMatch(/^198\.51\.100\.198 \d+\n$/);
-    await lab.box.succeed(route);
-    const second = listen(7002);
-    await lab.box.waitUntilSucceeds(shout(7002));
-    await send("nat2", 7002);
-    const [address, port] = (await second).trim().split(" ");
-    expect(address).toBe("203.0.113.181");
-    const flows = await lab.in("nat2", "conntrack -L --proto udp --dport 7002 2>/dev/null");
-    expect(flows).toContain(`sport=${port} dport=7002`);
+      const [address, source] = (await lab.in("cloud", `python3 -c '${script}'`)).trim().split(" ");
+      const flow = await lab.in(nat, `conntrack -L --proto udp --dport ${port} 2>/dev/null`);
+      await lab.box.succeed("touch /tmp/heard");
+      await shouting;
+      return { address, flow, source };
+    };
+    const first = await heard("nat1", 7001);
+    expect(first.address).toBe("198.51.100.198");
+    expect(first.flow).toContain(`src=172.16.1.93 dst=192.0.2.2 sport=${first.source} dport=7001`);
+    await lab.box.succeed("ip route replace 192.0.2.2 via 172.16.2.253");
+    const second = await heard("nat2", 7002);
+    expect(second.address).toBe("203.0.113.181");
+    expect(second.flow).toContain(`src=172.16.2.57 dst=192.0.2.2 sport=${second.source} dport=7002`);
     await lab.box.succeed("ip route del 192.0.2.2");
   });
 
@@ -118,6 +112,8 @@ describe("the lab", () => {
     const slow = await lab.in("nat2", "ping -q -c 3 -i 0.2 -W 2 203.0.113.1 | tail -1");
     expect(Number(/= ([\d.]+)\//.exec(slow)?.[1])).toBeGreaterThanOrEqual(199);
     await lab.impair("wan2", { lossPercent: 100 }, "out");
+    await lab.cut("wan2", "in");
+    await lab.cut("wan2");
     await lab.namespace("nat2").fail("ping -q -c 2 -i 0.2 -W 1 203.0.113.1");
     await lab.restore("wan2");
     const quick = await lab.in("nat2", "ping -q -c 3 -i 0.2 203.0.113.1 | tail -1");
@@ -149,7 +145,8 @@ describe("the lab", () => {
     boots.push(await lab.box.succeed("cat /proc/sys/kernel/random/boot_id"));
     await lab.box.succeed("sync");
     await lab.box.crash();
-    boots.push(await lab.box.succeed("cat /proc/sys/kernel/random/boot_id", { timeoutS: 300 }));
+    await lab.box.waitForSsh();
+    boots.push(await lab.box.succeed("cat /proc/sys/kernel/random/boot_id"));
     expect(new Set(boots).size).toBe(3);
     expect(await lab.box.succeed("cat /root/kept; stat -c %a /root/kept")).toBe("kept\n600\n");
     await lab.box.waitUntilSucceeds("ping -q -c 1 -W 1 192.0.2.2");
