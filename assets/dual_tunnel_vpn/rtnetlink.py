@@ -282,6 +282,14 @@ class Netlink:
         body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
         return [decode_link(content) for _, content in self.request(RTM_GETLINK, _DUMP, body)]
 
+    def put_xfrm_link(self, name: str, if_id: int, mtu: int) -> None:
+        """Makes an XFRM interface, or switches on the one of that name."""
+        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, _UP, _UP) + attribute(3, name.encode() + b"\0")
+        data = attribute(1, b"xfrm\0") + attribute(2, attribute(2, _u32(if_id)))
+        # No IPv6 address of its own: nothing is to be sent into the tunnel unasked.
+        quiet = attribute(26, attribute(socket.AF_INET6, attribute(8, b"\x01")))
+        self.request(RTM_NEWLINK, _ACK | _CREATE, body + attribute(4, _u32(mtu)) + attribute(18, data) + quiet)
+
     def counters(self, ifindex: int) -> Counters:
         """What an interface received and sent."""
         answer = self.request(RTM_GETSTATS, 0, _STATS.pack(socket.AF_UNSPEC, ifindex, 1))[0][1]

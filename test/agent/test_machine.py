@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 import unittest
 from dataclasses import replace
 from typing import Any
 
-from dual_tunnel_vpn.agent.machine import Initiate, SetInner, SetOuter, Terminate
+from dual_tunnel_vpn.agent.machine import Initiate, Machine, SetInner, SetOuter, Terminate
 
 from .simulation import SETTINGS, Faults, Site
 
@@ -49,6 +50,25 @@ class Start(unittest.TestCase):
         site.faults = Faults()
         site.run(15)
         self.assertEqual((site.inner, site.outer), (1, {1: 1, 2: 2}), site.story())
+
+    def test_a_memory_that_is_damaged_or_of_another_version_stops_nothing(self) -> None:
+        site = settled()
+        good = json.dumps(site.machine.memory())
+        seed = random.randrange(2**32)
+        rng = random.Random(seed)
+        for _ in range(300):
+            damaged = list(good)
+            for _ in range(rng.randrange(1, 6)):
+                damaged[rng.randrange(len(damaged))] = rng.choice('[]{},:"0123456789x')
+            try:
+                memory = json.loads("".join(damaged))
+            except ValueError:
+                continue
+            with self.subTest(seed=seed, memory=memory):
+                shapes = tuple(tunnel.shape for tunnel in site.machine.tunnels.values())
+                machine = Machine((shapes[0], shapes[1]), (1, 2), SETTINGS)
+                machine.adopt(site.now, 1, {1: 1, 2: 2}, memory)
+                machine.step(site.now)
 
     def test_boots_with_uplink_1_unplugged(self) -> None:
         site = Site(1, initial=Faults(carrier_lost={1}))

@@ -218,13 +218,25 @@ class Box:
             ]
         return guards
 
+    def restore_interfaces(self) -> list[str]:
+        """Makes XFRM interfaces that were deleted or switched off anew; which, or what failed, in words."""
+        told = []
+        for tunnel in self.site.tunnels:
+            link = self.links.get(tunnel.interface)
+            if link is not None and link.up:
+                continue
+            try:
+                self._netlink.put_xfrm_link(tunnel.interface, tunnel.if_id, self.site.mtu)
+                told.append(f"the interface {tunnel.interface} had vanished: it is back")
+            except NetlinkError as error:
+                told.append(f"the interface {tunnel.interface} cannot be made: {error.strerror}")
+        if told:
+            self.refresh()
+        return told
+
     def amiss(self) -> list[str]:
         """What the links unit made and is not there any more, in words."""
-        missing = [
-            f"the interface {tunnel.interface}"
-            for tunnel in self.site.tunnels
-            if tunnel.interface not in self.links or not self.links[tunnel.interface].up
-        ]
+        missing = []
         marks = {(rule.mark, rule.table) for rule in self._netlink.rules()}
         for uplink in self.site.uplinks:
             if (uplink.mark, uplink.table) not in marks:

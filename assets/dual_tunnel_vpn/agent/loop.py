@@ -311,8 +311,11 @@ class Agent:
             returned = self.machine.links[uplink_number] and not was_well[uplink_number]
             if changed or returned or (not probe.is_open and self.machine.links[uplink_number]):
                 probe.reopen()
+        remade = self.box.restore_interfaces()
+        for told in remade:
+            self._say(told, 4)
         self._repair()
-        self._restore_links(now)
+        self._restore_links(now, bool(remade))
 
     def _repair(self) -> None:
         if self.machine.inner is not None and self.box.inner() != self.machine.inner:
@@ -351,12 +354,13 @@ class Agent:
             self._say(f"removed {len(twice)} IPsec states that a former charon left in the kernel", 6)
         self._suspects = set(found)
 
-    def _restore_links(self, now: float) -> None:
+    def _restore_links(self, now: float, remade: bool) -> None:
         missing = self.box.amiss()
-        if not missing or now < self._links_at:
+        if not (missing or remade) or now < self._links_at:
             return
         self._links_at = now + LINKS
-        self._say(f"{', '.join(missing)} is not there: {places.links_unit(self.site.name)} puts it back", 4)
+        why = f"{', '.join(missing)} had vanished" if missing else "a new interface needs its kernel parameters"
+        self._say(f"{why}: {places.links_unit(self.site.name)} runs again", 4)
         self._systemctl = subprocess.Popen(
             ["systemctl", "--no-block", "restart", places.links_unit(self.site.name)],
             stdin=subprocess.DEVNULL,

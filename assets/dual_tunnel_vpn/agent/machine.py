@@ -258,7 +258,10 @@ class Machine:
         for path in self.paths.values():
             path.up_since = now
         if memory.get("version") == MEMORY_VERSION:
-            self._remember(memory)
+            try:
+                self._remember(memory)
+            except (TypeError, ValueError, LookupError):
+                self._actions.append(Say("what the former agent remembered cannot be read: starting without it"))
         for number, uplink in outer.items():
             tunnel = self.tunnels[number]
             tunnel.outer, tunnel.moved_at = uplink, now
@@ -287,10 +290,10 @@ class Machine:
 
     def _remember(self, memory: Mapping[str, Any]) -> None:
         self.hold = float(memory.get("hold", self.hold))
-        self.failed_back_at = memory.get("failedBackAt")
-        self.left_at = memory.get("leftAt")
+        self.failed_back_at = _moment(memory.get("failedBackAt"))
+        self.left_at = _moment(memory.get("leftAt"))
         if self.preferred_since is not None:
-            self.preferred_since = memory.get("preferredSince") or self.preferred_since
+            self.preferred_since = _moment(memory.get("preferredSince")) or self.preferred_since
         for uplink, number, health, up_since, answered, by_ike in memory.get("paths", []):
             path = self.paths.get((uplink, number))
             if path is not None:
@@ -746,3 +749,9 @@ class Machine:
             )
         tunnel.initiate_at = now + tunnel.initiate_pause
         self._actions.append(Initiate(number, f"{self._name(number)} is missing"))
+
+
+def _moment(value: object) -> float | None:
+    if value is None or isinstance(value, (int, float)):
+        return value
+    raise ValueError("not a moment")

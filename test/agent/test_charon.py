@@ -1,0 +1,163 @@
+"""The agent's line to charon: what it makes of lists, of absences, of silence."""
+
+from __future__ import annotations
+
+import json
+import time
+import unittest
+from typing import Any
+
+from dual_tunnel_vpn import site as sites
+from dual_tunnel_vpn.agent.charon import Charon, read_sas
+from dual_tunnel_vpn.agent.machine import Sa
+
+from .fake_charon import FakeCharon
+
+
+def example() -> sites.Site:
+    """A site of two uplinks."""
+    uplinks: list[dict[str, Any]] = [
+        {"number": n, "address": f"172.16.{n}.9", "prefixLength": 24, "gateway": f"172.16.{n}.1", "device": None}
+        for n in (1, 2)
+    ]
+    tunnels = [
+        {"number": n, "role": role, "uplink": n, "ifId": 20480 + n, "ipsecAddress": f"192.0.2.{n}"}
+        for n, role in ((1, "active"), (2, "standby"))
+    ]
+    document = {
+        "version": 1,
+        "name": "lab",
+        "vpcCidrs": ["192.168.0.0/16"],
+        "dataCenterCidrs": ["172.16.0.0/16"],
+        "mtu": 1400,
+        "mss": 1360,
+        "routeMetric": 100,
+        "uplinks": [{**u, "table": 20480 + u["number"], "mark": 20480 + u["number"]} for u in uplinks],
+        "tunnels": [
+            {**t, "localId": "a", "remoteId": "b", **dict.fromkeys(("connection", "child", "interface"), f"lab-{n}")}
+            for n, t in enumerate(tunnels, 1)
+        ],
+        "agent": {
+            "probeIntervalMs": 100,
+            "probeMisses": 8,
+            "holdSeconds": 5,
+            "vpcProbeAddresses": [],
+            "mechanisms": {"outerMove": True, "deleteByOtherUplink": True},
+        },
+    }
+    return sites.parse(json.dumps(document))
+
+
+def ike(name: str, state: str = "ESTABLISHED", child: str | None = "INSTALLED", spi: str = "c0ffee01") -> Any:
+    """An entry of list-sas."""
+    children = {f"{name}-7": {"name": name, "state": child, "spi-in": spi, "spi-out": "1"}} if child else {}
+    return ("list-sa", {name: {"uniqueid": "1", "state": state, "child-sas": children}})
+
+
+BOTH = [ike("lab-1"), ike("lab-2")]
+
+
+class Reading(unittest.TestCase):
+    def read(self, *entries: Any) -> dict[int, Sa]:
+        return read_sas(example(), [entry for _, entry in entries])[0]
+
+    def test_a_tunnel_is_up_when_a_child_is_installed_in_a_living_ike_sa(self) -> None:
+        self.assertEqual(self.read(*BOTH)[1], Sa(established=True, installed=True))
+        self.assertEqual(self.read(ike("lab-1", child=None))[1], Sa(established=True))
+        self.assertEqual(self.read(ike("lab-1", "CONNECTING", None))[1], Sa(connecting=True))
+        self.assertEqual(self.read(ike("lab-1", "DELETING"))[1], Sa(deleting=True))
+        self.assertEqual(self.read()[2], Sa())
+
+    def test_a_rekey_under_way_leaves_the_tunnel_up(self) -> None:
+        for state in ("REKEYING", "REKEYED"):
+            self.assertTrue(self.read(ike("lab-1", child=state))[1].installed, state)
+            self.assertTrue(self.read(ike("lab-1", state))[1].installed, state)
+        self.assertTrue(self.read(ike("lab-1", "DELETING", None), ike("lab-1"))[1].installed)
+
+    def test_other_connections_count_only_as_owners_of_spis(self) -> None:
+        sas, spis = read_sas(example(), [ike("else", spi="abc")[1]])
+        self.assertEqual(sas, {1: Sa(), 2: Sa()})
+        self.assertEqual(spis, {0xABC, 1})
+
+
+class Following(unittest.TestCase):
+    def setUp(self) -> None:
+        self.listed: list[Any] = list(BOTH)
+        self.seen: list[dict[int, Sa]] = []
+        self.trouble: list[str] = []
+        handlers: Any = {
+            "list-sas": lambda _: (self.listed, {}),
+            "version": lambda _: ([], {"daemon": "charon"}),
+            "initiate": lambda _: ([], {"success": "no", "errmsg": "no such child"}),
+        }
+        self.fake = FakeCharon(handlers)
+        self.addCleanup(self.fake.close)
+
+    def follow(self, fake: FakeCharon, **options: float) -> Charon:
+        charon = Charon(example(), self.seen.append, self.trouble.append, path=fake.path, **options)
+        self.addCleanup(charon.close)
+        return charon
+
+    def drive(self, charon: Charon, done: Any, seconds: float = 3.0) -> None:
+        """Runs the channel as the loop does, until done."""
+        end = time.monotonic() + seconds
+        while not done() and time.monotonic() < end:
+            charon.tick(time.monotonic())
+            for channel in charon.channels:
+                channel.writable()
+                channel.readable()
+        self.assertTrue(done())
+
+    def test_it_tells_what_is_listed_and_is_reachable_only_then(self) -> None:
+        charon = self.follow(self.fake)
+        self.assertFalse(charon.reachable)
+        self.drive(charon, lambda: self.seen)
+        self.assertTrue(self.seen[0][1].installed and self.seen[0][2].installed)
+        self.assertTrue(charon.reachable)
+
+    def test_an_absence_that_no_event_explains_is_believed_only_when_repeated(self) -> None:
+        charon = self.follow(self.fake, poll=0.02, confirm=0.02)
+        self.drive(charon, lambda: self.seen)
+        self.listed[:] = [ike("lab-2")]
+        self.fake.asked.clear()
+        self.seen.clear()
+        self.drive(charon, lambda: any(not sas[1].installed for sas in self.seen))
+        lists = [name for name, _ in self.fake.asked if name == "list-sas"]
+        self.assertGreaterEqual(len(lists), 2)
+
+    def test_a_tunnel_that_is_there_by_now_is_not_asked_for(self) -> None:
+        charon = self.follow(self.fake)
+        self.drive(charon, lambda: self.seen)
+        charon.initiate(example().tunnels[0], time.monotonic())
+        self.listed[:] = [ike("lab-2")]
+        charon.initiate(example().tunnels[0], time.monotonic())
+        self.drive(charon, lambda: self.trouble)
+        self.assertEqual([name for name, _ in self.fake.asked].count("initiate"), 1)
+        self.assertIn("no such child", self.trouble[0])
+
+    def test_a_hung_charon_is_told_after_a_second_question_stays_unanswered(self) -> None:
+        with FakeCharon({}, hung=True) as hung:
+            charon = self.follow(hung, answer_within=0.05)
+            self.drive(charon, lambda: charon.silent_since is not None)
+            self.assertFalse(charon.reachable)
+
+    def test_a_charon_that_answers_somebody_is_not_hung(self) -> None:
+        charon = self.follow(self.fake, ask=0.02, answer_within=0.5)
+        self.drive(charon, lambda: len([1 for name, _ in self.fake.asked if name == "version"]) > 3)
+        self.assertIsNone(charon.silent_since)
+
+    def test_it_never_kills_what_is_not_charon(self) -> None:
+        charon = self.follow(self.fake)
+        self.drive(charon, lambda: self.seen)
+        self.assertIn("left alone", charon.kill())
+
+    def test_it_comes_back_when_charon_does(self) -> None:
+        charon = self.follow(self.fake)
+        self.drive(charon, lambda: self.seen)
+        self.seen.clear()
+        charon.channels[0].close()
+        self.drive(charon, lambda: self.seen)
+
+
+if __name__ == "__main__":
+    unittest.main()
