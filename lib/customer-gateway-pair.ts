@@ -79,6 +79,7 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
   readonly resources: readonly VpnCustomerGateway[];
   readonly activeEgressIp: string;
   readonly standbyEgressIp: string;
+  private ids?: readonly string[];
 
   constructor(scope: Construct, id: string, props: CustomerGatewayPairProps) {
     super(scope, id);
@@ -101,11 +102,15 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
   }
 
   get activeCustomerGatewayId(): string {
-    return this.resources[0]?.id ?? "";
+    return this.customerGatewayIds[0] ?? "";
   }
 
   get standbyCustomerGatewayId(): string {
-    return this.resources[1]?.id ?? this.activeCustomerGatewayId;
+    return this.customerGatewayIds[1] ?? this.activeCustomerGatewayId;
+  }
+
+  private get customerGatewayIds(): readonly string[] {
+    return (this.ids ??= this.resources.map((resource) => resource.id));
   }
 
   private check(props: CustomerGatewayPairProps, findings: Findings): void {

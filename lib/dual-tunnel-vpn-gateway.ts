@@ -143,6 +143,9 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
   readonly networkType: GatewayNetworkType;
   readonly vpcCidrs: readonly string[];
   readonly changes = new ChangeQueue();
+  // Each access to an attribute of a resource makes a new token, with a stack trace: once is enough.
+  private id?: string;
+  private addresses?: readonly [string, string];
 
   constructor(scope: Construct, id: string, props: DualTunnelVpnGatewayProps) {
     super(scope, id);
@@ -174,15 +177,19 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
   }
 
   get vpnGatewayId(): string {
-    return this.resource.id;
+    return (this.id ??= this.resource.id);
   }
 
   get activeIpsecAddress(): string {
-    return this.resource.internetIp;
+    return this.ipsecAddresses[0];
   }
 
   get standbyIpsecAddress(): string {
-    return this.resource.disasterRecoveryInternetIp;
+    return this.ipsecAddresses[1];
+  }
+
+  private get ipsecAddresses(): readonly [string, string] {
+    return (this.addresses ??= [this.resource.internetIp, this.resource.disasterRecoveryInternetIp]);
   }
 
   private lifecycle(props: DualTunnelVpnGatewayProps, bandwidth: number): TerraformResourceLifecycle | undefined {
@@ -255,14 +262,22 @@ const PUBLIC_BANDWIDTHS: readonly number[] = [5, 10, 20, 50, 100, 200, 500, 1000
 const PRIVATE_BANDWIDTHS: readonly number[] = [200, 1000];
 const PERIODS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 24, 36];
 
+const DEFAULT_PROVIDERS = new WeakMap<TerraformStack, TerraformProvider>();
+
+/** The stack's alicloud provider without an alias, searched for once: a stack may have hundreds of gateways. */
+function defaultProvider(stack: TerraformStack): TerraformProvider | undefined {
+  const known = DEFAULT_PROVIDERS.get(stack);
+  if (known) return known;
+  const found = stack.node.children
+    .filter((child): child is TerraformProvider => TerraformProvider.isTerraformProvider(child))
+    .find((candidate) => candidate.terraformResourceType === "alicloud" && candidate.alias === undefined);
+  if (found) DEFAULT_PROVIDERS.set(stack, found);
+  return found;
+}
+
 /** The region of the provider that a construct uses, where it is a literal. */
 function regionOf(scope: Construct, given?: TerraformProvider): string | undefined {
-  const provider =
-    given ??
-    // Not the whole tree: a stack of many sites would be searched once for each of them.
-    TerraformStack.of(scope)
-      .node.children.filter((child): child is TerraformProvider => TerraformProvider.isTerraformProvider(child))
-      .find((candidate) => candidate.terraformResourceType === "alicloud" && candidate.alias === undefined);
+  const provider = given ?? defaultProvider(TerraformStack.of(scope));
   return provider && literal(provider, "region");
 }
 

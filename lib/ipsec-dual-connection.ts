@@ -164,6 +164,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
   readonly tunnels: readonly [Tunnel, Tunnel];
   /** The `alicloud_vpn_connection` underneath. */
   readonly resource: VpnConnection;
+  readonly vpnConnectionId: string;
   /** The `alicloud_vpn_route_entry`s or `alicloud_vpn_pbr_route_entry`s underneath. */
   readonly routes: readonly (VpnRouteEntry | VpnPbrRouteEntry)[];
 
@@ -221,6 +222,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
       tags: props.tags,
     });
     this.resource.overrideLogicalId(`${prefix}_connection`);
+    this.vpnConnectionId = this.resource.id;
     props.gateway.changes.add(this.resource);
 
     this.routes = byPolicy ? this.policyRoutes(props) : this.destinationRoutes(props);
@@ -228,10 +230,6 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
 
     claim(this, claimOf(this.name));
     Findings.validate(this, (findings) => this.check(props, findings));
-  }
-
-  get vpnConnectionId(): string {
-    return this.resource.id;
   }
 
   get cloudResources(): readonly TerraformResource[] {
@@ -244,7 +242,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
       const route = new VpnRouteEntry(this, `route-${key}`, {
         provider: props.provider,
         vpnGatewayId: props.gateway.vpnGatewayId,
-        nextHop: this.resource.id,
+        nextHop: this.vpnConnectionId,
         routeDest,
         // The only route to its destination: the two tunnels fail over below it, by themselves.
         weight: 100,
@@ -262,7 +260,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
         const route = new VpnPbrRouteEntry(this, `route-${key}`, {
           provider: props.provider,
           vpnGatewayId: props.gateway.vpnGatewayId,
-          nextHop: this.resource.id,
+          nextHop: this.vpnConnectionId,
           routeSource,
           routeDest,
           weight: 100,

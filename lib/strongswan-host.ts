@@ -1,7 +1,7 @@
 // StrongswanHost: the box in the data center. It renders every file that the box needs from a connection's tunnels
 // and puts them there over SSH; docs/architecture.md says what arrives and in which order.
 import { Resource } from "@cdktf/provider-null/lib/resource";
-import { dependable, FileProvisioner, Fn, RemoteExecProvisioner, TerraformLocal, TerraformStack, Token } from "cdktf";
+import { dependable, FileProvisioner, RemoteExecProvisioner, TerraformLocal, TerraformStack } from "cdktf";
 import { Construct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
@@ -118,9 +118,9 @@ export class StrongswanHost extends Construct {
 
     const staging = `.dual-tunnel-vpn/${name}`;
     const via = { connection: connectionFrom(props.ssh) };
-    const put = (destination: string, content: string): FileProvisioner => ({
+    const put = (destination: string, local: string): FileProvisioner => ({
       type: "file",
-      content,
+      content: `\${local.${local}}`,
       destination: `${staging}/${destination}`,
       ...via,
     });
@@ -146,7 +146,7 @@ export class StrongswanHost extends Construct {
     this.configuration = new Resource(this, "configuration", {
       triggers: {
         // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
-        delivered: Token.asString(Fn.sha256(Fn.jsonencode([assets.hash, site, ...connections, ...secrets]))),
+        delivered: `\${sha256(jsonencode(["${assets.hash}", ${[site, ...connections, ...secrets].map((name) => `local.${name}`).join(", ")}]))}`,
       },
       provisioners,
     });
@@ -159,11 +159,10 @@ export class StrongswanHost extends Construct {
     Findings.validate(this, (findings) => this.check(props, findings));
   }
 
-  /** A rendered file as a Terraform local, so that the provisioner and the change trigger refer to one text. */
+  /** A rendered file as a Terraform local, so that the provisioner and the change trigger refer to one text by its name. */
   private file(name: string, content: string): string {
-    const local = new TerraformLocal(this, name, content);
-    local.overrideLogicalId(name);
-    return local.asString;
+    new TerraformLocal(this, name, content).overrideLogicalId(name);
+    return name;
   }
 
   private check(props: StrongswanHostProps, findings: Findings): void {

@@ -19,7 +19,8 @@ export interface VswitchRef {
 /** The literal value of an attribute, or undefined when it is known only to Terraform. */
 export function literal(of: object, attribute: string): string | undefined {
   const bag = of as Record<string, unknown>;
-  for (const key of [attribute, `${attribute}Input`]) {
+  // The literal first: asking a generated class for the attribute makes a token, which is slow.
+  for (const key of [`${attribute}Input`, attribute]) {
     const value = bag[key];
     if (typeof value === "string" && isLiteral(value)) return value;
   }

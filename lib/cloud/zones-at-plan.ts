@@ -2,6 +2,7 @@
 import { DataAlicloudVpnGatewayZones } from "@cdktf/provider-alicloud/lib/data-alicloud-vpn-gateway-zones";
 import { Fn, IResolvable, TerraformProvider, TerraformStack } from "cdktf";
 import { Construct } from "constructs";
+import { isLiteral } from "../structural";
 
 /**
  * The data source for a bandwidth, one for each stack, provider and bandwidth.
@@ -28,9 +29,12 @@ export function zonePrecondition(
   zones: DataAlicloudVpnGatewayZones,
   number: 1 | 2,
   zoneId: string,
-): { condition: IResolvable; errorMessage: string } {
+): { condition: string | IResolvable; errorMessage: string } {
+  const ids = `${zones.terraformResourceType}.${zones.friendlyUniqueId}.ids`;
   return {
-    condition: Fn.contains(zones.ids, zoneId) as IResolvable,
-    errorMessage: `vSwitch ${number} is in zone ${zoneId}, where this VPN gateway cannot be made; the zones that work are ${Fn.join(", ", zones.ids)}.`,
+    condition: isLiteral(zoneId)
+      ? `\${contains(data.${ids}, "${zoneId}")}`
+      : (Fn.contains(zones.ids, zoneId) as IResolvable),
+    errorMessage: `vSwitch ${number} is in zone ${zoneId}, where this VPN gateway cannot be made; the zones that work are \${join(", ", data.${ids})}.`,
   };
 }

@@ -19,13 +19,13 @@ export function assetsDirectory(): string {
   return found;
 }
 
-/** The files below a directory, relative, sorted; what Python leaves behind is not among them. */
+/** The files below a directory, relative, sorted; what Python and its checkers leave behind is not among them. */
 export function assetFiles(directory: string): string[] {
   return fs
     .readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"))
-    .filter((file) => !file.split("/").includes("__pycache__"))
+    .filter((file) => !file.split("/").some((part) => part === "__pycache__" || part.startsWith(".")))
     .sort();
 }
 

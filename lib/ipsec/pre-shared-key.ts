@@ -110,7 +110,7 @@ export class PreSharedKey {
       description,
     });
     variable.overrideLogicalId(variableName);
-    return new PreSharedKey(variable.stringValue, undefined, false);
+    return new PreSharedKey(variable.stringValue, undefined, false, variable, variableName);
   }
 
   /**
@@ -119,11 +119,15 @@ export class PreSharedKey {
    *
    * @param what names the key in the message
    */
-  preconditions(what: string): { condition: IResolvable; errorMessage: string }[] {
+  preconditions(what: string): { condition: string | IResolvable; errorMessage: string }[] {
     if (this.isLiteral) return [];
+    const { variableName } = this;
     return [
       {
-        condition: Fn.can(Fn.regex(PSK_PATTERN, this.expression)),
+        condition:
+          variableName === undefined
+            ? Fn.can(Fn.regex(PSK_PATTERN, this.expression))
+            : `\${can(regex("${PSK_PATTERN}", var.${variableName}))}`,
         errorMessage: `${what} must have 1 to 100 letters, digits and ${PSK_PUNCTUATION} (no space, double quote or backslash).`,
       },
     ];
@@ -141,6 +145,8 @@ export class PreSharedKey {
     readonly problem: string | undefined,
     private readonly isLiteral: boolean,
     private readonly origin: unknown = undefined,
+    /** The variable that `declareVariable` made, in the stack of the connection. */
+    private readonly variableName: string | undefined = undefined,
   ) {}
 }
 
