@@ -209,8 +209,8 @@ class Story {
     await reporter.step("Uplink 1 goes silent: blackholed both ways, its carrier stays", async () => {
       const mark = await traffic.mark();
       await lab.cut("uplink1");
+      // By which tunnel the cloud answers is the agent's affair: it may have moved tunnel 1 to the other uplink.
       await this.waitForRoute(TUNNEL_2);
-      await this.waitForCloudVia("slave");
       await this.gaps("failover by the silent cut", traffic, mark, FAILOVER_BOUND_S);
     });
     await reporter.step("Uplink 1 is repaired, traffic goes back", async () => {
