@@ -57,6 +57,9 @@ export class Namespace extends Shell {
   }
 }
 
+// What is a matter of seconds takes minutes when the host runs several labs at once.
+const BOOT = { timeoutS: 300 };
+
 // Self-tests of ciphers and probes for hardware that is not there take seconds when emulated; on a busy host the test of
 // the timer fails, and with it the boot.
 const KERNEL_ARGUMENTS =
@@ -235,11 +238,11 @@ export class Lab {
         box.waitForSsh().then(() => this.log("box answers")),
         world.waitForSsh().then(async () => {
           this.log("world answers");
-          await world.waitForUnit("lab-world.service");
+          await world.waitForUnit("lab-world.service", BOOT);
           this.log("world's namespaces stand");
         }),
       ]);
-      const reaches = (address: string) => box.waitUntilSucceeds(`ping -q -c 1 -W 1 ${address}`);
+      const reaches = (address: string) => box.waitUntilSucceeds(`ping -q -c 1 -W 1 ${address}`, BOOT);
       await Promise.all([...UPLINKS.map((uplink) => reaches(uplink.gateway)), reaches(LAN.server)]);
       this.log("box reaches both gateways and the LAN");
     } catch (error) {
