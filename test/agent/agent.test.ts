@@ -9,4 +9,4 @@ it("passes the Python tests of the failover agent and its clients", () => {
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" },
   });
   if (run.status !== 0) throw new Error(`${run.error?.message ?? ""}\n${run.stdout}${run.stderr}`);
-}, 120_000);
+}, 400_000);

@@ -79,7 +79,7 @@ class Start(unittest.TestCase):
 class SilentLoss(unittest.TestCase):
     def gaps(self, policy: str, **faults: Any) -> tuple[float, float, Site]:
         worst_out = worst_in = 0.0
-        for seed in range(10):
+        for seed in range(5):
             site = settled(seed, policy=policy)
             site.run(site.random.random() * 0.1)
             began = site.now
@@ -377,14 +377,14 @@ class Damping(unittest.TestCase):
                 self.assertLessEqual(len(site.switches()), 2, f"{policy} {site.story()}")
 
     def test_ten_minutes_of_five_percent_loss_switch_nothing(self) -> None:
-        for seed in range(6):
+        for seed in range(3):
             site = settled(seed)
             site.faults = Faults(loss={1: 0.05, 2: 0.05})
             site.run(600)
             self.assertEqual(site.switches(), [], site.story())
 
     def test_ten_minutes_of_ten_percent_loss_switch_at_most_once(self) -> None:
-        for seed in range(6):
+        for seed in range(3):
             site = settled(seed)
             site.faults = Faults(loss={1: 0.1})
             site.run(600)
@@ -414,12 +414,12 @@ class RandomFaults(unittest.TestCase):
 
     def test_traffic_never_stays_on_a_dead_way_and_all_converges(self) -> None:
         base = random.randrange(2**32)
-        for number in range(16):
+        for number in range(8):
             seed = base + number
             rng = random.Random(seed)
             policy = rng.choice(("cooperative", "cooperative", "ike-only", "pinned"))
             site = settled(seed, policy=policy)
-            for _ in range(25):
+            for _ in range(20):
                 site.faults = self.some_fault(rng)
                 began = site.now
                 site.run(rng.choice((0.3, 1, 3, 10, 40)))

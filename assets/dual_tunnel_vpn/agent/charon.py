@@ -72,6 +72,7 @@ class Charon:
         self._path = path
         self._channel: vici.Channel | None = None
         self._second: vici.Channel | None = None
+        self._second_at = 0.0
         self._asked: float | None = None
         self._poll_at = 0.0
         self._ask_at = 0.0
@@ -94,10 +95,19 @@ class Charon:
 
     @property
     def silent_since(self) -> float | None:
-        """Since when charon has left two separate questions unanswered; None while it answers."""
+        """Since when charon has left two separate questions unanswered; None while it answers.
+
+        Counted so that the second question had its time too: after a pause of our own it was asked just now.
+        """
         if self._asked is None or self._second is None:
             return None
-        return self._asked
+        return max(self._asked, self._second_at - self._answer_within)
+
+    def excuse(self, seconds: float) -> None:
+        """We ourselves did not run for that long: give charon as much more time."""
+        self._second_at += seconds
+        if self._asked is not None:
+            self._asked += seconds
 
     def tick(self, now: float) -> None:
         """Connects, polls and watches over answers."""
@@ -231,6 +241,7 @@ class Charon:
                 self._second = vici.Channel(lambda *_: None, self._path)
             except vici.ViciError:
                 return
+            self._second_at = now
             self._second.request("version", None, now + 3600, lambda *_: self._second_answered())
 
     def _second_answered(self) -> None:

@@ -255,6 +255,7 @@ class Agent:
         if late > 2 * machine.settings.interval:
             for path in machine.paths.values():
                 path.excuse(late)
+            self.charon.excuse(late)
         self._last_tick = now
         for probe in self._probes.values():
             probe.receive(now)

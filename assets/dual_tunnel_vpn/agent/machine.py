@@ -244,7 +244,6 @@ class Machine:
         self._traffic_seen = False
         self._echo_since: float | None = None
         self._actions: list[Action] = []
-        self._sa_lost_reason = ""
 
     # What is seen
 

@@ -48,8 +48,12 @@ class Path:
 
     @property
     def timeout(self) -> float:
-        """How long an answer is waited for, seconds: nearly the interval, longer on slow paths."""
-        return min(2.0, max(0.9 * self.interval, self._round_trip + 4 * self._deviation + 0.01))
+        """How long an answer is waited for, seconds: nearly the interval, longer on slow paths, within limits.
+
+        Jitter alone may not stretch it much, or a busy box would notice nothing in time.
+        """
+        wanted = self._round_trip + 4 * self._deviation + 0.01
+        return max(0.9 * self.interval, min(wanted, 3 * self.interval + 2 * self._round_trip))
 
     @property
     def round_trip(self) -> float:
