@@ -22,6 +22,16 @@ const BOOKKEEPING = [
   "/etc/mailcap",
 ];
 
+/** What maintainer scripts and sudo leave without dpkg's knowledge; the packages stay installed, and so does this. */
+const LEFT_BY_PACKAGES = [
+  "/etc/apparmor.d/local",
+  "/etc/inputrc",
+  "/etc/python3",
+  "/home/admin/.sudo_as_admin_successful",
+  "/usr/local/lib/python3*",
+  "/var/lib/python",
+];
+
 /**
  * A POSIX shell script that prints the listing. Files that a package owns and byte code beside them are left out:
  * packages that we added stay installed.
@@ -31,7 +41,7 @@ set -eu
 export LC_ALL=C
 kept=$(mktemp)
 trap 'rm -f "$kept"' EXIT
-find / -xdev \\( ${BOOKKEEPING.map((path) => `-path ${path}`).join(" -o ")} -o -name __pycache__ \\) -prune -o -printf '%p\\t%y %p %l\\n' |
+find / -xdev \\( ${[...BOOKKEEPING, ...LEFT_BY_PACKAGES].map((path) => `-path '${path}'`).join(" -o ")} -o -name __pycache__ \\) -prune -o -printf '%p\\t%y %p %l\\n' |
   awk -F '\\t' 'FILENAME ~ /dpkg/ { sub("^/(bin|sbin|lib|lib64)/", "/usr&"); owned[$1]; next } !($1 in owned) { print $2 }' /var/lib/dpkg/info/*.list - |
   sort >"$kept"
 echo "# files"
@@ -41,7 +51,7 @@ awk '$1 == "f" && $2 ~ "^/etc/" { print $2 }' "$kept" | xargs -r -d '\\n' sha256
 echo "# enabled units"
 systemctl list-unit-files --no-legend --no-pager --state=enabled,enabled-runtime | awk '{print $1}' | sort
 echo "# active services"
-systemctl list-units --no-legend --no-pager --plain --type=service --state=active | awk '{print $1}' | grep -v '^user' | sort
+systemctl list-units --no-legend --no-pager --plain --type=service --state=active | awk '{print $1}' | grep -v '^user\\|^lab-' | sort
 echo "# interfaces"
 ip -o link | sed -E 's/^[0-9]+: //; s/ state .*//'
 ip -o -4 addr | sed -E 's/^[0-9]+: //; s/valid_lft.*//'

@@ -17,6 +17,9 @@ export interface StepTime {
   readonly seconds: number;
 }
 
+/** Rows without rules between them. */
+const NO_RULES = { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" };
+
 const HEARTBEAT_MS = 20_000;
 
 /** A check did not hold and what follows makes no sense without it. */
@@ -75,14 +78,10 @@ export class Reporter {
 
   /** The closing tables; true when everything held. */
   summary(): boolean {
-    const times = new Table({ head: ["step", "took, s"], colAligns: ["left", "right"], style: { head: [] } });
+    const plain = { style: { head: [], border: [] }, chars: NO_RULES };
+    const times = new Table({ ...plain, head: ["step", "took, s"], colAligns: ["left", "right"] });
     for (const { step, seconds } of this.times) times.push([step, seconds.toFixed(1)]);
-    const checks = new Table({
-      head: ["", "check", "seen"],
-      colWidths: [5, 58, 54],
-      wordWrap: true,
-      style: { head: [] },
-    });
+    const checks = new Table({ ...plain, head: ["", "check", "seen"], colWidths: [5, 66, 54], wordWrap: true });
     for (const { held, what, seen } of this.checks) checks.push([held ? "ok" : "NOT", what, seen]);
     this.line(`\n${times.toString()}\n${checks.toString()}`);
     const failed = this.checks.filter(({ held }) => !held).length;
