@@ -274,15 +274,20 @@ class Box:
             return
 
     def leave(self, moved: bool) -> None:
-        """Takes back what only a running agent needs; when some tunnel lives by the other uplink (moved), nothing."""
-        if moved:
-            return
+        """Takes back what only a running agent needs.
+
+        moved: some tunnel lives by the other uplink. What carries it then stays: the rewriting rules, and the
+        guard of an address that the box has lost.
+        """
+        there = {address.address for address in self.addresses}
         for route in self._guards():
+            if moved and route.kind == LOCAL and route.destination.split("/")[0] not in there:
+                continue
             try:
                 self._netlink.delete_route(route)
             except NetlinkError:
                 continue
-        if self._prepared:
+        if self._prepared and not moved:
             _nft(f"delete table ip {rewriting_table(self.site.name)}\n")
 
     def tunnel(self, number: int) -> Tunnel:
