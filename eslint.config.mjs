@@ -2,7 +2,16 @@ import tseslint from "typescript-eslint";
 
 export default tseslint.config(
   {
-    ignores: ["dist/", "cdktf.out/", "node_modules/", "packages/", "coverage/", "eslint.config.mjs", "jest.config.js"],
+    ignores: [
+      "dist/",
+      "cdktf.out/",
+      "node_modules/",
+      "packages/",
+      "coverage/",
+      "eslint.config.mjs",
+      "jest.config.js",
+      "bin/app.js",
+    ],
   },
   ...tseslint.configs.recommendedTypeChecked,
   {

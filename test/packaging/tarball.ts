@@ -55,6 +55,16 @@ export function expectedFiles(): string[] {
   return ["CHANGELOG.md", "LICENSE", "README.md", "package.json", ...compiled([...lib, ...bindings]), ...assets].sort();
 }
 
+/** The bindings that the library itself imports. */
+export function bindingsInUse(): string[] {
+  const imports = repositoryFiles("lib", ".ts").flatMap((file) => [
+    ...fs
+      .readFileSync(path.join(ROOT, file), "utf8")
+      .matchAll(/^(?:import|export) (?!type)[^;]*? from "@cdktf\/provider-alicloud\/lib\/([\w-]+)"/gm),
+  ]);
+  return [...new Set(imports.map(([, binding]) => binding))].sort();
+}
+
 /** The files of a directory of the repository that git has, or would take. */
 function repositoryFiles(directory: string, ending = ""): string[] {
   return execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", directory], {
