@@ -16,7 +16,7 @@ const root = path.resolve(__dirname, "..");
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-test-"));
 
 function run(bin: string, args: string[]): boolean {
-  const { status } = spawnSync(process.execPath, [require.resolve(bin, { paths: [root] }), ...args], {
+  const { status } = spawnSync(process.execPath, [path.join(root, "node_modules/.bin", bin), ...args], {
     cwd: root,
     stdio: "inherit",
   });
@@ -27,7 +27,7 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 
 function jest(project: string, args: string[] = []): boolean {
   const results = path.join(scratch, `${project}.json`);
-  const ok = run("jest/bin/jest.js", ["--selectProjects", project, "--json", "--outputFile", results, ...args]);
+  const ok = run("jest", ["--selectProjects", project, "--json", "--outputFile", results, ...args]);
   if (!fs.existsSync(results)) {
     totals.failed += 1;
     return false;
@@ -46,9 +46,9 @@ function check(ok: boolean): boolean {
 }
 
 const groups: Record<string, () => boolean> = {
-  format: () => check(run("prettier/bin/prettier.cjs", ["--check", "--log-level", "warn", "."])),
-  types: () => check(run("typescript/bin/tsc", ["-p", "tsconfig.json"])),
-  lint: () => check(run("eslint/bin/eslint.js", ["."])),
+  format: () => check(run("prettier", ["--check", "--log-level", "warn", "."])),
+  types: () => check(run("tsc", ["-p", "tsconfig.json"])),
+  lint: () => check(run("eslint", ["."])),
   unit: () => jest("unit"),
   docs: () => jest("docs", ["--ci"]),
   packaging: () => jest("packaging", ["--runInBand"]),
