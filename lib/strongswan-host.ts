@@ -14,6 +14,7 @@ import { renderConnection, renderSecrets } from "./host/swanctl";
 import { TerraformData } from "./host/terraform-data";
 import { contains, overlap, parseAddress, parseBlock, parseInterfaceAddress } from "./ip";
 import { IIpsecDualConnection, trafficSelectors } from "./ipsec-dual-connection";
+import { Tunnel } from "./ipsec/tunnel";
 import { isLiteral } from "./structural";
 
 /** A network interface of the box towards the internet. */
@@ -189,6 +190,10 @@ export class StrongswanHost extends Construct {
     }
     uplinks.forEach((uplink, index) => checkUplink(`uplinks[${index}]`, uplink, props.connection.vpcCidrs, findings));
     if (uplinks.length === 2) checkApart(uplinks[0], uplinks[1], findings);
+    for (const tunnel of props.connection.tunnels) {
+      const uplink = uplinks[Math.min(tunnel.number, uplinks.length) - 1];
+      if (uplink) checkNatTraversal(tunnel, uplink, findings);
+    }
   }
 }
 
@@ -259,6 +264,15 @@ function checkApart(first: UplinkOptions, second: UplinkOptions, findings: Findi
       `uplinks are both on device ${first.device}; give each its own, or give one uplink for both tunnels.`,
     );
   }
+}
+
+function checkNatTraversal(tunnel: Tunnel, uplink: UplinkOptions, findings: Findings): void {
+  if (tunnel.natTraversal || !isLiteral(uplink.address) || !isLiteral(tunnel.egressIp)) return;
+  const [own] = uplink.address.split("/");
+  if (own === tunnel.egressIp) return;
+  findings.error(
+    `${tunnel.role} tunnel: natTraversal is off and its uplink ${own} is behind NAT (the cloud sees ${tunnel.egressIp}); leave it on.`,
+  );
 }
 
 function siteUplink(uplink: UplinkOptions): SiteUplink {

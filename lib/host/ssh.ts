@@ -12,7 +12,8 @@ export class HostKey {
    * @param publicKey `ecdsa-sha2-nistp256 AAAA…`, as `ssh-keyscan -t ecdsa BOX` prints it after the name, or a token
    */
   static ecdsa(publicKey: string): HostKey {
-    return new HostKey(publicKey.trim().split(/\s+/).slice(0, 2).join(" "));
+    // A comment may follow the key in a file; Terraform wants type and key.
+    return new HostKey(isLiteral(publicKey) ? publicKey.trim().split(/\s+/).slice(0, 2).join(" ") : publicKey);
   }
 
   /** Take any key: whoever answers at the box's address receives the pre-shared keys. For labs; synth warns. */
@@ -150,7 +151,9 @@ export function connectionFromSelf(): SSHProvisionerConnection {
 }
 
 function keyFile(path: string): string {
-  return Token.asString(Fn.file(Fn.pathexpand(path)));
+  return isLiteral(path)
+    ? `\${file(pathexpand(${JSON.stringify(path)}))}`
+    : Token.asString(Fn.file(Fn.pathexpand(path)));
 }
 
 /** Checks how the box is to be reached; `where` names the options in the sentences. */
@@ -181,6 +184,10 @@ function checkMachine(where: string, machine: Machine, findings: Findings): void
     if (privateKeyPath.includes("PRIVATE KEY")) {
       findings.error(
         `${where}.privateKeyPath is a key; give the path of its file, or leave it out and use the SSH agent.`,
+      );
+    } else if (/["\p{Cc}]|%\{/u.test(privateKeyPath)) {
+      findings.error(
+        `${where}.privateKeyPath has a character that Terraform cannot be given there; use a path without quotes and control characters.`,
       );
     } else if (!/^(\/|~\/|[A-Za-z]:[\\/])/.test(privateKeyPath)) {
       findings.error(

@@ -1,5 +1,6 @@
 import { AlicloudProvider } from "@cdktf/provider-alicloud/lib/provider";
-import { CustomerGatewayPair, DualTunnelVpn, StrongswanHost } from "../../lib";
+import * as fc from "fast-check";
+import { CustomerGatewayPair, DualTunnelVpn, PreSharedKey, RoutingMode, StrongswanHost } from "../../lib";
 import { NEW_GATEWAY, newStack, problems, SITE, synthesized, synthesizedSite, UPLINK_1, UPLINK_2 } from "./site";
 
 describe("a site", () => {
@@ -88,6 +89,46 @@ describe("a site", () => {
     const { resource } = synthesized(stack);
     expect(resource.alicloud_vpn_connection.two_connection.depends_on).toEqual(["alicloud_vpn_gateway.two_gateway"]);
   });
+});
+
+describe("whatever text a site is given", () => {
+  it("is judged by the validations: making the constructs never fails", () => {
+    const text = fc.oneof(fc.string(), fc.constantFrom("", " ", "/", "10.0.0.0/8", "${var.x}", "a b", "ä", "*"));
+    const uplink = fc.record({ address: text, gateway: text, egressIp: text, device: text });
+    fc.assert(
+      fc.property(
+        fc.record({
+          name: text,
+          vpcCidrs: fc.array(text, { maxLength: 3 }),
+          dataCenterCidrs: fc.array(text, { maxLength: 3 }),
+          uplinks: fc.array(uplink, { maxLength: 3 }),
+          routing: fc.constantFrom(RoutingMode.DESTINATION, RoutingMode.POLICY),
+          host: text,
+          id: text,
+          zone: text,
+        }),
+        ({ host, id, zone, uplinks, ...site }) => {
+          const vswitches = [
+            { id: "vsw-1", zoneId: zone },
+            { id: "vsw-2", zoneId: "ap-southeast-1b" },
+          ] as const;
+          const stack = newStack(zone);
+          new DualTunnelVpn(stack, "vpn", {
+            ...SITE,
+            ...site,
+            gateway: { vpc: { id: "vpc-1", cidrBlock: id }, vswitches },
+            uplinks: uplinks as unknown as [typeof UPLINK_1],
+            ssh: { ...SITE.ssh, host, user: id, privateKeyPath: zone },
+            activeTunnel: { cloudId: id, preSharedKey: PreSharedKey.unsafeLiteral(zone) },
+            tags: { [id]: zone },
+            agent: { vpcProbeAddresses: [id] },
+          });
+          for (const sentence of problems(stack)) expect(sentence).toMatch(/\.$/);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  }, 60_000);
 });
 
 describe("two connections on one box", () => {

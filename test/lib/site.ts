@@ -1,7 +1,10 @@
 // A site for the tests of the constructs: a stack with both providers, and what its synthesis says and yields.
 import { AlicloudProvider } from "@cdktf/provider-alicloud/lib/provider";
 import { NullProvider } from "@cdktf/provider-null/lib/provider";
-import { AnnotationMetadataEntryType, TerraformStack, Testing } from "cdktf";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { AnnotationMetadataEntryType, App, TerraformStack, Testing } from "cdktf";
 import { DualTunnelVpn, DualTunnelVpnProps, HostKey, NewGatewayOptions } from "../../lib";
 
 export const HOST_KEY =
@@ -27,9 +30,13 @@ export const SITE: DualTunnelVpnProps = {
   ssh: { host: "box.example.com", hostKey: HostKey.ecdsa(HOST_KEY) },
 };
 
+/** One directory for the apps of a test file: cdktf makes it when an app is made, whether or not anything is written. */
+const outdir = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-test-"));
+afterAll(() => fs.rmSync(outdir, { recursive: true, force: true }));
+
 /** A stack with the providers that the constructs need. */
 export function newStack(region = "ap-southeast-1"): TerraformStack {
-  const stack = new TerraformStack(Testing.app(), "test");
+  const stack = new TerraformStack(Testing.stubVersion(new App({ outdir, stackTraces: false })), "test");
   new AlicloudProvider(stack, "alicloud", { region });
   new NullProvider(stack, "null");
   return stack;

@@ -262,6 +262,15 @@ describe("checks of a box", () => {
     ]);
   });
 
+  it("refuse a tunnel without NAT traversal behind NAT, and accept one that is not", () => {
+    const activeTunnel = { natTraversal: false };
+    expect(complaints({ activeTunnel })).toEqual([
+      "active tunnel: natTraversal is off and its uplink 172.16.1.93 is behind NAT (the cloud sees 198.51.100.198); leave it on.",
+    ]);
+    const direct = { address: "198.51.100.198/24", gateway: "198.51.100.1", egressIp: "198.51.100.198" };
+    expect(complaints({ activeTunnel, uplinks: [direct, UPLINK_2] })).toEqual([]);
+  });
+
   it("refuse what SSH cannot use", () => {
     const given = ssh({ host: "root@box", port: 0, user: "a b", timeout: "50", privateKeyPath: "id_ecdsa" });
     expect(complaints({ ssh: given })).toEqual([
@@ -271,6 +280,14 @@ describe("checks of a box", () => {
       'ssh.privateKeyPath "id_ecdsa" is relative, and Terraform runs elsewhere; start it with / or ~/.',
       'ssh.timeout "50" is not a duration; write it as 50s or 2m.',
     ]);
+  });
+
+  it("refuse a path of a private key that would break Terraform's text", () => {
+    for (const privateKeyPath of ['/a"b', "/a\nb", "/a%{b}"]) {
+      expect(complaints({ ssh: ssh({ privateKeyPath }) })).toEqual([
+        "ssh.privateKeyPath has a character that Terraform cannot be given there; use a path without quotes and control characters.",
+      ]);
+    }
   });
 
   it("refuse a private key in place of its path, and do not repeat it", () => {
@@ -284,6 +301,14 @@ describe("checks of a box", () => {
     expect(complaints({ ssh: ssh({ hostKey: HostKey.ecdsa("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI") }) })).toEqual([
       'ssh.hostKey is an ssh-ed25519 key; give the ECDSA one, as "ssh-keyscan -t ecdsa box.example.com" prints it after the name.',
     ]);
+  });
+
+  it("take a host key with its comment, and one that only Terraform knows", () => {
+    const first = (hostKey: HostKey) =>
+      provisioners(configuration({ ssh: ssh({ hostKey }) }))[0]["remote-exec"]!.connection as { host_key: string };
+    expect(first(HostKey.ecdsa(`${HOST_KEY} root@box`)).host_key).toBe(HOST_KEY);
+    const expression = '${var.known ? var.key : ""}';
+    expect(first(HostKey.ecdsa(expression)).host_key).toBe(expression);
   });
 
   it("warn about a host key that is not checked", () => {
