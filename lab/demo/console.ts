@@ -16,7 +16,7 @@ export class Console {
         endpoint,
         protocol: "HTTP",
         regionId: REGION,
-      }) as never,
+      }),
     );
   }
 
@@ -30,7 +30,7 @@ export class Console {
         regionId: REGION,
         vpnConnectionId: id,
         tunnelOptionsSpecification: [{ role: "master", tunnelIkeConfig: { psk } }],
-      } as never),
+      }),
     );
   }
 }

@@ -23,14 +23,14 @@ async function main(): Promise<number> {
     return 0;
   }
   const reporter = new Reporter();
-  let ended: unknown;
+  let ended: Error | undefined;
   try {
     await runDemo(reporter, { keep: values.keep ?? false });
   } catch (error) {
-    ended = error;
+    ended = error as Error;
   }
   const held = reporter.summary() && ended === undefined;
-  if (ended !== undefined) console.error(`demo: ${ended instanceof Error ? ended.message : String(ended)}`);
+  if (ended !== undefined) console.error(`demo: ${ended.message}`);
   if (values.json) {
     const { checks, times } = reporter;
     fs.writeFileSync(values.json, JSON.stringify({ held, seconds: reporter.elapsed(), times, checks }, null, 2) + "\n");
