@@ -37,6 +37,7 @@ class Route:
     table: str
     device: str
     gateway: str
+    kind: str = "unicast"
 
 
 @dataclass
@@ -82,6 +83,7 @@ def observe() -> Network:
                 table=str(route.get("table", "main")),
                 device=route.get("dev", ""),
                 gateway=route.get("gateway", ""),
+                kind=route.get("type", "unicast"),
             )
         )
     for rule in json.loads(must("ip", "-j", "-4", "rule", "show").strip() or "[]"):
@@ -206,13 +208,17 @@ def bring(site: Site, wait: float = 0) -> list[str]:
 def stale(old: Site, new: Site, network: Network) -> list[str]:
     """The `ip` commands that remove what only the former site.json of the connection wanted."""
     tables = {str(uplink.table) for uplink in new.uplinks}
-    wanted = {f"{tunnel.ipsec_address}/32" for tunnel in new.tunnels} | set(new.vpc_cidrs)
+    wanted = {
+        *(f"{tunnel.ipsec_address}/32" for tunnel in new.tunnels),
+        *new.vpc_cidrs,
+        *(f"{uplink.address}/32" for uplink in new.uplinks),
+    }
     return [
         command
         for command in take_down(old, network)
         if not command.startswith("link ")
         and not any(f"lookup {table} " in command for table in tables)
-        and not (command.startswith("route ") and (command.split()[2] in wanted or command.split()[-1] in tables))
+        and not (command.startswith("route ") and (wanted | tables) & set(command.split()))
     ]
 
 
@@ -227,9 +233,16 @@ def take_down(site: Site, network: Network) -> list[str]:
         ]
     tables = {str(uplink.table) for uplink in site.uplinks}
     outer = {f"{tunnel.ipsec_address}/32" for tunnel in site.tunnels}
+    guarded = {*site.vpc_cidrs, *(f"{uplink.address}/32" for uplink in site.uplinks)}
     for route in network.routes:
-        ours = route.table in tables or route.destination in outer or route.device in site.interfaces
-        if ours:
+        if route.kind != "unicast":
+            # The agent's guards: for the VPC's blocks and for the uplinks' addresses.
+            if route.destination in guarded:
+                commands.append(
+                    f"route del {route.kind} {route.destination} table {route.table} proto {paths.ROUTE_PROTOCOL}"
+                )
+            continue
+        if route.table in tables or route.destination in outer or route.device in site.interfaces:
             via = f" via {route.gateway}" if route.gateway else ""
             commands.append(f"route del {route.destination}{via} dev {route.device} table {route.table}")
     commands += [f"link del dev {name}" for name in site.interfaces if name in network.links]

@@ -18,7 +18,8 @@ def _routes(site: Site) -> list[dict[str, Any]]:
     return [
         {"destination": route["dst"], "interface": route.get("dev"), "metric": route.get("metric", 0)}
         for route in json.loads(shown.strip() or "[]")
-        if route.get("dst") in wanted and "table" not in route
+        # The agent's guard against leaks (unreachable) is no way to the VPC.
+        if route.get("dst") in wanted and "table" not in route and route.get("type", "unicast") == "unicast"
     ]
 
 

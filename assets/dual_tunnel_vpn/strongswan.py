@@ -13,6 +13,9 @@ from .site import Site, Tunnel
 
 UNIT = "strongswan.service"
 
+PATIENCE = 20.0
+"""How long charon may take to answer, seconds: a slow box that is busy starting takes its time."""
+
 LEGACY_UNITS = ("strongswan-starter.service", "ipsec.service")
 """strongSwan's old daemon and libreswan: either holds the IKE ports."""
 
@@ -85,7 +88,7 @@ def load(names: tuple[str, ...]) -> list[str]:
             problems.append(_harmless(line))
     if not result.ok and not problems:
         words = (result.errors.strip() or result.output.strip() or "no message").splitlines()[-1]
-        with vici.Client() as client:
+        with vici.Client(timeout=PATIENCE) as client:
             loaded = client.list_conns()
         if not all(name in loaded for name in names):
             problems.append(_harmless(words))
@@ -122,7 +125,7 @@ _DOWN = TunnelState(None, "NONE", None, "NONE")
 def tunnel_states(site: Site) -> dict[int, TunnelState]:
     """Both tunnels' state by number; raises vici.ViciError when charon does not answer."""
     states = {tunnel.number: _DOWN for tunnel in site.tunnels}
-    with vici.Client() as client:
+    with vici.Client(timeout=PATIENCE) as client:
         sas = client.list_sas()
     for tunnel in site.tunnels:
         for name, sa in sas:
@@ -165,7 +168,7 @@ def _state(tunnel: Tunnel, sa: vici.Message) -> TunnelState:
 def terminate(connection: str, wait: float = 3.0) -> None:
     """Ends all SAs of a connection, by force when the peer does not acknowledge within `wait` seconds."""
     try:
-        with vici.Client() as client:
+        with vici.Client(timeout=PATIENCE) as client:
             client.terminate(ike=connection, force=True, wait=wait)
     except vici.ViciError:
         # Nothing to end, or charon is not there: either way no SA of the tunnel is in use.
@@ -175,7 +178,7 @@ def terminate(connection: str, wait: float = 3.0) -> None:
 def initiate(tunnel: Tunnel) -> None:
     """Starts a tunnel; the outcome shows in its state."""
     try:
-        with vici.Client() as client:
+        with vici.Client(timeout=PATIENCE) as client:
             client.initiate(tunnel.child, ike=tunnel.connection)
     except vici.ViciRefused:
         # An SA in the making refuses a second one: waiting for the state is what counts.
@@ -187,17 +190,22 @@ def await_up(site: Site, numbers: set[int], seconds: float, initiate_every: floa
     by_number = {tunnel.number: tunnel for tunnel in site.tunnels}
     deadline = time.monotonic() + seconds
     again: dict[int, float] = {}
-    while True:
-        states = tunnel_states(site)
-        down = {number for number in numbers if not states[number].up}
-        now = time.monotonic()
-        if not down or now >= deadline:
-            return down
-        for number in down:
-            if states[number].ike_state in ("NONE", "DELETING") and now >= again.get(number, 0):
-                initiate(by_number[number])
-                again[number] = now + initiate_every
-        time.sleep(0.25)
+    down = set(numbers)
+    while down and time.monotonic() < deadline:
+        try:
+            states = tunnel_states(site)
+            down = {number for number in numbers if not states[number].up}
+            for number in down:
+                idle = states[number].ike_state in ("NONE", "DELETING")
+                if idle and time.monotonic() >= again.get(number, 0):
+                    initiate(by_number[number])
+                    again[number] = time.monotonic() + initiate_every
+        except vici.ViciError:
+            # charon is busy or being restarted: what counts is whether the tunnels are up in time.
+            pass
+        if down:
+            time.sleep(0.25)
+    return down
 
 
 def prove_rekey(tunnel: Tunnel, site: Site, seconds: float = 20.0) -> bool:
@@ -205,7 +213,7 @@ def prove_rekey(tunnel: Tunnel, site: Site, seconds: float = 20.0) -> bool:
     before = tunnel_states(site)[tunnel.number].child_id
     if before is None:
         return False
-    with vici.Client() as client:
+    with vici.Client(timeout=PATIENCE) as client:
         client.rekey(child=tunnel.child)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
