@@ -38,6 +38,8 @@ def execute(commands: list[str], network: Network) -> None:
             table = match[4] or "main"
             network.routes = [r for r in network.routes if (r.destination, r.table) != (match[1], table)]
             network.routes.append(Route(match[1], table, match[3], match[2]))
+        elif match := re.fullmatch(r"route del (unreachable|local) (\S+) table (\S+) proto 157", command):
+            network.routes = [r for r in network.routes if (r.kind, r.destination, r.table) != match.groups()]
         elif match := re.fullmatch(r"route del (\S+)(?: via (\S+))? dev (\S+) table (\S+)", command):
             network.routes.remove(Route(match[1], match[4], match[3], match[2] or ""))
         else:
@@ -132,6 +134,18 @@ class PlansLinks(unittest.TestCase):
             network.rules = [rule for rule in network.rules if rng.random() < 0.7] + [(5, "5")]
             execute(links.take_down(site, network), network)
             self.assertEqual((network.links, network.rules, network.routes), ({}, [(5, "5")], [foreign]))
+
+    def test_takes_down_the_agents_guards_and_no_other_route_of_their_kind(self) -> None:
+        network = samples.network()
+        before = list(network.routes)
+        execute(links.plan(samples.site(), network), network)
+        network.routes += [
+            Route("192.168.0.0/16", "main", "", "", "unreachable"),
+            Route("172.16.1.93/32", "local", "lo", "", "local"),
+            Route("10.9.0.0/16", "main", "", "", "unreachable"),
+        ]
+        execute(links.take_down(samples.site(), network), network)
+        self.assertEqual(network.routes, [*before, Route("10.9.0.0/16", "main", "", "", "unreachable")])
 
     def test_removes_what_only_the_former_configuration_wanted(self) -> None:
         old = samples.site(vpcCidrs=["192.168.0.0/16", "10.0.0.0/8"])
