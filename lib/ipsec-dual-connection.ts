@@ -7,6 +7,7 @@ import { TerraformProvider, TerraformResource, TerraformResourceLifecycle } from
 import { Construct, IConstruct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { checkBlocks } from "./cloud/block-checks";
+import { overlapPreconditions } from "./cloud/overlap-at-plan";
 import { PRIVATE_RANGES, tagProblems } from "./cloud/rules";
 import { ICustomerGatewayPair } from "./customer-gateway-pair";
 import { GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
@@ -203,9 +204,12 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
       provider: props.provider,
       lifecycle: {
         ignoreChanges: props.ignoreChanges,
-        precondition: this.tunnels.flatMap((tunnel) =>
-          tunnel.preSharedKey.preconditions(`The pre-shared key of the ${tunnel.role} tunnel of ${props.name}`),
-        ),
+        precondition: [
+          ...this.tunnels.flatMap((tunnel) =>
+            tunnel.preSharedKey.preconditions(`The pre-shared key of the ${tunnel.role} tunnel of ${props.name}`),
+          ),
+          ...this.overlapPreconditions(),
+        ],
       },
       vpnConnectionName: props.name,
       vpnGatewayId: props.gateway.vpnGatewayId,
@@ -234,6 +238,14 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
 
   get cloudResources(): readonly TerraformResource[] {
     return [this.resource, ...this.routes];
+  }
+
+  private overlapPreconditions(): ReturnType<typeof overlapPreconditions> {
+    if (!isLiteral(this.vpcCidrs) || !isLiteral(this.dataCenterCidrs)) return [];
+    return overlapPreconditions(
+      this.vpcCidrs.map((cidr) => ({ what: "vpcCidrs", cidr })),
+      this.dataCenterCidrs.map((cidr) => ({ what: "dataCenterCidrs", cidr })),
+    );
   }
 
   private destinationRoutes(props: IpsecDualConnectionProps): VpnRouteEntry[] {

@@ -5,6 +5,7 @@ import { dependable, FileProvisioner, RemoteExecProvisioner, TerraformLocal, Ter
 import { Construct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
+import { overlapPreconditions } from "./cloud/overlap-at-plan";
 import { AgentOptions, checkAgentOptions } from "./host/agent-options";
 import { BoxAssets } from "./host/assets";
 import { terraformName } from "./host/names";
@@ -144,7 +145,15 @@ export class StrongswanHost extends Construct {
         ...via,
       },
     ];
+    const apart = overlapPreconditions(
+      isLiteral(connection.vpcCidrs) ? connection.vpcCidrs.map((cidr) => ({ what: "vpcCidrs", cidr })) : [],
+      props.uplinks.flatMap((uplink, index) => {
+        const own = isLiteral(uplink.address) ? parseInterfaceAddress(uplink.address) : undefined;
+        return own ? [{ what: `the network of uplinks[${index}]`, cidr: own.network.text }] : [];
+      }),
+    );
     this.configuration = new Resource(this, "configuration", {
+      lifecycle: apart.length > 0 ? { precondition: apart } : undefined,
       triggers: {
         // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
         delivered: `\${sha256(jsonencode(["${assets.hash}", ${[site, ...connections, ...secrets].map((name) => `local.${name}`).join(", ")}]))}`,

@@ -2,6 +2,7 @@
 import { DataAlicloudVpnGatewayZones } from "@cdktf/provider-alicloud/lib/data-alicloud-vpn-gateway-zones";
 import { Fn, IResolvable, TerraformProvider, TerraformStack } from "cdktf";
 import { Construct } from "constructs";
+import { innerExpression } from "../expressions";
 import { isLiteral } from "../structural";
 
 /**
@@ -31,10 +32,10 @@ export function zonePrecondition(
   zoneId: string,
 ): { condition: string | IResolvable; errorMessage: string } {
   const ids = `${zones.terraformResourceType}.${zones.friendlyUniqueId}.ids`;
+  const zone = isLiteral(zoneId) ? `"${zoneId}"` : innerExpression(zoneId);
   return {
-    condition: isLiteral(zoneId)
-      ? `\${contains(data.${ids}, "${zoneId}")}`
-      : (Fn.contains(zones.ids, zoneId) as IResolvable),
+    condition:
+      zone === undefined ? (Fn.contains(zones.ids, zoneId) as IResolvable) : `\${contains(data.${ids}, ${zone})}`,
     errorMessage: `vSwitch ${number} is in zone ${zoneId}, where this VPN gateway cannot be made; the zones that work are \${join(", ", data.${ids})}.`,
   };
 }

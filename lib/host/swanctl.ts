@@ -1,6 +1,6 @@
 // The swanctl text of a tunnel: its connection (no secret in it) and its secret, each a file of its own,
 // so that a change of one tunnel never touches the other.
-import { Fn } from "cdktf";
+import { applied } from "../expressions";
 import { espProposal, IkeMode, ikeProposal, IkeVersion, strongswanVersion } from "../ipsec/algorithms";
 import { Tunnel } from "../ipsec/tunnel";
 import { derivedNumber, tunnelName } from "./names";
@@ -96,7 +96,7 @@ export function renderSecrets(tunnel: Tunnel, name: string): string {
     `  ike-${tunnelName(name, tunnel.number)} {`,
     `    id-local = ${tunnel.peerId}`,
     `    id-remote = ${tunnel.cloudId}`,
-    `    secret = 0s${Fn.base64encode(tunnel.preSharedKey.expression)}`,
+    `    secret = 0s${applied("base64encode", tunnel.preSharedKey.expression)}`,
     `  }`,
     `}`,
     ``,

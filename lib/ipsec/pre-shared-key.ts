@@ -3,6 +3,7 @@
 import type { Password } from "@cdktf/provider-random/lib/password";
 import { Fn, IResolvable, TerraformVariable, Token } from "cdktf";
 import { Construct } from "constructs";
+import { applied, innerExpression } from "../expressions";
 import { isLiteral } from "../structural";
 
 /** The punctuation that a key may hold beside letters and digits (CreateVpnConnection, `Psk`; no space, double quote or backslash). */
@@ -39,7 +40,7 @@ export class PreSharedKey {
    */
   static fromVariable(variable: TerraformVariable): PreSharedKey {
     return new PreSharedKey(
-      variable.sensitive === true ? variable.stringValue : sensitive(variable.stringValue),
+      variable.sensitive === true ? variable.stringValue : applied("sensitive", variable.stringValue),
       undefined,
       false,
       variable,
@@ -59,7 +60,7 @@ export class PreSharedKey {
         true,
       );
     }
-    return new PreSharedKey(sensitive(expression), undefined, false, expression);
+    return new PreSharedKey(applied("sensitive", expression), undefined, false, expression);
   }
 
   /**
@@ -71,7 +72,7 @@ export class PreSharedKey {
     if (Token.isUnresolved(key)) return PreSharedKey.fromToken(key);
     // In base64, because a quoted string would have to escape Terraform's template marks.
     const encoded = Fn.base64decode(Buffer.from(key).toString("base64"));
-    return new PreSharedKey(sensitive(encoded), pskProblem(key), true, key);
+    return new PreSharedKey(applied("sensitive", encoded), pskProblem(key), true, key);
   }
 
   /**
@@ -121,13 +122,13 @@ export class PreSharedKey {
    */
   preconditions(what: string): { condition: string | IResolvable; errorMessage: string }[] {
     if (this.isLiteral) return [];
-    const { variableName } = this;
+    const inner = this.variableName === undefined ? innerExpression(this.expression) : `var.${this.variableName}`;
     return [
       {
         condition:
-          variableName === undefined
+          inner === undefined
             ? Fn.can(Fn.regex(PSK_PATTERN, this.expression))
-            : `\${can(regex("${PSK_PATTERN}", var.${variableName}))}`,
+            : `\${can(regex("${PSK_PATTERN}", ${inner}))}`,
         errorMessage: `${what} must have 1 to 100 letters, digits and ${PSK_PUNCTUATION} (no space, double quote or backslash).`,
       },
     ];
@@ -148,10 +149,6 @@ export class PreSharedKey {
     /** The variable that `declareVariable` made, in the stack of the connection. */
     private readonly variableName: string | undefined = undefined,
   ) {}
-}
-
-function sensitive(expression: string): string {
-  return Token.asString(Fn.sensitive(expression));
 }
 
 /** `random_password` of @cdktf/provider-random, where that optional package is installed. */

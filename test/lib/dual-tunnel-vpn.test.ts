@@ -93,7 +93,10 @@ describe("a site", () => {
 
 describe("whatever text a site is given", () => {
   it("is judged by the validations: making the constructs never fails", () => {
-    const text = fc.oneof(fc.string(), fc.constantFrom("", " ", "/", "10.0.0.0/8", "${var.x}", "a b", "ä", "*"));
+    const text = fc.oneof(
+      fc.string(),
+      fc.constantFrom("", " ", "/", "10.0.0.0/8", "${var.x}", '${lookup(x, "y")}', "a b", "ä", "*"),
+    );
     const uplink = fc.record({ address: text, gateway: text, egressIp: text, device: text });
     fc.assert(
       fc.property(

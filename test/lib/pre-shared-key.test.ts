@@ -115,6 +115,21 @@ describe("where a pre-shared key comes from", () => {
     expect(Buffer.from(encoded, "base64").toString()).toBe("a${b}%{c}$$d'`");
   });
 
+  it("may be an expression written as text, quotes and all", () => {
+    const preSharedKey = PreSharedKey.fromToken('${lookup(data.vault.secrets, "vpn key")}');
+    const stack = siteStack({ activeTunnel: { preSharedKey } });
+    expect(problems(stack)).toEqual([]);
+    const { resource, locals } = synthesized(stack);
+    const connection = resource.alicloud_vpn_connection.singapore_connection;
+    const [tunnel] = connection.tunnel_options_specification as { tunnel_ike_config: { psk: string } }[];
+    expect(tunnel.tunnel_ike_config.psk).toBe('${sensitive(lookup(data.vault.secrets, "vpn key"))}');
+    expect(locals!.singapore_secrets_1_conf).toContain(
+      '0s${base64encode(sensitive(lookup(data.vault.secrets, "vpn key")))}',
+    );
+    const { precondition } = connection.lifecycle as { precondition: { condition: string }[] };
+    expect(precondition[0].condition).toContain(', sensitive(lookup(data.vault.secrets, "vpn key"))))}');
+  });
+
   it("can be made by Terraform, of characters that both ends accept", () => {
     const stack = newStack();
     new RandomProvider(stack, "random");
