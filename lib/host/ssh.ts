@@ -1,6 +1,7 @@
 // How Terraform reaches a box over SSH, and how that is written in a provisioner's `connection`:
 // once from the stack's values, once from `self.input` for the provisioner that runs at destroy.
 import { Fn, SSHProvisionerConnection, Token } from "cdktf";
+import { innerExpression } from "../expressions";
 import { Findings } from "../findings";
 import { isLiteral } from "../structural";
 
@@ -151,9 +152,8 @@ export function connectionFromSelf(): SSHProvisionerConnection {
 }
 
 function keyFile(path: string): string {
-  return isLiteral(path)
-    ? `\${file(pathexpand(${JSON.stringify(path)}))}`
-    : Token.asString(Fn.file(Fn.pathexpand(path)));
+  const inner = isLiteral(path) ? JSON.stringify(path) : innerExpression(path);
+  return inner === undefined ? Token.asString(Fn.file(Fn.pathexpand(path))) : `\${file(pathexpand(${inner}))}`;
 }
 
 /** Checks how the box is to be reached; `where` names the options in the sentences. */
