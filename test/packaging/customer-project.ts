@@ -119,8 +119,6 @@ export class CustomerProject {
 
   /** Installs, and answers what the package manager said. */
   install(): string {
-    // yarn 1 would take another tarball of the same version from its cache.
-    if (this.manager === "yarn 1") this.run([...INSTALL["yarn 1"].slice(0, 2), "cache", "clean", PACKAGE]);
     // npm refuses a peer out of range by itself; pnpm when asked, which under cdktn would refuse @cdktf/provider-null.
     const strict =
       this.manager === "pnpm" && this.flavour.commandLine ? ["--config.strict-peer-dependencies=true"] : [];

@@ -1,6 +1,7 @@
 // Packs the library as `npm publish` would, and says what the tarball ought to hold, file by file,
 // from what the repository holds.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
@@ -31,7 +32,10 @@ export interface Manifest {
 export function pack(directory: string): Tarball {
   execFileSync("npm", ["pack", "--pack-destination", directory], { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
   const [name] = fs.readdirSync(directory).filter((entry) => entry.endsWith(".tgz"));
-  const file = path.join(directory, name);
+  const packed = path.join(directory, name);
+  // yarn 1 knows a tarball by its relative path: under the same name it would take the last run's from its cache.
+  const file = path.join(directory, `${createHash("sha256").update(fs.readFileSync(packed)).digest("hex")}.tgz`);
+  fs.renameSync(packed, file);
   execFileSync("tar", ["-xzf", file, "-C", directory]);
   const unpacked = path.join(directory, "package");
   return {
