@@ -14,7 +14,7 @@ export interface ProviderOptions {
   readonly cacheDir: string;
   /** `real`, `stand-in`, or undefined: the real ones if `terraform init` finds them. @default the environment's DUAL_TUNNEL_VPN_PROVIDERS */
   readonly choice?: string;
-  /** Seconds that `terraform init` may take to find the real ones. @default 60 */
+  /** Seconds that `terraform init` may take to find the real ones. @default 300: alicloud is a download of 100 MB */
   readonly patience?: number;
 }
 
@@ -46,9 +46,9 @@ export async function prepareProviders(options: ProviderOptions): Promise<Prepar
     throw new Error(`${CHOICE_VARIABLE} is ${choice}; it must be real, stand-in or unset.`);
   if (choice === "stand-in") return standIns(options.cacheDir, `${CHOICE_VARIABLE} asks for them`);
   const env = inheritedConfiguration();
-  const problem = await initProblem(env, options.patience ?? 60);
+  const problem = await initProblem(env, options.patience ?? 300);
   if (problem === undefined)
-    return { env, standIn: false, description: "Providers: the real alicloud, null and random, by terraform init." };
+    return { env, standIn: false, description: "Providers: the real alicloud and null, by terraform init." };
   if (choice === "real") throw new Error(`No real provider could be installed: ${problem}`);
   return standIns(options.cacheDir, `terraform init found no real ones: ${problem}`);
 }
@@ -64,7 +64,8 @@ async function initProblem(env: NodeJS.ProcessEnv, patience: number): Promise<st
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-init-"));
   try {
     const required = Object.fromEntries(
-      PROVIDERS.map(({ namespace, type, constraint }) => [
+      // random serves generated keys only: a user's mirror without it is no reason to stand in for the others.
+      PROVIDERS.filter(({ type }) => type !== "random").map(({ namespace, type, constraint }) => [
         type,
         { source: `${namespace}/${type}`, version: constraint },
       ]),
