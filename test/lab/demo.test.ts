@@ -12,6 +12,7 @@ const MARK = "DUAL_TUNNEL_VPN_TEST_MARK";
 interface MarkedProcess {
   readonly pid: number;
   readonly name: string;
+  readonly command: string;
 }
 
 /** Every process that has this mark in its environment: descendants inherit it, however far they moved. */
@@ -24,7 +25,10 @@ function marked(mark: string): MarkedProcess[] {
         const dir = `/proc/${entry}`;
         if (!fs.readFileSync(`${dir}/environ`, "latin1").includes(`${MARK}=${mark}`)) return [];
         if (/^State:\s+Z/m.test(fs.readFileSync(`${dir}/status`, "latin1"))) return [];
-        return [{ pid: Number(entry), name: fs.readFileSync(`${dir}/comm`, "latin1").trim() }];
+        const name = fs.readFileSync(`${dir}/comm`, "latin1").trim();
+        return [
+          { pid: Number(entry), name, command: fs.readFileSync(`${dir}/cmdline`, "latin1").replaceAll("\0", " ") },
+        ];
       } catch {
         return []; // it ended while we looked
       }
@@ -52,21 +56,32 @@ function startDemo(mark: string, args: string[] = []): { child: ChildProcess; ou
 }
 
 describe("npm run demo", () => {
+  let mark: string;
+
+  beforeEach(() => (mark = randomUUID()));
+
+  function kill(which: (process: MarkedProcess) => boolean): void {
+    for (const { pid } of marked(mark).filter(which)) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // it ended with one killed before it
+      }
+    }
+  }
+
+  // What a failed test left.
+  afterEach(() => kill(() => true));
+
   it(
     "leaves no process behind when npm and node are killed half way through a deployment",
     async () => {
-      const mark = randomUUID();
-      const { output } = startDemo(mark);
-      await until(`terraform applies\n${output()}`, 600, () => marked(mark).some(({ name }) => name === "terraform"));
-      const names = new Set(marked(mark).map(({ name }) => name));
-      expect([...names].some((name) => name.startsWith("qemu"))).toBe(true);
-      for (const { pid } of marked(mark).filter(({ name }) => /^(npm|node|MainThread)/.test(name))) {
-        try {
-          process.kill(pid, "SIGKILL");
-        } catch {
-          // it ended with one killed before it
-        }
-      }
+      const { child, output } = startDemo(mark);
+      const applies = () => marked(mark).some(({ name, command }) => name === "terraform" && / apply /.test(command));
+      await until("terraform applies", 600, () => applies() || child.exitCode !== null);
+      if (child.exitCode !== null) throw new Error(`the demo ended before it was killed:\n${output()}`);
+      expect(marked(mark).some(({ name }) => name.startsWith("qemu"))).toBe(true);
+      kill(({ name }) => /^(npm|node|MainThread)/.test(name));
       await until("every process of the demo is gone", 15, () => marked(mark).length === 0);
     },
     15 * 60_000,
@@ -75,7 +90,6 @@ describe("npm run demo", () => {
   it(
     "holds every check from the first deployment to the box as it was",
     async () => {
-      const mark = randomUUID();
       const json = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "demo-")), "demo.json");
       const { child, output } = startDemo(mark, ["--json", json]);
       const status = await new Promise((resolve) => child.once("close", resolve));
