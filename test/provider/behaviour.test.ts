@@ -7,7 +7,7 @@ import { call } from "../cloud/rpc-client";
 import { Workspace } from "./workspace";
 
 const PSK = ["secret-of-the-active-one", "secret-of-the-standby"];
-const base = fs.readFileSync(path.join(__dirname, "main.tf"), "utf8");
+const base = fs.readFileSync(path.join(__dirname, "../cloud/recordings/main.tf"), "utf8");
 const hidden = base
   .replace(/variable "psk1" .*/, 'variable "psk1" { sensitive = true }')
   .replace(/variable "psk2" .*/, 'variable "psk2" { sensitive = true }');

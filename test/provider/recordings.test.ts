@@ -98,7 +98,7 @@ const recordedNames = new Map(
 let cloud: EmulatedCloud;
 let workspace: Workspace;
 let ownNames = new Map<string, string>();
-const configuration = fs.readFileSync(path.join(__dirname, "main.tf"), "utf8");
+const configuration = fs.readFileSync(path.join(__dirname, "../cloud/recordings/main.tf"), "utf8");
 
 beforeAll(async () => {
   // The recorded run's IPsec addresses: they come back as identities.
