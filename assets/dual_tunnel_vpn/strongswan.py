@@ -224,15 +224,15 @@ def prove_rekey(tunnel: Tunnel, site: Site, seconds: float = 20.0) -> bool:
     return False
 
 
-_REASONS = (
+_REFUSALS = (
     (r"AUTHENTICATION_FAILED|AUTH_FAILED", "the other end refused the authentication: pre-shared keys or ids differ"),
     (r"tried \d+ shared key|MAC mismatched|no shared key found", "the pre-shared keys or the ids differ"),
     (r"NO_PROPOSAL_CHOSEN|NO_PROP", "the other end accepts none of the proposals: algorithms or DH groups differ"),
     (r"INVALID_KE_PAYLOAD|INVAL_KE", "the other end wants another DH group"),
     (r"TS_UNACCEPTABLE|TS_UNACCEPT", "the other end refused the traffic selectors"),
-    (r"giving up after \d+ retransmits|retransmit \d+ of request", "the other end does not answer"),
     (r"no IKE config found|peer config.*not found", "no connection matches what the other end asks for"),
 )
+_SILENCE = ((r"giving up after \d+ retransmits|retransmit \d+ of request", "the other end does not answer"),)
 
 
 def likely_reason(tunnel: Tunnel, since: str) -> str:
@@ -241,10 +241,12 @@ def likely_reason(tunnel: Tunnel, since: str) -> str:
     mine = f"IKE_SA_NAME={tunnel.connection}"
     shown = run("journalctl", mine, "--since", since, "--output", "cat", "--no-pager", timeout=30)
     lines = shown.output.splitlines()
-    for line in reversed(lines):
-        for pattern, words in _REASONS:
-            if re.search(pattern, line):
-                return words
+    # What the other end refused says more than its silence, which a busy box hears too.
+    for reasons in (_REFUSALS, _SILENCE):
+        for line in reversed(lines):
+            for pattern, words in reasons:
+                if re.search(pattern, line):
+                    return words
     return "charon's journal names no reason" if lines else "charon has not tried yet"
 
 

@@ -99,9 +99,11 @@ class FindsReasons(unittest.TestCase):
             with self.subTest(line):
                 self.assertIn(words, self.reason("initiating IKE_SA singapore-1[5] to 192.0.2.152", line))
 
-    def test_takes_the_last_reason(self) -> None:
-        first, second = "parsed IKE_AUTH response 1 [ N(AUTH_FAILED) ]", "giving up after 6 retransmits"
-        self.assertIn("does not answer", self.reason(first, second))
+    def test_takes_the_last_refusal_and_a_refusal_before_silence(self) -> None:
+        refused, other = "parsed IKE_AUTH response 1 [ N(AUTH_FAILED) ]", "parsed IKE_SA_INIT response 0 [ N(NO_PROP) ]"
+        self.assertIn("proposals", self.reason(refused, other))
+        self.assertIn("authentication", self.reason(other, refused))
+        self.assertIn("authentication", self.reason(refused, "giving up after 6 retransmits"))
 
     def test_says_when_nothing_was_tried(self) -> None:
         self.assertIn("not tried", self.reason())
