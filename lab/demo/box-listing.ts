@@ -49,9 +49,11 @@ cat "$kept"
 echo "# contents in /etc"
 awk '$1 == "f" && $2 ~ "^/etc/" { print $2 }' "$kept" | xargs -r -d '\\n' sha256sum
 echo "# enabled units"
-systemctl list-unit-files --no-legend --no-pager --state=enabled,enabled-runtime | awk '{print $1}' | sort
+units=$(systemctl list-unit-files --no-legend --no-pager --state=enabled,enabled-runtime)
+printf '%s\\n' "$units" | awk '{print $1}' | sort
 echo "# active services"
-systemctl list-units --no-legend --no-pager --plain --type=service --state=active | awk '{print $1}' | grep -v '^user\\|^lab-' | sort
+units=$(systemctl list-units --no-legend --no-pager --plain --type=service --state=active)
+printf '%s\\n' "$units" | awk '{print $1}' | grep -v '^user\\|^lab-' | sort
 echo "# interfaces"
 ip -o link | sed -E 's/^[0-9]+: //; s/ state .*//'
 ip -o -4 addr | sed -E 's/^[0-9]+: //; s/valid_lft.*//'
