@@ -1,7 +1,11 @@
 // `npm run bench -- NAME [options]`: measurements whose targets the project holds itself to.
+import { benchFailover } from "./failover";
 import { benchSynth } from "./synth";
 
-const BENCHMARKS: Record<string, (args: string[]) => Promise<boolean>> = { synth: benchSynth };
+const BENCHMARKS: Record<string, (args: string[]) => Promise<boolean>> = {
+  failover: benchFailover,
+  synth: benchSynth,
+};
 
 async function main([name, ...args]: string[]): Promise<void> {
   if (name === undefined || !(name in BENCHMARKS)) {

@@ -1,0 +1,15 @@
+import type { Fault } from "../fault";
+
+export default {
+  what: "charon hangs (SIGSTOP).",
+  async make(scene) {
+    const began = Date.now();
+    await scene.box.succeed("systemctl kill --signal=STOP strongswan");
+    await scene.box.waitUntilSucceeds("timeout 2 swanctl --version && timeout 1 swanctl --stats", { intervalMs: 100 });
+    const answers = (Date.now() - began) / 1000;
+    await scene.bothUp();
+    return { "charon answers": answers };
+  },
+  limits: { out: { gapS: 6 }, in: { gapS: 10 }, times: { "charon answers": 20 } },
+  target: { out: { maxS: 3 }, in: { maxS: 4 }, times: { "charon answers": 10 } },
+} satisfies Fault;

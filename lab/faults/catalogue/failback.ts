@@ -1,0 +1,17 @@
+import type { Fault } from "../fault";
+
+export default {
+  what: "Uplink 1, silent before, is repaired: traffic returns to the active tunnel.",
+  async prepare(scene) {
+    await scene.cut("uplink1");
+    await scene.trafficBy(2);
+    await scene.flowing();
+  },
+  async make(scene) {
+    await scene.restore("uplink1");
+    await scene.trafficBy(1);
+    await scene.cloudBy(1);
+  },
+  limits: { out: { lost: 0 }, in: { lost: 0 }, switches: 2 },
+  target: { out: { lost: 0 }, in: { lost: 0 } },
+} satisfies Fault;

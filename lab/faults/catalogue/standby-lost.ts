@@ -1,0 +1,11 @@
+import type { Fault } from "../fault";
+
+export default {
+  what: "Uplink 2 goes silent while its tunnel is the standby.",
+  async make(scene) {
+    await scene.cut("uplink2");
+    await scene.noticed("uplink 2 to ");
+  },
+  limits: { out: { lost: 0 }, in: { lost: 0 }, switches: 0 },
+  target: { out: { lost: 0 }, in: { lost: 0 }, switches: 0 },
+} satisfies Fault;

@@ -1,0 +1,104 @@
+// The how-to page's configuration on the lab's box, and the cloud side that the page makes: the rival.
+import { randomBytes } from "node:crypto";
+import type { CloudState, CloudTunnel } from "../cloud/cloud-end";
+import type { WorldCloudEnd } from "../cloud-end";
+import { HowTo } from "../how-to/how-to";
+import type { Lab } from "../machines/lab";
+import { DATA_CENTER_CIDR, IPSEC_ADDRESSES, UPLINKS, VPC_CIDR } from "../network";
+import type { Contender } from "./contender";
+
+const NOTHING: CloudState = { gateways: [], connections: [], routes: [] };
+
+/** The page's tunnels: its algorithms are the console's defaults, and one key serves both. */
+function tunnels(psk: string, activePsk = psk): CloudTunnel[] {
+  return UPLINKS.map(({ number, egressIp }) => ({
+    tunnelId: `tun-how-to-${number}`,
+    role: number === 1 ? "master" : "slave",
+    ipsecAddress: IPSEC_ADDRESSES[number - 1],
+    peerAddress: egressIp,
+    localId: IPSEC_ADDRESSES[number - 1],
+    remoteId: egressIp,
+    psk: number === 1 ? activePsk : psk,
+    dpd: true,
+    natTraversal: true,
+    ike: { version: "ikev2", mode: "main", enc: "aes", auth: "sha1", dhGroup: "group2", lifetime: 86400 },
+    esp: { enc: "aes", auth: "sha1", pfs: "group2", lifetime: 86400 },
+  }));
+}
+
+function cloudState(psk: string, activePsk?: string): CloudState {
+  return {
+    gateways: [{ id: "vpn-how-to", vpcCidrBlock: VPC_CIDR, ipsecAddresses: [IPSEC_ADDRESSES[0], IPSEC_ADDRESSES[1]] }],
+    connections: [
+      {
+        id: "vco-how-to",
+        name: "how-to",
+        gatewayId: "vpn-how-to",
+        localSubnets: ["0.0.0.0/0"],
+        remoteSubnets: ["0.0.0.0/0"],
+        effectImmediately: true,
+        tunnels: tunnels(psk, activePsk) as [CloudTunnel, CloudTunnel],
+      },
+    ],
+    routes: [
+      {
+        gatewayId: "vpn-how-to",
+        connectionId: "vco-how-to",
+        destination: DATA_CENTER_CIDR,
+        weight: 100,
+        published: true,
+      },
+    ],
+  };
+}
+
+export class HowToPage implements Contender {
+  readonly id = "how-to";
+  readonly interfaces = ["ipsec0", "ipsec1"] as const;
+  readonly connections = ["vco1", "vco2"] as const;
+  readonly children = ["vco_child1", "vco_child2"] as const;
+  private readonly psk = randomBytes(12).toString("hex");
+  private readonly howTo: HowTo;
+
+  constructor(
+    private readonly lab: Lab,
+    private readonly cloudEnd: WorldCloudEnd,
+  ) {
+    this.howTo = new HowTo(lab, { psk: this.psk });
+  }
+
+  async install(): Promise<void> {
+    await this.cloudEnd.apply(cloudState(this.psk));
+    await this.howTo.install();
+  }
+
+  async remove(): Promise<void> {
+    await this.howTo.remove();
+    await this.cloudEnd.apply(NOTHING);
+  }
+
+  /** The page has no memory but the order of its routes: strongSwan starts anew when they are not as at first. */
+  async refresh(): Promise<void> {
+    if ((await this.trouble()) !== "") await this.lab.box.succeed("systemctl restart strongswan && swanctl --load-all");
+  }
+
+  async trouble(): Promise<string> {
+    const { stdout } = await this.lab.box.execute("swanctl --list-sas; ip -4 route show");
+    const down = this.children.find((name) => !new RegExp(`${name}: #.*INSTALLED`).test(stdout));
+    if (down) return `${down} is not installed`;
+    return /dev ipsec0 .*metric 100\b/.test(stdout) ? "" : "there is no route by ipsec0";
+  }
+
+  switches(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  story(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
+  async breakActivePsk(): Promise<() => Promise<void>> {
+    await this.cloudEnd.apply(cloudState(this.psk, randomBytes(12).toString("hex")));
+    return () => this.cloudEnd.apply(cloudState(this.psk));
+  }
+}

@@ -1,0 +1,157 @@
+// Where faults are made: a booted lab, a contender on its box, traffic through its tunnels, and words for what is awaited.
+import { setTimeout as delay } from "node:timers/promises";
+import type { CloudReport, WorldCloudEnd, WorldCloudEndOptions } from "../cloud-end";
+import type { Direction, Impairment, Lab, LinkName } from "../machines/lab";
+import type { Machine } from "../machines/machine";
+import { ECS } from "../network";
+import type { Traffic } from "../traffic/traffic";
+import type { Contender, TunnelNumber } from "./contender";
+
+const LINKS: readonly LinkName[] = ["uplink1", "uplink2", "lan", "wan1", "wan2", "cloud", "vpc"];
+
+export class Scene {
+  constructor(
+    readonly lab: Lab,
+    readonly cloud: WorldCloudEnd,
+    readonly contender: Contender,
+    readonly traffic: Traffic,
+  ) {}
+
+  get box(): Machine {
+    return this.lab.box;
+  }
+
+  /** Drops a link's packets silently. */
+  async cut(link: LinkName, direction?: Direction): Promise<void> {
+    await this.lab.cut(link, direction);
+  }
+
+  /** Takes back every cut and impairment of a link. */
+  async restore(link: LinkName): Promise<void> {
+    await this.lab.restore(link);
+  }
+
+  async impair(link: LinkName, impairment: Impairment): Promise<void> {
+    await this.lab.impair(link, impairment);
+  }
+
+  /** Takes back every cut and impairment there is. */
+  async restoreAll(): Promise<void> {
+    for (const link of LINKS) await this.lab.restore(link);
+  }
+
+  /** Waits until the box sends traffic for the VPC into this tunnel. */
+  async trafficBy(tunnel: TunnelNumber, timeoutS = 60): Promise<void> {
+    await this.box.waitUntilSucceeds(
+      `ip route get ${ECS.address} | grep -qw 'dev ${this.contender.interfaces[tunnel - 1]}'`,
+      { timeoutS, intervalMs: 100 },
+    );
+  }
+
+  /** Which tunnel the box sends traffic for the VPC into. */
+  async carrying(): Promise<TunnelNumber | undefined> {
+    const { stdout } = await this.box.execute(`ip route get ${ECS.address}`);
+    const found = this.contender.interfaces.findIndex((name) => stdout.includes(`dev ${name} `));
+    return found < 0 ? undefined : ((found + 1) as TunnelNumber);
+  }
+
+  /** Waits until the cloud sends by this tunnel. */
+  async cloudBy(tunnel: TunnelNumber, timeoutS = 60): Promise<void> {
+    await this.cloud.waitForTrafficVia(tunnel === 1 ? "master" : "slave", { timeoutS });
+  }
+
+  /** Waits until packets flow both ways without a gap. */
+  async flowing(timeoutS = 60, gapS = 0.5): Promise<void> {
+    await this.traffic.waitUntilFlowing({ timeoutS, forS: 1.3, gapS });
+  }
+
+  /** Waits until the contender says that all is well, and the cloud sends by the active tunnel. */
+  async well(timeoutS = 120): Promise<void> {
+    await this.until(async () => this.contender.trouble(), timeoutS);
+    await this.cloudBy(1, timeoutS);
+    await this.flowing(timeoutS);
+  }
+
+  /** Waits until a look at things finds no fault in them. @param look says what is wrong, empty when nothing is */
+  async until(look: () => Promise<string>, timeoutS = 60): Promise<void> {
+    const deadline = Date.now() + timeoutS * 1000;
+    for (;;) {
+      const wrong = await look();
+      if (wrong === "") return;
+      if (Date.now() > deadline) throw new Error(`Not within ${timeoutS} s: ${wrong}.`);
+      await delay(150);
+    }
+  }
+
+  /** The gateway's id of a tunnel. */
+  async tunnelId(tunnel: TunnelNumber): Promise<string> {
+    const role = tunnel === 1 ? "master" : "slave";
+    const { tunnels } = await this.cloud.report();
+    const found = Object.entries(tunnels).find(([, report]) => report.role === role);
+    if (!found) throw new Error(`The gateway has no ${role} tunnel.`);
+    return found[0];
+  }
+
+  /** The unique ids of a tunnel's SAs at the box, IKE and CHILD; a rekey changes them. */
+  async sas(tunnel: TunnelNumber): Promise<{ readonly ike: string; readonly child: string }> {
+    const connection = this.contender.connections[tunnel - 1];
+    const { stdout } = await this.box.execute(`swanctl --list-sas --ike ${connection}`);
+    const ids = (pattern: RegExp) => [...stdout.matchAll(pattern)].map((match) => match[1]).join(",");
+    return { ike: ids(/^\S+: #(\d+), ESTABLISHED/gm), child: ids(/^\s+\S+: #(\d+), .*INSTALLED/gm) };
+  }
+
+  /** Sets what the cloud end does; where that changes, new timers hold for tunnels negotiated anew. */
+  async configureCloud(options: WorldCloudEndOptions, renegotiate: boolean): Promise<void> {
+    await this.cloud.setOptions(options);
+    if (!renegotiate) return;
+    for (const tunnel of [1, 2] as const) await this.cloud.deleteTunnel(await this.tunnelId(tunnel));
+    await this.well();
+  }
+
+  /** Waits until both tunnels are up at the box. */
+  async bothUp(timeoutS = 90): Promise<void> {
+    await this.until(async () => {
+      const { stdout } = await this.box.execute("swanctl --list-sas");
+      const down = this.contender.children.find((name) => !new RegExp(`${name}: #.*INSTALLED`).test(stdout));
+      return down ? `${down} is not installed` : "";
+    }, timeoutS);
+  }
+
+  /** Waits until the contender tells of something, in these words. */
+  async noticed(words: string, timeoutS = 60): Promise<void> {
+    const before = (await this.contender.story(0)).length;
+    await this.until(async () => {
+      const told = (await this.contender.story(0)).slice(before);
+      return told.some((line) => line.includes(words)) ? "" : `nothing was said about "${words}"`;
+    }, timeoutS);
+  }
+
+  /** Does something that ends the failover agent, and waits until another one works. */
+  async anotherAgent(command: string): Promise<void> {
+    const pid = "systemctl show --property=MainPID,ActiveState --value 'dual-tunnel-vpn-agent@*'";
+    const before = await this.box.succeed(pid);
+    await this.box.succeed(command);
+    await this.box.waitUntilSucceeds(
+      `now=$(${pid}); [ "$now" != '${before.trimEnd()}' ] && echo "$now" | grep -qx active`,
+    );
+  }
+
+  /** Does something that rekeys the active tunnel, and waits until it has other SAs. */
+  async rekeyed(what: "child" | "ike", rekey: () => Promise<unknown>): Promise<void> {
+    const before = (await this.sas(1))[what];
+    await rekey();
+    await this.until(async () => {
+      const now = (await this.sas(1))[what];
+      return now !== "" && now !== before && !now.includes(",") ? "" : `the ${what} SA is ${now}, was ${before}`;
+    }, 30);
+  }
+
+  /** Seconds of the box's clock, as its logs have it. */
+  async boxClock(): Promise<number> {
+    return Number(await this.box.succeed("date +%s.%N"));
+  }
+
+  report(): Promise<CloudReport> {
+    return this.cloud.report();
+  }
+}
