@@ -3,6 +3,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { assertEmulated, DUMMY_KEYS, scrubbedEnvironment } from "../terraform/terraform";
+import type { Lab } from "../machines/lab";
+import { DATA_CENTER_CIDR, VPC_CIDR } from "../network";
 import { runBound } from "../process";
 
 const root = path.resolve(__dirname, "../..");
@@ -26,6 +28,22 @@ export interface DeploymentOptions {
   readonly variables: Record<string, string>;
   /** Called with each line that the command prints. */
   readonly onLine?: (line: string) => void;
+}
+
+/** The example's parameters for the lab's box and network. */
+export function exampleConfig(lab: Pick<Lab, "box" | "keyPath">, agent: object = {}): Record<string, unknown> {
+  return {
+    vpcCidr: VPC_CIDR,
+    dataCenterCidrs: [DATA_CENTER_CIDR],
+    box: {
+      host: "127.0.0.1",
+      port: lab.box.sshPort,
+      user: "admin",
+      privateKeyPath: lab.keyPath,
+      hostKey: lab.box.hostKeyEcdsa,
+    },
+    agent,
+  };
 }
 
 export class CommandFailed extends Error {

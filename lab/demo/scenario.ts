@@ -7,12 +7,12 @@ import { startEmulatedCloud, type EmulatedCloud } from "../cloud/server";
 import { WorldCloudEnd } from "../cloud-end";
 import { cacheDirectory, ensureImages } from "../image/image";
 import { Lab } from "../machines/lab";
-import { ECS, IPSEC_ADDRESSES, LAN, VPC_CIDR, DATA_CENTER_CIDR } from "../network";
+import { ECS, IPSEC_ADDRESSES, LAN } from "../network";
 import { prepareProviders } from "../terraform/providers";
 import { Traffic, type Mark } from "../traffic/traffic";
 import { BOX_LISTING_SCRIPT, differences } from "./box-listing";
 import { Console } from "./console";
-import { Deployment } from "./deployment";
+import { Deployment, exampleConfig } from "./deployment";
 import type { Reporter } from "./reporter";
 import { idsOf, isUp, parseListSas, type TunnelSas } from "./sas";
 
@@ -52,18 +52,7 @@ export async function runDemo(reporter: Reporter, options: DemoOptions): Promise
       directory,
       endpoint: cloud.endpoint,
       providerEnv: providers.env,
-      config: {
-        vpcCidr: VPC_CIDR,
-        dataCenterCidrs: [DATA_CENTER_CIDR],
-        box: {
-          host: "127.0.0.1",
-          port: lab.box.sshPort,
-          user: "admin",
-          privateKeyPath: lab.keyPath,
-          hostKey: lab.box.hostKeyEcdsa,
-        },
-        agent: { vpcProbeAddresses: [ECS.address] },
-      },
+      config: exampleConfig(lab, { vpcProbeAddresses: [ECS.address] }),
       variables: { singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() },
       onLine: (line) => {
         const told = tellable(line);

@@ -6,10 +6,9 @@ import * as path from "node:path";
 import { startEmulatedCloud, type EmulatedCloud } from "../cloud/server";
 import type { WorldCloudEnd } from "../cloud-end";
 import { Console } from "../demo/console";
-import { Deployment } from "../demo/deployment";
+import { Deployment, exampleConfig } from "../demo/deployment";
 import { cacheDirectory } from "../image/image";
 import type { Lab } from "../machines/lab";
-import { DATA_CENTER_CIDR, VPC_CIDR } from "../network";
 import { prepareProviders } from "../terraform/providers";
 import type { Contender } from "./contender";
 
@@ -54,18 +53,7 @@ export class Product implements Contender {
       directory: this.directory,
       endpoint: this.api.endpoint,
       providerEnv: providers.env,
-      config: {
-        vpcCidr: VPC_CIDR,
-        dataCenterCidrs: [DATA_CENTER_CIDR],
-        box: {
-          host: "127.0.0.1",
-          port: lab.box.sshPort,
-          user: "admin",
-          privateKeyPath: lab.keyPath,
-          hostKey: lab.box.hostKeyEcdsa,
-        },
-        agent: this.agent,
-      },
+      config: exampleConfig(lab, this.agent),
       variables: { singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() },
     });
     await this.deployment.deploy();

@@ -40,6 +40,7 @@ export class Runner {
     await scene.well();
     await this.configureCloud(fault);
     await fault.prepare?.(scene);
+    const before = (await scene.contender.switches()) ?? 0;
     const began = Date.now();
     const [clock, mark] = [await scene.boxClock(), await scene.traffic.mark()];
     try {
@@ -47,7 +48,9 @@ export class Runner {
       await scene.flowing();
       const { out, in: back } = await scene.traffic.since(mark);
       const seconds = (Date.now() - began) / 1000;
-      const switches = await scene.contender.switches();
+      const after = await scene.contender.switches();
+      // A contender that was started anew has counted anew.
+      const switches = after === undefined || after < before ? after : after - before;
       return { out, in: back, switches, times, seconds, story: await scene.contender.story(clock) };
     } finally {
       await (fault.undo ? fault.undo(scene) : scene.restoreAll());
