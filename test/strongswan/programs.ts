@@ -1,8 +1,9 @@
 // The real swanctl and charon, out of the packages that a Debian box gets. Nothing is installed on this host: they are
 // downloaded by its own apt and unpacked into the cache, so that no daemon is ever started by a package.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { cacheDirectory } from "../../lab/image/image";
 import { runBound } from "../../lab/process";
@@ -67,20 +68,23 @@ function unpacked(): string {
   }
 }
 
-/**
- * Gives texts to swanctl as the files of its `conf.d` and answers what a program of this directory prints about it.
- *
- * @param module the Python module; it is given the directory of the unpacked packages and one for its own files
- * @param texts contents of the files
- * @param wrapper commands in front of it
- */
-export async function askStrongswan(
-  module: string,
-  texts: readonly string[],
-  wrapper: readonly string[] = [],
-): Promise<unknown> {
+/** Which way this host lets us make namespaces; charon's own user namespace keeps it from everything of the host. */
+function namespaces(): string[] {
+  const bare = ["unshare", "--mount", "--net", "--"];
+  const ways = [["unshare", "--user", "--map-root-user", ...bare.slice(1)], bare];
+  const refusals: string[] = [];
+  for (const [command, ...args] of ways) {
+    const { status, stderr } = spawnSync(command, [...args, "true"], { encoding: "utf8" });
+    if (status === 0) return [command, ...args];
+    refusals.push(`"${[command, ...args].join(" ")}": ${stderr?.trim()}`);
+  }
+  throw new Error(`The real charon needs namespaces of its own, which this host refuses: ${refusals.join("; ")}.`);
+}
+
+/** Gives texts to swanctl as the files of its `conf.d`; answers what a Python module of this directory prints then. */
+async function ask(module: string, texts: readonly string[], wrapper: readonly string[]): Promise<unknown> {
   const packages = unpacked();
-  const scratch = fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "strongswan-"));
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "strongswan-"));
   try {
     fs.cpSync(path.join(packages, "etc/swanctl"), path.join(scratch, "swanctl"), { recursive: true });
     texts.forEach((text, index) => fs.writeFileSync(path.join(scratch, `swanctl/conf.d/${index}.conf`), text));
@@ -95,4 +99,31 @@ export async function askStrongswan(
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** A secret as the real swanctl hands it to charon (vici's `load-shared`). */
+export interface LoadedSecret {
+  readonly id: string;
+  readonly type: string;
+  /** The key; bytes that are not UTF-8 are lone surrogates. */
+  readonly data: string;
+  readonly owners: readonly string[];
+}
+
+/** What the real swanctl hands to charon for texts with secrets. */
+export async function loadedSecrets(texts: readonly string[]): Promise<LoadedSecret[]> {
+  return (await ask("secrets", texts, [])) as LoadedSecret[];
+}
+
+/** What the real charon makes of a connection. */
+export interface LoadedConnection {
+  /** The settings that it reports as configured; `child.`, `local.` and `remote.` are in front of a section's. */
+  readonly configured: Readonly<Record<string, string>>;
+  /** The proposals in its first message, in numbers; charon.py says how. */
+  readonly sent: readonly unknown[];
+}
+
+/** What the real charon makes of texts with connections, by the connections' names. */
+export async function loadedConnections(texts: readonly string[]): Promise<Record<string, LoadedConnection>> {
+  return (await ask("charon", texts, namespaces())) as Record<string, LoadedConnection>;
 }

@@ -6,7 +6,7 @@ import { IpsecDualConnection, PreSharedKey } from "../../lib";
 import { renderSecrets } from "../../lib/host/swanctl";
 import { outputs } from "../lib/outputs";
 import { problems } from "../lib/site";
-import { askStrongswan } from "./programs";
+import { LoadedSecret, loadedSecrets } from "./programs";
 
 jest.setTimeout(300_000);
 
@@ -22,15 +22,8 @@ interface Secret {
   readonly cloudId: string;
 }
 
-interface LoadShared {
-  readonly id: string;
-  readonly type: string;
-  readonly data: string;
-  readonly owners: string[];
-}
-
 /** What charon is told when each pair of secrets is a connection's, in the order of the secrets. */
-async function loaded(pairs: readonly (readonly [Secret, Secret])[]): Promise<LoadShared[]> {
+async function loaded(pairs: readonly (readonly [Secret, Secret])[]): Promise<LoadedSecret[]> {
   const stack = new TerraformStack(Testing.app(), "test");
   const variables: Record<string, string> = {};
   const given = ({ key, asVariable }: Secret, name: string) => {
@@ -65,12 +58,12 @@ async function loaded(pairs: readonly (readonly [Secret, Secret])[]): Promise<Lo
     }
   });
   expect(problems(stack)).toEqual([]);
-  const messages = (await askStrongswan("secrets", Object.values(outputs(stack, variables)))) as LoadShared[];
-  const place = ({ id }: LoadShared) => id.split(/\D+/).reduce((sum, number) => sum * 10 + Number(number), 0);
+  const messages = await loadedSecrets(Object.values(outputs(stack, variables)));
+  const place = ({ id }: LoadedSecret) => id.split(/\D+/).reduce((sum, number) => sum * 10 + Number(number), 0);
   return messages.sort((a, b) => place(a) - place(b));
 }
 
-function expected(pairs: readonly (readonly [Secret, Secret])[]): LoadShared[] {
+function expected(pairs: readonly (readonly [Secret, Secret])[]): LoadedSecret[] {
   return pairs.flatMap((pair, index) =>
     pair.map(({ key, peerId, cloudId }, tunnel) => ({
       id: `ike-c${index}-${tunnel + 1}`,
