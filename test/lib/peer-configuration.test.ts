@@ -114,4 +114,12 @@ describe("a connection that exists", () => {
       "vpcCidrs 192.168.0.0/16 and dataCenterCidrs 192.168.1.0/24 overlap; give blocks that share no address.",
     ]);
   });
+
+  it("has an IPsec address of its own for each tunnel", () => {
+    const { ipsecAddress } = EXISTING.activeTunnel;
+    const { stack } = existing({ standbyTunnel: { ...EXISTING.standbyTunnel, ipsecAddress } });
+    expect(problems(stack)).toEqual([
+      "ipsecAddress 192.0.2.152 is given for both tunnels; give each the gateway's address for it.",
+    ]);
+  });
 });

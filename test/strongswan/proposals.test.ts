@@ -12,7 +12,16 @@ import {
   Integrity,
   Pfs,
 } from "../../lib";
-import { newStack, problems, SITE, synthesized } from "../lib/site";
+import {
+  EXISTING_CUSTOMER_GATEWAYS,
+  EXISTING_GATEWAY,
+  newStack,
+  problems,
+  SITE,
+  synthesized,
+  UPLINK_1,
+  UPLINK_2,
+} from "../lib/site";
 import { LoadedConnection, loadedConnections } from "./programs";
 
 jest.setTimeout(120_000);
@@ -109,23 +118,17 @@ const ESP = combinations(Object.values(Pfs));
  */
 function sites() {
   const stack = newStack();
-  const gateway = DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, "gateway", {
-    vpnGatewayId: "vpn-1",
-    activeIpsecAddress: "192.0.2.152",
-    standbyIpsecAddress: "192.0.2.10",
-    vpcCidrs: ["192.168.0.0/16"],
-  });
+  const gateway = DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, "gateway", EXISTING_GATEWAY);
   // Without NAT, so that NAT traversal may be off.
   const uplinks = [
-    { address: "198.51.100.198/24", gateway: "198.51.100.1", egressIp: "198.51.100.198" },
-    { address: "203.0.113.181/24", gateway: "203.0.113.1", egressIp: "203.0.113.181" },
+    { ...UPLINK_1, address: `${UPLINK_1.egressIp}/24`, gateway: "198.51.100.1" },
+    { ...UPLINK_2, address: `${UPLINK_2.egressIp}/24`, gateway: "203.0.113.1" },
   ] as const;
-  const customerGateways = CustomerGatewayPair.fromCustomerGatewayPairAttributes(stack, "customer-gateways", {
-    activeCustomerGatewayId: "cgw-1",
-    activeEgressIp: uplinks[0].egressIp,
-    standbyCustomerGatewayId: "cgw-2",
-    standbyEgressIp: uplinks[1].egressIp,
-  });
+  const customerGateways = CustomerGatewayPair.fromCustomerGatewayPairAttributes(
+    stack,
+    "customer-gateways",
+    EXISTING_CUSTOMER_GATEWAYS,
+  );
   ESP.forEach(([espEncryption, espIntegrity, pfs], index) => {
     const [ikeEncryption, ikeIntegrity, dhGroup] = IKE[(ESP.length - 1 - index) % IKE.length];
     const ike = { encryption: ikeEncryption, integrity: ikeIntegrity, dhGroup, lifetimeSeconds: 86400 - 599 * index };
