@@ -7,7 +7,7 @@ import { TerraformProvider, TerraformResource, TerraformResourceLifecycle } from
 import { Construct, IConstruct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { checkBlocks } from "./cloud/block-checks";
-import { overlapPreconditions } from "./cloud/overlap-at-plan";
+import { blockPreconditions, overlapPreconditions } from "./cloud/blocks-at-plan";
 import { PRIVATE_RANGES, tagProblems } from "./cloud/rules";
 import { ICustomerGatewayPair } from "./customer-gateway-pair";
 import { GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
@@ -115,6 +115,22 @@ export function trafficSelectors(connection: IIpsecDualConnection): {
     : { local: [ANYWHERE], remote: [ANYWHERE] };
 }
 
+/** What of a connection only Terraform can check, for the first resource that is made for it. */
+export function connectionPreconditions(connection: IIpsecDualConnection): ReturnType<PreSharedKey["preconditions"]> {
+  const { name, tunnels, vpcCidrs, dataCenterCidrs } = connection;
+  const named = (what: string, cidrs: readonly string[]) =>
+    isLiteral(cidrs) ? cidrs.map((cidr) => ({ what, cidr })) : [];
+  const ofVpc = named("vpcCidrs", vpcCidrs);
+  const ofSite = named("dataCenterCidrs", dataCenterCidrs);
+  return [
+    ...tunnels.flatMap((tunnel) =>
+      tunnel.preSharedKey.preconditions(`The pre-shared key of the ${tunnel.role} tunnel of ${name}`),
+    ),
+    ...blockPreconditions([...ofVpc, ...ofSite]),
+    ...overlapPreconditions(ofVpc, ofSite),
+  ];
+}
+
 /** A tunnel of a connection that exists. */
 export interface ExistingTunnel extends SingleTunnelOptions {
   /** Public address of the VPN gateway for this tunnel. */
@@ -204,12 +220,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
       provider: props.provider,
       lifecycle: {
         ignoreChanges: props.ignoreChanges,
-        precondition: [
-          ...this.tunnels.flatMap((tunnel) =>
-            tunnel.preSharedKey.preconditions(`The pre-shared key of the ${tunnel.role} tunnel of ${props.name}`),
-          ),
-          ...this.overlapPreconditions(),
-        ],
+        precondition: connectionPreconditions(this),
       },
       vpnConnectionName: props.name,
       vpnGatewayId: props.gateway.vpnGatewayId,
@@ -238,14 +249,6 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
 
   get cloudResources(): readonly TerraformResource[] {
     return [this.resource, ...this.routes];
-  }
-
-  private overlapPreconditions(): ReturnType<typeof overlapPreconditions> {
-    if (!isLiteral(this.vpcCidrs) || !isLiteral(this.dataCenterCidrs)) return [];
-    return overlapPreconditions(
-      this.vpcCidrs.map((cidr) => ({ what: "vpcCidrs", cidr })),
-      this.dataCenterCidrs.map((cidr) => ({ what: "dataCenterCidrs", cidr })),
-    );
   }
 
   private destinationRoutes(props: IpsecDualConnectionProps): VpnRouteEntry[] {
@@ -356,11 +359,29 @@ function checkTunnels(connection: IIpsecDualConnection, findings: Findings): voi
   if (tunnels[0].preSharedKey.isSameAs(tunnels[1].preSharedKey)) {
     findings.warning("preSharedKey is one for both tunnels: whoever learns it has both; give each tunnel its own.");
   }
+  checkApart(tunnels, findings);
   const pairs = vpcCidrs.length * dataCenterCidrs.length;
   const v1 = tunnels.find((tunnel) => tunnel.ike.version === IkeVersion.V1);
   if (routing === RoutingMode.POLICY && pairs > 1 && v1) {
     findings.error(
       `${v1.role} tunnel: IKEv1 carries one pair of blocks in policy-based routing and there are ${pairs}; choose IkeVersion.V2 or RoutingMode.DESTINATION.`,
+    );
+  }
+}
+
+/** Checks what tells the two tunnels apart at the box: the cloud's address, and the ids by which it finds a key. */
+function checkApart([active, standby]: IIpsecDualConnection["tunnels"], findings: Findings): void {
+  const { ipsecAddress, peerId, cloudId } = active;
+  if (isLiteral(ipsecAddress) && ipsecAddress === standby.ipsecAddress) {
+    findings.error(`ipsecAddress ${ipsecAddress} is given for both tunnels; give each the gateway's address for it.`);
+  } else if (
+    [peerId, cloudId].every(isLiteral) &&
+    peerId === standby.peerId &&
+    cloudId === standby.cloudId &&
+    !active.preSharedKey.isSameAs(standby.preSharedKey)
+  ) {
+    findings.error(
+      `both tunnels have the peerId ${peerId} and the cloudId ${cloudId}, by which the box finds a tunnel's pre-shared key, and two keys; give one tunnel another id.`,
     );
   }
 }

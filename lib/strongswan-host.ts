@@ -5,7 +5,7 @@ import { dependable, FileProvisioner, RemoteExecProvisioner, TerraformLocal, Ter
 import { Construct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
-import { overlapPreconditions } from "./cloud/overlap-at-plan";
+import { overlapPreconditions } from "./cloud/blocks-at-plan";
 import { AgentOptions, checkAgentOptions } from "./host/agent-options";
 import { BoxAssets } from "./host/assets";
 import { terraformName } from "./host/names";
@@ -14,7 +14,7 @@ import { checkSsh, connectionFrom, connectionFromSelf, sshInput, SshOptions } fr
 import { renderConnection, renderSecrets } from "./host/swanctl";
 import { TerraformData } from "./host/terraform-data";
 import { contains, overlap, parseAddress, parseBlock, parseInterfaceAddress } from "./ip";
-import { IIpsecDualConnection, trafficSelectors } from "./ipsec-dual-connection";
+import { connectionPreconditions, IIpsecDualConnection, trafficSelectors } from "./ipsec-dual-connection";
 import { Tunnel } from "./ipsec/tunnel";
 import { isLiteral } from "./structural";
 
@@ -145,15 +145,19 @@ export class StrongswanHost extends Construct {
         ...via,
       },
     ];
-    const apart = overlapPreconditions(
-      isLiteral(connection.vpcCidrs) ? connection.vpcCidrs.map((cidr) => ({ what: "vpcCidrs", cidr })) : [],
-      props.uplinks.flatMap((uplink, index) => {
-        const own = isLiteral(uplink.address) ? parseInterfaceAddress(uplink.address) : undefined;
-        return own ? [{ what: `the network of uplinks[${index}]`, cidr: own.network.text }] : [];
-      }),
-    );
+    const precondition = [
+      // A connection that exists has no resource in the cloud that could hold its own.
+      ...(connection.cloudResources.length > 0 ? [] : connectionPreconditions(connection)),
+      ...overlapPreconditions(
+        isLiteral(connection.vpcCidrs) ? connection.vpcCidrs.map((cidr) => ({ what: "vpcCidrs", cidr })) : [],
+        props.uplinks.flatMap((uplink, index) => {
+          const own = isLiteral(uplink.address) ? parseInterfaceAddress(uplink.address) : undefined;
+          return own ? [{ what: `the network of uplinks[${index}]`, cidr: own.network.text }] : [];
+        }),
+      ),
+    ];
     this.configuration = new Resource(this, "configuration", {
-      lifecycle: apart.length > 0 ? { precondition: apart } : undefined,
+      lifecycle: precondition.length > 0 ? { precondition } : undefined,
       triggers: {
         // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
         delivered: `\${sha256(jsonencode(["${assets.hash}", ${[site, ...connections, ...secrets].map((name) => `local.${name}`).join(", ")}]))}`,

@@ -77,6 +77,14 @@ def _ours(site: Site) -> None:
         shared = {tunnel.ipsec_address for tunnel in other.tunnels} & {t.ipsec_address for t in site.tunnels}
         if shared:
             raise Refusal(f"connection {name} of this box goes to {sorted(shared)[0]} already")
+        # strongSwan finds a pre-shared key by the ids alone: of two keys for the same ids it would take the last.
+        ids = {(tunnel.local_id, tunnel.remote_id) for tunnel in other.tunnels}
+        for tunnel in site.tunnels:
+            if (tunnel.local_id, tunnel.remote_id) in ids:
+                raise Refusal(
+                    f"connection {name} of this box has a tunnel with the ids {tunnel.local_id} and {tunnel.remote_id} "
+                    "already: give one of them another id"
+                )
         for mine in map(ipaddress.IPv4Network, site.vpc_cidrs):
             for theirs in map(ipaddress.IPv4Network, other.vpc_cidrs):
                 if mine.overlaps(theirs):

@@ -55,6 +55,11 @@ class RefusesBoxes(unittest.TestCase):
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(document))
 
+    def reinstall(self, name: str, **changes: Any) -> None:
+        paths.site(name).unlink()
+        paths.site(name).parent.rmdir()
+        self.install(name, **changes)
+
     def refused(self, words: str, ssh: str = "") -> None:
         with self.assertRaisesRegex(Refusal, words) as raised:
             checks.check(samples.site(), ssh)
@@ -89,7 +94,7 @@ class RefusesBoxes(unittest.TestCase):
         self.install("london")
         self.refused("clash with those of connection london")
 
-    def test_refuses_an_overlapping_vpc_and_a_shared_ipsec_address(self) -> None:
+    def test_refuses_an_overlapping_vpc_a_shared_ipsec_address_and_shared_ids(self) -> None:
         document = samples.document()
         for tunnel, uplink in zip(document["tunnels"], document["uplinks"]):
             tunnel["ifId"] += 100
@@ -100,9 +105,11 @@ class RefusesBoxes(unittest.TestCase):
         self.refused("connection london of this box goes to 192.0.2")
         for tunnel, address in zip(document["tunnels"], ("192.0.2.153", "192.0.2.11")):
             tunnel["ipsecAddress"] = address
-        paths.site("london").unlink()
-        paths.site("london").parent.rmdir()
-        self.install("london", **other, vpcCidrs=["192.168.128.0/17"])
+        self.reinstall("london", **other)
+        self.refused("connection london .* with the ids 198.51.100.198 and 192.0.2.152 already")
+        for tunnel in document["tunnels"]:
+            tunnel["remoteId"] = tunnel["ipsecAddress"]
+        self.reinstall("london", **other, vpcCidrs=["192.168.128.0/17"])
         self.refused("192.168.0.0/16 overlaps 192.168.128.0/17 of connection london")
 
     def test_a_half_removed_connection_is_no_obstacle(self) -> None:

@@ -1,5 +1,5 @@
 import { CustomerGatewayPair, CustomerGatewayPairProps } from "../../lib";
-import { newStack, problems, synthesized } from "./site";
+import { EXISTING_CUSTOMER_GATEWAYS, newStack, problems, synthesized } from "./site";
 
 function pairStack(props: CustomerGatewayPairProps) {
   const stack = newStack();
@@ -67,5 +67,30 @@ describe("checks of customer gateways", () => {
   it("say so when no egress IP is given", () => {
     const { stack } = pairStack({ egressIps: [] as unknown as [string] });
     expect(problems(stack)).toEqual(["egressIps has 0 entries; give one for both tunnels, or one for each."]);
+  });
+
+  it("refuse tags and a description that the API refuses", () => {
+    const { stack } = pairStack({
+      egressIps: ["198.51.100.1"],
+      description: "x".repeat(101),
+      tags: { "acs:x": "1" },
+    });
+    expect(problems(stack)).toEqual([
+      "description has 101 characters; give 1 to 100.",
+      'tags: the key "acs:x" starts with aliyun or acs:, or holds http:// or https://, which the API refuses.',
+    ]);
+  });
+
+  it("refuse addresses of existing ones that are none", () => {
+    const stack = newStack();
+    CustomerGatewayPair.fromCustomerGatewayPairAttributes(stack, "office", {
+      ...EXISTING_CUSTOMER_GATEWAYS,
+      activeEgressIp: "box",
+      standbyEgressIp: "198.51.100",
+    });
+    expect(problems(stack)).toEqual([
+      'activeEgressIp "box" is not an IPv4 address; write it as 198.51.100.198.',
+      'standbyEgressIp "198.51.100" is not an IPv4 address; write it as 203.0.113.181.',
+    ]);
   });
 });

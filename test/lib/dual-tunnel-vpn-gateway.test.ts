@@ -94,12 +94,13 @@ describe("a VPN gateway", () => {
     const stack = newStack();
     const existing = DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, "gateway", {
       vpnGatewayId: "vpn-1",
-      activeIpsecAddress: "192.0.2.152",
+      activeIpsecAddress: "gateway",
       standbyIpsecAddress: "192.0.2.300",
     });
     expect(existing).toMatchObject({ networkType: "public", vpcCidrs: [] });
     expect(existing.resource).toBeUndefined();
     expect(problems(stack)).toEqual([
+      'activeIpsecAddress "gateway" is not an IPv4 address; write it as 192.0.2.152.',
       'standbyIpsecAddress "192.0.2.300" is not an IPv4 address; write it as 192.0.2.10.',
     ]);
   });
@@ -211,6 +212,16 @@ describe("checks of a VPN gateway", () => {
       'tags: the key "acs:x" starts with aliyun or acs:, or holds http:// or https://, which the API refuses.',
       'tags: the value of "ok" starts with aliyun or acs:, or holds http:// or https://, which the API refuses.',
       `tags: the key "${"k".repeat(65)}" has 65 characters; give 1 to 64.`,
+    ]);
+  });
+
+  it("refuse more tags, and longer values, than the API takes", () => {
+    const tags = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, "v"]));
+    expect(problems(gatewayStack({ tags: tags(20) }))).toEqual([]);
+    expect(problems(gatewayStack({ tags: tags(21) }))).toEqual(["tags has 21 entries; give at most 20."]);
+    expect(problems(gatewayStack({ tags: { k: "v".repeat(128) } }))).toEqual([]);
+    expect(problems(gatewayStack({ tags: { k: "v".repeat(129) } }))).toEqual([
+      "tags.k has 129 characters; give at most 128.",
     ]);
   });
 });

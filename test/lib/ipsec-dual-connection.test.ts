@@ -9,27 +9,34 @@ import {
   IkeVersion,
   IpsecDualConnection,
   IpsecDualConnectionProps,
+  PreSharedKey,
   RoutingMode,
 } from "../../lib";
 import { formatAddress, overlap, parseBlock } from "../../lib/ip";
-import { newStack, problems, SITE, siteStack, synthesized, synthesizedSite, UPLINK_1 } from "./site";
+import {
+  EXISTING_CUSTOMER_GATEWAYS,
+  EXISTING_GATEWAY,
+  newStack,
+  problems,
+  SITE,
+  siteStack,
+  synthesized,
+  synthesizedSite,
+  UPLINK_1,
+} from "./site";
 
 /** A stack with one connection on a gateway and customer gateways that exist. */
 function connectionStack(changes: Partial<IpsecDualConnectionProps> = {}, networkType?: GatewayNetworkType) {
   const stack = newStack();
   const gateway = DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, "gateway", {
-    vpnGatewayId: "vpn-1",
-    activeIpsecAddress: "192.0.2.152",
-    standbyIpsecAddress: "192.0.2.10",
-    vpcCidrs: ["192.168.0.0/16"],
+    ...EXISTING_GATEWAY,
     networkType,
   });
-  const customerGateways = CustomerGatewayPair.fromCustomerGatewayPairAttributes(stack, "customer-gateways", {
-    activeCustomerGatewayId: "cgw-1",
-    activeEgressIp: "198.51.100.198",
-    standbyCustomerGatewayId: "cgw-2",
-    standbyEgressIp: "203.0.113.181",
-  });
+  const customerGateways = CustomerGatewayPair.fromCustomerGatewayPairAttributes(
+    stack,
+    "customer-gateways",
+    EXISTING_CUSTOMER_GATEWAYS,
+  );
   new IpsecDualConnection(stack, "connection", {
     gateway,
     customerGateways,
@@ -281,6 +288,30 @@ describe("checks of an IPsec connection", () => {
     ]);
     const gateway = { ...SITE.gateway, networkType: GatewayNetworkType.PRIVATE } as DualTunnelVpnProps["gateway"];
     expect(problems(siteStack({ gateway, uplinks: [{ ...UPLINK_1, egressIp: "172.16.1.93" }] }))).toEqual([]);
+  });
+
+  it("refuse ids that both tunnels have while each has a key of its own: the box finds a key by the ids", () => {
+    const ids = { peerId: "box", cloudId: "cloud" };
+    expect(complaints({ activeTunnel: ids, standbyTunnel: ids })).toEqual([
+      "both tunnels have the peerId box and the cloudId cloud, by which the box finds a tunnel's pre-shared key, and two keys; give one tunnel another id.",
+    ]);
+    expect(complaints({ activeTunnel: ids, standbyTunnel: { ...ids, cloudId: "cloud-2" } })).toEqual([]);
+    expect(complaints({ activeTunnel: ids, standbyTunnel: { ...ids, peerId: "box-2" } })).toEqual([]);
+    const preSharedKey = PreSharedKey.unsafeLiteral("one-for-both");
+    const shared = { ...ids, preSharedKey };
+    expect(complaints({ activeTunnel: shared, standbyTunnel: shared })).toEqual([]);
+  });
+
+  it("refuse everything as a block of the VPC", () => {
+    expect(complaints({ vpcCidrs: ["0.0.0.0/0"] })).toEqual([
+      "vpcCidrs 0.0.0.0/0 is everything, which Alibaba Cloud refuses as a route; name the blocks.",
+    ]);
+  });
+
+  it("refuse tags that the API refuses", () => {
+    expect(complaints({ tags: { "aliyun-x": "1" } })).toEqual([
+      'tags: the key "aliyun-x" starts with aliyun or acs:, or holds http:// or https://, which the API refuses.',
+    ]);
   });
 
   it("refuse a name that cannot name an interface", () => {

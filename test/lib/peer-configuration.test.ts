@@ -1,6 +1,4 @@
 // What another device is given, taken from a real Terraform run: the stack has no provider, only outputs.
-import { spawnSync } from "node:child_process";
-import * as path from "node:path";
 import { TerraformOutput, TerraformStack, Testing } from "cdktf";
 import {
   IkeVersion,
@@ -9,6 +7,7 @@ import {
   PeerConfiguration,
   RoutingMode,
 } from "../../lib";
+import { outputs } from "./outputs";
 import { problems } from "./site";
 
 const EXISTING: IpsecDualConnectionAttributes = {
@@ -27,27 +26,6 @@ function existing(changes: Partial<IpsecDualConnectionAttributes> = {}) {
     ...changes,
   });
   return { stack, connection };
-}
-
-/** Applies a stack of outputs with these keys and gives the outputs' values. */
-function outputs(stack: TerraformStack, keys: Record<string, string>): Record<string, string> {
-  const cwd = path.join(Testing.fullSynth(stack), "stacks/test");
-  const env = {
-    PATH: process.env.PATH,
-    HOME: cwd,
-    CHECKPOINT_DISABLE: "1",
-    ...Object.fromEntries(Object.entries(keys).map(([name, key]) => [`TF_VAR_${name}`, key])),
-  };
-  const terraform = (...args: string[]) => {
-    const run = spawnSync("terraform", args, { cwd, env, encoding: "utf8" });
-    if (run.status !== 0) throw new Error(run.stderr + run.stdout);
-    return run.stdout;
-  };
-  terraform("init", "-input=false");
-  terraform("apply", "-input=false", "-auto-approve");
-  const read = JSON.parse(terraform("output", "-json")) as Record<string, { value: string; sensitive: boolean }>;
-  expect(Object.values(read).map((output) => output.sensitive)).not.toContain(false);
-  return Object.fromEntries(Object.entries(read).map(([name, output]) => [name, output.value]));
 }
 
 describe("the peer configuration", () => {
@@ -134,6 +112,14 @@ describe("a connection that exists", () => {
       'standby tunnel: egressIp "1.2.3" is not an IPv4 address; write it as 198.51.100.198.',
       expect.stringMatching(/^active tunnel: ike\.lifetimeSeconds is 1;/),
       "vpcCidrs 192.168.0.0/16 and dataCenterCidrs 192.168.1.0/24 overlap; give blocks that share no address.",
+    ]);
+  });
+
+  it("has an IPsec address of its own for each tunnel", () => {
+    const { ipsecAddress } = EXISTING.activeTunnel;
+    const { stack } = existing({ standbyTunnel: { ...EXISTING.standbyTunnel, ipsecAddress } });
+    expect(problems(stack)).toEqual([
+      "ipsecAddress 192.0.2.152 is given for both tunnels; give each the gateway's address for it.",
     ]);
   });
 });

@@ -32,6 +32,20 @@ describe("a pre-shared key", () => {
     expect(pskProblem(`abc${character}def`)).toContain("(the 4th)"),
   );
 
+  it.each([
+    [1, "1st"],
+    [2, "2nd"],
+    [3, "3rd"],
+    [4, "4th"],
+    [11, "11th"],
+    [12, "12th"],
+    [13, "13th"],
+    [21, "21st"],
+    [93, "93rd"],
+  ])("has its bad character pointed out by place: %d", (place, words) =>
+    expect(pskProblem(`${"a".repeat(place - 1)} b`)).toContain(`(the ${words})`),
+  );
+
   it("has 1 to 100 characters", () => {
     expect(pskProblem("")).toContain("has 0 characters; give 1 to 100");
     expect(pskProblem("a".repeat(101))).toContain("has 101 characters; give 1 to 100");
@@ -146,13 +160,17 @@ describe("where a pre-shared key comes from", () => {
     expect(Object.keys(variable!)).toEqual(["singapore_psk_standby"]);
   });
 
-  it("is not made too short", () => {
+  it.each([8, 19, 101, 20.5])("is not made of %d characters, too few or too many", (length) => {
     const stack = newStack();
-    const preSharedKey = PreSharedKey.generated(stack, "active-key", 8);
+    const preSharedKey = PreSharedKey.generated(stack, "active-key", length);
     new DualTunnelVpn(stack, "vpn", { ...SITE, activeTunnel: { preSharedKey } });
     expect(problems(stack)).toEqual([
-      "active tunnel: preSharedKey is to be generated with 8 characters; give 20 to 100.",
+      `active tunnel: preSharedKey is to be generated with ${length} characters; give 20 to 100.`,
     ]);
+  });
+
+  it.each([20, 100])("can be made of %d characters", (length) => {
+    expect(PreSharedKey.generated(newStack(), "active-key", length).problem).toBeUndefined();
   });
 
   it("cannot be made without the optional package, and says so in a sentence", () => {

@@ -5,7 +5,14 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { AnnotationMetadataEntryType, App, TerraformStack, Testing } from "cdktf";
-import { DualTunnelVpn, DualTunnelVpnProps, HostKey, NewGatewayOptions } from "../../lib";
+import {
+  CustomerGatewayPairAttributes,
+  DualTunnelVpn,
+  DualTunnelVpnGatewayAttributes,
+  DualTunnelVpnProps,
+  HostKey,
+  NewGatewayOptions,
+} from "../../lib";
 
 export const HOST_KEY =
   "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=";
@@ -20,6 +27,22 @@ export const NEW_GATEWAY: NewGatewayOptions = {
 
 export const UPLINK_1 = { address: "172.16.1.93/24", gateway: "172.16.1.253", egressIp: "198.51.100.198" };
 export const UPLINK_2 = { address: "172.16.2.57/24", gateway: "172.16.2.253", egressIp: "203.0.113.181" };
+
+/** A gateway that exists. */
+export const EXISTING_GATEWAY: DualTunnelVpnGatewayAttributes = {
+  vpnGatewayId: "vpn-1",
+  activeIpsecAddress: "192.0.2.152",
+  standbyIpsecAddress: "192.0.2.10",
+  vpcCidrs: ["192.168.0.0/16"],
+};
+
+/** The customer gateways of the page's egress IPs, which exist. */
+export const EXISTING_CUSTOMER_GATEWAYS: CustomerGatewayPairAttributes = {
+  activeCustomerGatewayId: "cgw-1",
+  activeEgressIp: UPLINK_1.egressIp,
+  standbyCustomerGatewayId: "cgw-2",
+  standbyEgressIp: UPLINK_2.egressIp,
+};
 
 /** The how-to page's site. */
 export const SITE: DualTunnelVpnProps = {

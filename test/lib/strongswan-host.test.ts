@@ -1,6 +1,17 @@
 import { Token } from "cdktf";
-import { DualTunnelVpnProps, HostKey, SshOptions, UplinkOptions } from "../../lib";
-import { HOST_KEY, problems, Resource, SITE, siteStack, synthesizedSite, UPLINK_1, UPLINK_2, warnings } from "./site";
+import { DualTunnelVpn, DualTunnelVpnProps, HostKey, SshOptions, StrongswanHost, UplinkOptions } from "../../lib";
+import {
+  HOST_KEY,
+  newStack,
+  problems,
+  Resource,
+  SITE,
+  siteStack,
+  synthesizedSite,
+  UPLINK_1,
+  UPLINK_2,
+  warnings,
+} from "./site";
 
 type Changes = Partial<DualTunnelVpnProps>;
 
@@ -196,6 +207,28 @@ describe("checks of a box", () => {
       `uplinks[0].gateway ${gateway} cannot be a router in 172.16.1.0/24; give the next router's address.`,
     ]),
   );
+
+  it("refuse an uplink's gateway that is no address", () => {
+    expect(uplink({ gateway: "router" })).toEqual([
+      'uplinks[0].gateway "router" is not an IPv4 address; write it as 172.16.1.253.',
+    ]);
+  });
+
+  it("refuse no uplink, three of them, and another number than there are egress IPs", () => {
+    const { connection } = new DualTunnelVpn(newStack(), "vpn", SITE);
+    const box = (uplinks: readonly UplinkOptions[]) => {
+      const stack = newStack();
+      new StrongswanHost(stack, "box", { connection, uplinks: uplinks as [UplinkOptions], ssh: SITE.ssh });
+      return problems(stack);
+    };
+    expect(box([])).toEqual(["uplinks has 0 entries; give one for both tunnels, or one for each."]);
+    expect(box([UPLINK_1, UPLINK_2, UPLINK_1])).toEqual([
+      "uplinks has 3 entries; give one for both tunnels, or one for each.",
+    ]);
+    expect(box([UPLINK_1])).toEqual([
+      "uplinks has 1 entry and the connection 2 egress IPs; give one egress IP for each uplink.",
+    ]);
+  });
 
   it.each(["172.16.1.93", "172.16.1.93/33", "eth0", "172.16.1/24"])("refuse %j as an uplink's address", (address) =>
     expect(uplink({ address })).toEqual([

@@ -1,3 +1,4 @@
+import { Token } from "cdktf";
 import { DhGroup, Encryption, IkeMode, IkeVersion, Integrity, Pfs, TunnelOptions } from "../../lib";
 import { chooseTunnelOptions } from "../../lib/ipsec/tunnel";
 import { problems, siteStack, synthesizedSite, warnings } from "./site";
@@ -55,6 +56,25 @@ describe("checks of a tunnel", () => {
     ]);
   });
 
+  it.each([0, 59, 86401, 1.5, -1, NaN])("refuse an ESP lifetime of %d seconds", (lifetimeSeconds) => {
+    expect(active({ esp: { lifetimeSeconds } })).toEqual([
+      `active tunnel: esp.lifetimeSeconds is ${lifetimeSeconds}; give a whole number of seconds from 60 to 86400.`,
+    ]);
+  });
+
+  it("accept the shortest and the longest lifetime", () => {
+    expect(active({ ike: { lifetimeSeconds: 60 }, esp: { lifetimeSeconds: 60 } })).toEqual([]);
+    expect(active({ ike: { lifetimeSeconds: 86400 }, esp: { lifetimeSeconds: 86400 } })).toEqual([]);
+  });
+
+  it("refuse lifetimes that only Terraform knows, because the box's are computed from them", () => {
+    const lifetimeSeconds = Token.asNumber("${var.lifetime}");
+    expect(active({ ike: { lifetimeSeconds }, esp: { lifetimeSeconds } })).toEqual([
+      "active tunnel: ike.lifetimeSeconds is known only to Terraform; give a whole number of seconds from 60 to 86400.",
+      "active tunnel: esp.lifetimeSeconds is known only to Terraform; give a whole number of seconds from 60 to 86400.",
+    ]);
+  });
+
   it("refuse an IKE lifetime shorter than the ESP lifetime", () => {
     expect(active({ ike: { lifetimeSeconds: 3600 } })).toEqual([
       "active tunnel: ike.lifetimeSeconds 3600 is shorter than esp.lifetimeSeconds 86400; make the IKE lifetime at least as long as the ESP lifetime.",
@@ -62,10 +82,18 @@ describe("checks of a tunnel", () => {
     expect(active({ ike: { lifetimeSeconds: 3600 }, esp: { lifetimeSeconds: 3600 } })).toEqual([]);
   });
 
-  it("refuse an algorithm that the API does not offer", () => {
-    expect(active({ ike: { encryption: "aes512" as Encryption }, esp: { pfs: "group15" as Pfs } })).toEqual([
-      "active tunnel: ike.encryption aes512 is not offered; choose one of aes, aes192, aes256, des, 3des.",
-      "active tunnel: esp.pfs group15 is not offered; choose one of disabled, group1, group2, group5, group14.",
+  it("refuse every choice that the API does not offer", () => {
+    const none = "none" as never;
+    const ike = { version: none, mode: none, encryption: none, integrity: none, dhGroup: none };
+    expect(active({ ike, esp: { encryption: none, integrity: none, pfs: none } })).toEqual([
+      "active tunnel: ike.version none is not offered; choose one of ikev1, ikev2.",
+      "active tunnel: ike.mode none is not offered; choose one of main, aggressive.",
+      "active tunnel: ike.encryption none is not offered; choose one of aes, aes192, aes256, des, 3des.",
+      "active tunnel: ike.integrity none is not offered; choose one of md5, sha1, sha256, sha384, sha512.",
+      "active tunnel: ike.dhGroup none is not offered; choose one of group1, group2, group5, group14.",
+      "active tunnel: esp.encryption none is not offered; choose one of aes, aes192, aes256, des, 3des.",
+      "active tunnel: esp.integrity none is not offered; choose one of md5, sha1, sha256, sha384, sha512.",
+      "active tunnel: esp.pfs none is not offered; choose one of disabled, group1, group2, group5, group14.",
     ]);
   });
 
@@ -98,26 +126,42 @@ describe("checks of a tunnel", () => {
 });
 
 describe("weak choices", () => {
-  const WEAK: [string, TunnelOptions][] = [
-    ["ike.version ikev1", { ike: { version: IkeVersion.V1 } }],
-    ["ike.encryption des", { ike: { encryption: Encryption.DES } }],
-    ["ike.encryption 3des", { ike: { encryption: Encryption.TRIPLE_DES } }],
-    ["ike.integrity md5", { ike: { integrity: Integrity.MD5 } }],
-    ["ike.integrity sha1", { ike: { integrity: Integrity.SHA1 } }],
-    ["ike.dhGroup group1", { ike: { dhGroup: DhGroup.GROUP_1 } }],
-    ["ike.dhGroup group2", { ike: { dhGroup: DhGroup.GROUP_2 } }],
-    ["esp.encryption des", { esp: { encryption: Encryption.DES } }],
-    ["esp.integrity md5", { esp: { integrity: Integrity.MD5 } }],
-    ["esp.pfs disabled", { esp: { pfs: Pfs.DISABLED } }],
-    ["esp.pfs group2", { esp: { pfs: Pfs.GROUP_2 } }],
-  ];
+  // A word of each risk, which the warning has to name.
+  const RISKS: Record<string, RegExp> = {
+    ikev1: /denial of service/,
+    aggressive: /offline/,
+    des: /56-bit/,
+    "3des": /Sweet32/,
+    md5: /broken/,
+    sha1: /collisions/,
+    group1: /768-bit/,
+    group2: /Logjam/,
+    disabled: /reads all traffic/,
+  };
+  const every = <Value extends string>(
+    of: Record<string, Value>,
+    what: string,
+    make: (value: Value) => TunnelOptions,
+  ) => Object.values(of).map((value) => [`${what} ${value}`, value, make(value)] as [string, string, TunnelOptions]);
+  const v1 = IkeVersion.V1;
 
-  it.each(WEAK)("work, and %s is warned about with its risk", (what, activeTunnel) => {
-    const stack = siteStack({ activeTunnel });
+  it.each([
+    ...every(IkeVersion, "ike.version", (version) => ({ ike: { version } })),
+    ...every(IkeMode, "ike.mode", (mode) => ({ ike: { mode, version: v1 } })),
+    ...every(Encryption, "ike.encryption", (encryption) => ({ ike: { encryption } })),
+    ...every(Integrity, "ike.integrity", (integrity) => ({ ike: { integrity } })),
+    ...every(DhGroup, "ike.dhGroup", (dhGroup) => ({ ike: { dhGroup } })),
+    ...every(Encryption, "esp.encryption", (encryption) => ({ esp: { encryption } })),
+    ...every(Integrity, "esp.integrity", (integrity) => ({ esp: { integrity } })),
+    ...every(Pfs, "esp.pfs", (pfs) => ({ esp: { pfs } })),
+  ])("work, and %s is warned about with its risk, where there is one", (what, value, options) => {
+    const stack = siteStack({ activeTunnel: options });
     expect(problems(stack)).toEqual([]);
-    const [warning, ...others] = warnings(stack);
-    expect(others).toEqual([]);
-    expect(warning).toMatch(new RegExp(`^active tunnel: ${what} is weak: .{20,}\\.$`));
+    const beside = options.ike?.mode ? ["ike.version ikev1"] : [];
+    const expected = [...beside, ...(value in RISKS ? [what] : [])];
+    const found = warnings(stack);
+    expect(found.map((warning) => /^active tunnel: (.*) is weak: /.exec(warning)?.[1])).toEqual(expected);
+    if (value in RISKS) expect(found.at(-1)).toMatch(RISKS[value]);
   });
 
   it("are warned about once, however often the stack is checked", () => {

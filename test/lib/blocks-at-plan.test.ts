@@ -1,0 +1,139 @@
+// The conditions as Terraform evaluates them, against the checks at synth: each one run over many blocks.
+import { spawnSync } from "node:child_process";
+import * as path from "node:path";
+import { IResolvable, TerraformOutput, TerraformStack, TerraformVariable, Testing } from "cdktf";
+import * as fc from "fast-check";
+import { DualTunnelVpn, IpsecDualConnection, StrongswanHost } from "../../lib";
+import { areApart, blockPreconditions } from "../../lib/cloud/blocks-at-plan";
+import { blockProblem, formatAddress, overlap, parseBlock, SHARED_ADDRESS_SPACE } from "../../lib/ip";
+import { newStack, problems, SITE, synthesized, UPLINK_1, UPLINK_2 } from "./site";
+
+const block = fc
+  .tuple(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.integer({ min: 1, max: 32 }))
+  .map(([address, length]) => {
+    const size = 2 ** (32 - length);
+    return `${formatAddress(address - (address % size))}/${length}`;
+  });
+
+/** What Terraform makes of a condition on two texts, for each pair of texts. */
+function evaluated(condition: (a: string, b: string) => IResolvable, pairs: readonly (readonly [string, string])[]) {
+  const stack = new TerraformStack(Testing.app(), "test");
+  const [a, b] = ["a", "b"].map((id) => new TerraformVariable(stack, id, { type: "string" }));
+  new TerraformOutput(stack, "holds", { value: condition(a.stringValue, b.stringValue) }).overrideLogicalId("holds");
+  const json = JSON.parse(Testing.synth(stack)) as { output: { holds: { value: string } } };
+  const expression = /^\$\{(.*)\}$/.exec(json.output.holds.value)![1];
+  const given = JSON.stringify(pairs);
+  const program = `[for pair in ${given} : ${expression.replaceAll("var.a", "pair[0]").replaceAll("var.b", "pair[1]")}]`;
+  const cwd = Testing.fullSynth(new TerraformStack(Testing.app(), "empty"));
+  const run = spawnSync("terraform", ["console"], {
+    cwd: path.join(cwd, "stacks/empty"),
+    input: `jsonencode(${program})\n`,
+    encoding: "utf8",
+    env: { PATH: process.env.PATH, HOME: cwd, CHECKPOINT_DISABLE: "1" },
+  });
+  if (run.status !== 0) throw new Error(run.stderr);
+  return JSON.parse(JSON.parse(run.stdout) as string) as boolean[];
+}
+
+describe("the overlap of blocks that only Terraform knows", () => {
+  it("is what it is at synth", () => {
+    const near: [string, string][] = [
+      ["10.0.0.0/8", "10.255.255.0/24"],
+      ["10.0.0.0/9", "10.128.0.0/9"],
+      ["192.168.0.0/16", "192.168.0.0/16"],
+      ["0.0.0.0/1", "128.0.0.0/1"],
+      ["172.16.0.1/32", "172.16.0.1/32"],
+    ];
+    const pairs = [...near, ...fc.sample(fc.tuple(block, block), { numRuns: 150, seed: 7 })];
+    const apart = evaluated(areApart, pairs);
+    expect(apart).toEqual(pairs.map(([x, y]) => !overlap(parseBlock(x)!, parseBlock(y)!)));
+    expect(new Set(apart).size).toBe(2);
+  }, 60_000);
+
+  it("is a condition of the connection and of the box, for what synth cannot compare", () => {
+    const stack = newStack();
+    const variable = new TerraformVariable(stack, "block", { type: "string" });
+    new DualTunnelVpn(stack, "vpn", { ...SITE, vpcCidrs: ["10.1.0.0/16", variable.stringValue], uplinks: [UPLINK_1] });
+    expect(problems(stack)).toEqual([]);
+    const { resource } = synthesized(stack);
+    const messages = (lifecycle: unknown) =>
+      (lifecycle as { precondition: { error_message: string }[] }).precondition
+        .map((condition) => condition.error_message)
+        .filter((message) => message.includes("overlap"));
+    expect(messages(resource.alicloud_vpn_connection.singapore_connection.lifecycle)).toEqual([
+      "vpcCidrs ${var.block} overlaps 100.64.0.0/10, which Alibaba Cloud keeps for itself; use other addresses.",
+      "vpcCidrs ${var.block} and dataCenterCidrs 172.16.0.0/16 overlap; give blocks that share no address.",
+    ]);
+    expect(messages(resource.null_resource.singapore_configure_box_over_ssh.lifecycle)).toEqual([
+      "vpcCidrs ${var.block} and the network of uplinks[0] 172.16.1.0/24 overlap; give blocks that share no address.",
+    ]);
+  });
+});
+
+describe("a block that only Terraform knows", () => {
+  const texts = [
+    ...["10.0.0.0/8", "172.16.1.0/24", "100.63.0.0/16", "100.128.0.0/9", "192.0.2.1/32"],
+    ...["100.64.0.0/10", "100.100.1.0/24", "100.0.0.0/8"],
+    ...["10.1.0.5/16", "10.0.0.0/33", "10.0.0.0", "10.0/8", "fd00::/8", "office", ""],
+  ];
+  const conditions = (cidr: string) => blockPreconditions([{ what: "vpcCidrs", cidr }]);
+  const holds = (which: 0 | 1) =>
+    evaluated(
+      (cidr) => conditions(cidr)[which].condition,
+      texts.map((text) => [text, ""]),
+    );
+
+  it("is to be a block without host bits, as at synth", () => {
+    expect(holds(0)).toEqual(texts.map((text) => blockProblem(text) === undefined));
+  }, 60_000);
+
+  it("is not to be Alibaba Cloud's own, as at synth; what is no block is complained about once", () => {
+    expect(holds(1)).toEqual(
+      texts.map((text) => {
+        const block = parseBlock(text);
+        return !block || !overlap(block, SHARED_ADDRESS_SPACE);
+      }),
+    );
+  }, 60_000);
+
+  it("is checked on either side, by the connection, or by the box where the connection exists", () => {
+    const names = ["vpc_block", "site_block"];
+    const blocks = (stack: TerraformStack) => {
+      const [vpc, site] = names.map((id) => new TerraformVariable(stack, id, { type: "string" }).stringValue);
+      return { vpcCidrs: [vpc], dataCenterCidrs: [site] };
+    };
+    const messages = (resource: { lifecycle?: unknown }) =>
+      (resource.lifecycle as { precondition: { error_message: string }[] }).precondition.map(
+        ({ error_message }) => error_message,
+      );
+    const expected = [
+      ...[/^The pre-shared key of the active tunnel/, /^The pre-shared key of the standby tunnel/],
+      ...names.flatMap((name) => [
+        new RegExp(`${name}\\} is not an IPv4 CIDR block without host bits;`),
+        new RegExp(`${name}\\} overlaps 100\\.64\\.0\\.0/10,`),
+      ]),
+      /^vpcCidrs \$\{var\.vpc_block\} and dataCenterCidrs \$\{var\.site_block\} overlap;/,
+    ].map((pattern) => expect.stringMatching(pattern) as string);
+
+    const made = newStack();
+    new DualTunnelVpn(made, "vpn", { ...SITE, ...blocks(made) });
+    expect(problems(made)).toEqual([]);
+    expect(messages(synthesized(made).resource.alicloud_vpn_connection.singapore_connection)).toEqual(expected);
+
+    const stack = newStack();
+    const connection = IpsecDualConnection.fromIpsecDualConnectionAttributes(stack, "connection", {
+      name: "singapore",
+      vpnConnectionId: "vco-1",
+      ...blocks(stack),
+      activeTunnel: { ipsecAddress: "192.0.2.152", egressIp: UPLINK_1.egressIp },
+      standbyTunnel: { ipsecAddress: "192.0.2.10", egressIp: UPLINK_2.egressIp },
+    });
+    new StrongswanHost(stack, "box", { connection, uplinks: SITE.uplinks, ssh: SITE.ssh });
+    expect(problems(stack)).toEqual([]);
+    expect(messages(synthesized(stack).resource.null_resource.singapore_configure_box_over_ssh)).toEqual([
+      ...expected,
+      expect.stringContaining("uplinks[0]"),
+      expect.stringContaining("uplinks[1]"),
+    ]);
+  });
+});

@@ -1,0 +1,1 @@
+"""The real swanctl and the real charon, asked what they make of the library's text."""
