@@ -6,7 +6,7 @@ import { Construct, IConstruct } from "constructs";
 import { REFUSED_FOR_CUSTOMER_GATEWAY, tagProblems, textProblem } from "./cloud/rules";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
-import { contains, parseBlock } from "./ip";
+import { contains } from "./ip";
 import { isLiteral } from "./structural";
 
 /** The customer gateways of a site, made here or elsewhere. */
@@ -120,10 +120,10 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
     }
     for (const address of egressIps.filter(isLiteral)) {
       findings.address("egressIp", address, "198.51.100.198");
-      const range = REFUSED_FOR_CUSTOMER_GATEWAY.find((block) => contains(parseBlock(block)!, address));
+      const range = REFUSED_FOR_CUSTOMER_GATEWAY.find((block) => contains(block, address));
       if (range) {
         findings.error(
-          `egressIp ${address} lies in ${range}, which Alibaba Cloud refuses; give the address that the cloud sees.`,
+          `egressIp ${address} lies in ${range.text}, which Alibaba Cloud refuses; give the address that the cloud sees.`,
         );
       }
     }

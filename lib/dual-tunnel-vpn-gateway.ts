@@ -249,7 +249,9 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     const where = region === undefined || ofRegion?.level === "error" ? zones[0] && regionOfZone(zones[0]) : region;
     if (where !== undefined && (hasOneZoneOnly(where) || regionFinding(where))) return;
     const remedy = "give two vSwitches in two zones, so that the tunnels do not fail together";
-    if (props.vswitches[0].id === props.vswitches[1].id) {
+    const [first, second] = props.vswitches;
+    // The ids as they were given to the resource: asking a generated class again would make new tokens.
+    if (first === second || this.resource.vswitchIdInput === this.resource.disasterRecoveryVswitchIdInput) {
       findings.error(`vswitches are one and the same; ${remedy}.`);
     } else if (zones[0] !== undefined && zones[0] === zones[1]) {
       findings.error(`vswitches are both in zone ${zones[0]}; ${remedy}.`);

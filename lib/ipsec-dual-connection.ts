@@ -13,7 +13,7 @@ import { ICustomerGatewayPair } from "./customer-gateway-pair";
 import { GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
 import { Findings } from "./findings";
 import { nameProblem, pskVariableName, terraformName } from "./host/names";
-import { contains, parseBlock } from "./ip";
+import { contains } from "./ip";
 import { IkeVersion } from "./ipsec/algorithms";
 import { PreSharedKey } from "./ipsec/pre-shared-key";
 import {
@@ -291,7 +291,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     checkBlocks(this.vpcCidrs, this.dataCenterCidrs, this.routing === RoutingMode.POLICY, findings);
     if (props.gateway.networkType === GatewayNetworkType.PUBLIC) {
       for (const egressIp of new Set(this.tunnels.map((tunnel) => tunnel.egressIp))) {
-        if (isLiteral(egressIp) && PRIVATE_RANGES.some((range) => contains(parseBlock(range)!, egressIp))) {
+        if (isLiteral(egressIp) && PRIVATE_RANGES.some((range) => contains(range, egressIp))) {
           findings.error(`egressIp ${egressIp} is a private address; give the public one that the cloud sees.`);
         }
       }
