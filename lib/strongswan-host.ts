@@ -49,7 +49,10 @@ export interface StrongswanHostProps {
    * @default 100
    */
   readonly routeMetric?: number;
-  /** @default - each option's own default */
+  /**
+   * How soon the box's agent fails over, and how it proves a path.
+   * @default - each option's own default
+   */
   readonly agent?: AgentOptions;
 }
 
