@@ -356,6 +356,10 @@ function claimOf(name: string): string {
 }
 
 function checkName(connection: Construct & IIpsecDualConnection, findings: Findings): void {
+  if (!isLiteral(connection.name)) {
+    findings.error("name is known only to Terraform; give it as text, because much is named after it.");
+    return;
+  }
   const name = nameProblem(connection.name);
   if (name) findings.error(`name "${connection.name}" ${name}.`);
   const other = otherHolder(connection, claimOf(connection.name));

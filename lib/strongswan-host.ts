@@ -174,7 +174,9 @@ export class StrongswanHost extends Construct {
 
   /** A rendered file as a Terraform local, so that the provisioner and the change trigger refer to one text by its name. */
   private file(name: string, content: string): string {
-    new TerraformLocal(this, name, content).overrideLogicalId(name);
+    // A name that holds a token is complained about at synth; as a construct's id CDKTF would throw it back at once.
+    const id = isLiteral(name) ? name : `file-${this.node.children.length}`;
+    new TerraformLocal(this, id, content).overrideLogicalId(name);
     return name;
   }
 
