@@ -6,7 +6,7 @@ import { Construct, IConstruct } from "constructs";
 import { REFUSED_FOR_CUSTOMER_GATEWAY, tagProblems, textProblem } from "./cloud/rules";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
-import { contains, parseBlock } from "./ip";
+import { contains } from "./ip";
 import { isLiteral } from "./structural";
 
 /** The customer gateways of a site, made here or elsewhere. */
@@ -32,26 +32,43 @@ export interface CustomerGatewayPairProps {
    * @default - the construct's id
    */
   readonly name?: string;
-  /** @default - none */
+  /**
+   * Text for the console: 1 to 100 characters (CreateCustomerGateway, `Description`).
+   * @default - none
+   */
   readonly description?: string;
-  /** @default - none */
+  /**
+   * Tags of the customer gateways: at most 20.
+   * @default - none
+   */
   readonly tags?: Readonly<Record<string, string>>;
   /**
    * Attributes whose drift Terraform is to ignore, for example `["tags"]`.
    * @default - none
    */
   readonly ignoreChanges?: TerraformResourceLifecycle["ignoreChanges"];
-  /** @default - the stack's alicloud provider without an alias */
+  /**
+   * Region and account in which they are made.
+   * @default - the stack's alicloud provider without an alias
+   */
   readonly provider?: TerraformProvider;
 }
 
 /** The facts of customer gateways that exist. */
 export interface CustomerGatewayPairAttributes {
+  /** The active tunnel's, `cgw-…`. */
   readonly activeCustomerGatewayId: string;
+  /** The address that the active tunnel's customer gateway names. */
   readonly activeEgressIp: string;
-  /** @default - the active one */
+  /**
+   * The standby tunnel's, `cgw-…`.
+   * @default - the active one
+   */
   readonly standbyCustomerGatewayId?: string;
-  /** @default - the active one */
+  /**
+   * The address that the standby tunnel's customer gateway names.
+   * @default - the active one
+   */
   readonly standbyEgressIp?: string;
 }
 
@@ -120,10 +137,10 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
     }
     for (const address of egressIps.filter(isLiteral)) {
       findings.address("egressIp", address, "198.51.100.198");
-      const range = REFUSED_FOR_CUSTOMER_GATEWAY.find((block) => contains(parseBlock(block)!, address));
+      const range = REFUSED_FOR_CUSTOMER_GATEWAY.find((block) => contains(block, address));
       if (range) {
         findings.error(
-          `egressIp ${address} lies in ${range}, which Alibaba Cloud refuses; give the address that the cloud sees.`,
+          `egressIp ${address} lies in ${range.text}, which Alibaba Cloud refuses; give the address that the cloud sees.`,
         );
       }
     }

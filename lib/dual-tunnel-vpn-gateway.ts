@@ -24,7 +24,10 @@ export interface IDualTunnelVpnGateway extends IConstruct {
   readonly vpcCidrs: readonly string[];
   /** The order of changes to this gateway. */
   readonly changes: ChangeQueue;
-  /** The `alicloud_vpn_gateway` underneath; none for a gateway that exists. */
+  /**
+   * The `alicloud_vpn_gateway` underneath.
+   * @default - none: the gateway exists
+   */
   readonly resource?: VpnGateway;
 }
 
@@ -47,8 +50,11 @@ export class Charge {
   }
 
   private constructor(
+    /** The provider's `payment_type`. */
     readonly paymentType: "PayAsYouGo" | "Subscription",
+    /** Length of a subscription; undefined when it is none. */
     readonly months?: number,
+    /** Whether a subscription's order is paid at once; undefined when it is none. */
     readonly autoPay?: boolean,
   ) {}
 }
@@ -75,15 +81,30 @@ export interface DualTunnelVpnGatewayProps {
    * @default 10 (200 for a private gateway)
    */
   readonly bandwidth?: number;
-  /** @default GatewayNetworkType.PUBLIC */
+  /**
+   * Whether the tunnels end at public addresses or at addresses of the VPC; a change replaces the gateway.
+   * @default GatewayNetworkType.PUBLIC
+   */
   readonly networkType?: GatewayNetworkType;
-  /** @default Charge.payAsYouGo() */
+  /**
+   * How the gateway is paid for.
+   * @default Charge.payAsYouGo()
+   */
   readonly charge?: Charge;
-  /** @default - none */
+  /**
+   * Text for the console: 1 to 100 characters (CreateVpnGateway, `Description`).
+   * @default - none
+   */
   readonly description?: string;
-  /** @default - the account's default resource group */
+  /**
+   * Resource group of the gateway, `rg-…`.
+   * @default - the account's default resource group
+   */
   readonly resourceGroupId?: string;
-  /** @default - none */
+  /**
+   * Tags of the gateway: at most 20.
+   * @default - none
+   */
   readonly tags?: Readonly<Record<string, string>>;
   /**
    * Ask Alibaba Cloud at plan whether the vSwitches' zones have VPN gateways (data source `alicloud_vpn_gateway_zones`).
@@ -100,7 +121,10 @@ export interface DualTunnelVpnGatewayProps {
    * @default - none
    */
   readonly ignoreChanges?: TerraformResourceLifecycle["ignoreChanges"];
-  /** @default - the stack's alicloud provider without an alias */
+  /**
+   * Region and account in which it is made.
+   * @default - the stack's alicloud provider without an alias
+   */
   readonly provider?: TerraformProvider;
 }
 
@@ -117,7 +141,10 @@ export interface DualTunnelVpnGatewayAttributes {
    * @default - none: connections have to name theirs
    */
   readonly vpcCidrs?: readonly string[];
-  /** @default GatewayNetworkType.PUBLIC */
+  /**
+   * Whether its tunnels end at public addresses or at addresses of the VPC.
+   * @default GatewayNetworkType.PUBLIC
+   */
   readonly networkType?: GatewayNetworkType;
 }
 
@@ -249,7 +276,9 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     const where = region === undefined || ofRegion?.level === "error" ? zones[0] && regionOfZone(zones[0]) : region;
     if (where !== undefined && (hasOneZoneOnly(where) || regionFinding(where))) return;
     const remedy = "give two vSwitches in two zones, so that the tunnels do not fail together";
-    if (props.vswitches[0].id === props.vswitches[1].id) {
+    const [first, second] = props.vswitches;
+    // The ids as they were given to the resource: asking a generated class again would make new tokens.
+    if (first === second || this.resource.vswitchIdInput === this.resource.disasterRecoveryVswitchIdInput) {
       findings.error(`vswitches are one and the same; ${remedy}.`);
     } else if (zones[0] !== undefined && zones[0] === zones[1]) {
       findings.error(`vswitches are both in zone ${zones[0]}; ${remedy}.`);

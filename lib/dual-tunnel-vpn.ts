@@ -29,13 +29,25 @@ export interface NewGatewayOptions {
    * @default 10 (200 for a private gateway)
    */
   readonly bandwidth?: number;
-  /** @default GatewayNetworkType.PUBLIC */
+  /**
+   * Whether the tunnels end at public addresses or at addresses of the VPC.
+   * @default GatewayNetworkType.PUBLIC
+   */
   readonly networkType?: GatewayNetworkType;
-  /** @default Charge.payAsYouGo() */
+  /**
+   * How the gateway is paid for.
+   * @default Charge.payAsYouGo()
+   */
   readonly charge?: Charge;
-  /** @default - the account's default resource group */
+  /**
+   * Resource group of the gateway, `rg-…`.
+   * @default - the account's default resource group
+   */
   readonly resourceGroupId?: string;
-  /** @default - none */
+  /**
+   * Text for the console: 1 to 100 characters (CreateVpnGateway, `Description`).
+   * @default - none
+   */
   readonly description?: string;
   /**
    * Ask Alibaba Cloud at plan whether the vSwitches' zones have VPN gateways.
@@ -80,18 +92,30 @@ export interface DualTunnelVpnProps {
   readonly customerGateways?: ICustomerGatewayPair;
   /** How Terraform reaches the box. */
   readonly ssh: SshOptions;
-  /** @default RoutingMode.DESTINATION */
+  /**
+   * How traffic finds the connection in the cloud.
+   * @default RoutingMode.DESTINATION
+   */
   readonly routing?: RoutingMode;
   /**
    * Publish the routes to the VPC's system route table.
    * @default true
    */
   readonly publishRoutes?: boolean;
-  /** @default - each option's own default */
+  /**
+   * Options of both tunnels.
+   * @default - each option's own default
+   */
   readonly tunnels?: TunnelOptions;
-  /** @default - those of `tunnels` */
+  /**
+   * Options of the active tunnel, over `tunnels`.
+   * @default - those of `tunnels`
+   */
   readonly activeTunnel?: SingleTunnelOptions;
-  /** @default - those of `tunnels` */
+  /**
+   * Options of the standby tunnel, over `tunnels`.
+   * @default - those of `tunnels`
+   */
   readonly standbyTunnel?: SingleTunnelOptions;
   /**
    * The cloud starts negotiating at once.
@@ -108,22 +132,32 @@ export interface DualTunnelVpnProps {
    * @default 100
    */
   readonly routeMetric?: number;
-  /** @default - each option's own default */
+  /**
+   * How soon the box's agent fails over, and how it proves a path.
+   * @default - each option's own default
+   */
   readonly agent?: AgentOptions;
   /**
    * Tags of every cloud resource made.
    * @default - none
    */
   readonly tags?: Readonly<Record<string, string>>;
-  /** @default - the stack's alicloud provider without an alias */
+  /**
+   * Region and account of the cloud's side.
+   * @default - the stack's alicloud provider without an alias
+   */
   readonly provider?: TerraformProvider;
 }
 
 /** A data center joined to a VPC: VPN gateway, customer gateways, IPsec connection with routes, and the box. */
 export class DualTunnelVpn extends Construct {
+  /** The VPN gateway, new or existing: its id, its two IPsec addresses. */
   readonly gateway: IDualTunnelVpnGateway;
+  /** What the cloud knows of the data center's egress IPs. */
   readonly customerGateways: ICustomerGatewayPair;
+  /** The IPsec connection with its two tunnels and the cloud's routes. */
   readonly connection: IpsecDualConnection;
+  /** The box's side: what is installed there and when it runs. */
   readonly host: StrongswanHost;
 
   constructor(scope: Construct, id: string, props: DualTunnelVpnProps) {

@@ -5,7 +5,13 @@ export * from "./dual-tunnel-vpn-gateway";
 export type { AgentOptions } from "./host/agent-options";
 export { HostKey } from "./host/ssh";
 export type { BastionOptions, SshOptions } from "./host/ssh";
-export * from "./ipsec-dual-connection";
+export { IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
+export type {
+  ExistingTunnel,
+  IIpsecDualConnection,
+  IpsecDualConnectionAttributes,
+  IpsecDualConnectionProps,
+} from "./ipsec-dual-connection";
 export { DhGroup, Encryption, IkeMode, IkeVersion, Integrity, Pfs } from "./ipsec/algorithms";
 export { PreSharedKey } from "./ipsec/pre-shared-key";
 export type { EspOptions, IkeOptions, SingleTunnelOptions, Tunnel, TunnelOptions, TunnelRole } from "./ipsec/tunnel";

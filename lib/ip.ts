@@ -20,7 +20,7 @@ export interface InterfaceAddress {
 }
 
 /** The shared address space (RFC 6598) that Alibaba Cloud uses for its own services. */
-export const SHARED_ADDRESS_SPACE = parseBlock("100.64.0.0/10")!;
+export const [SHARED_ADDRESS_SPACE] = knownBlocks("100.64.0.0/10");
 
 /** What `parseAddress` reads, as an unsigned 32-bit number; undefined for anything but four decimal parts. */
 export function parseAddress(text: string): number | undefined {
@@ -44,7 +44,8 @@ export function parseInterfaceAddress(text: string): InterfaceAddress | undefine
   if (address === undefined || prefixLength > 32) return undefined;
   const size = 2 ** (32 - prefixLength);
   const first = address - (address % size);
-  const network = { text: `${formatAddress(first)}/${prefixLength}`, first, last: first + size - 1, prefixLength };
+  const canonical = `${first === address ? match[1] : formatAddress(first)}/${prefixLength}`;
+  const network = { text: canonical, first, last: first + size - 1, prefixLength };
   return { address: match[1], prefixLength, network };
 }
 
@@ -52,6 +53,11 @@ export function parseInterfaceAddress(text: string): InterfaceAddress | undefine
 export function parseBlock(text: string): Block | undefined {
   const parsed = parseInterfaceAddress(text);
   return parsed && parsed.network.text === text ? parsed.network : undefined;
+}
+
+/** CIDR blocks that are certainly right. */
+export function knownBlocks(...texts: readonly string[]): readonly Block[] {
+  return texts.map((text) => parseBlock(text)!);
 }
 
 /** What is wrong with a CIDR block, as the end of a sentence; undefined when nothing is. */

@@ -13,7 +13,7 @@ import { ICustomerGatewayPair } from "./customer-gateway-pair";
 import { GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
 import { Findings } from "./findings";
 import { nameProblem, pskVariableName, terraformName } from "./host/names";
-import { contains, parseBlock } from "./ip";
+import { contains } from "./ip";
 import { IkeVersion } from "./ipsec/algorithms";
 import { PreSharedKey } from "./ipsec/pre-shared-key";
 import {
@@ -40,8 +40,11 @@ export interface IIpsecDualConnection extends IConstruct {
   readonly name: string;
   /** The connection's id, `vco-…`. */
   readonly vpnConnectionId: string;
+  /** How traffic finds the connection in the cloud. */
   readonly routing: RoutingMode;
+  /** CIDR blocks of the VPC that the data center reaches. */
   readonly vpcCidrs: readonly string[];
+  /** CIDR blocks of the data center that the VPC reaches. */
   readonly dataCenterCidrs: readonly string[];
   /** The active tunnel, then the standby tunnel. */
   readonly tunnels: readonly [Tunnel, Tunnel];
@@ -67,7 +70,10 @@ export interface IpsecDualConnectionProps {
   readonly vpcCidrs?: readonly string[];
   /** CIDR blocks of the data center that the VPC reaches, 1 to 10. */
   readonly dataCenterCidrs: readonly string[];
-  /** @default RoutingMode.DESTINATION */
+  /**
+   * How traffic finds the connection in the cloud; a change replaces the routes.
+   * @default RoutingMode.DESTINATION
+   */
   readonly routing?: RoutingMode;
   /**
    * Publish the routes to the VPC's system route table; without it you add them there.
@@ -94,14 +100,20 @@ export interface IpsecDualConnectionProps {
    * @default true
    */
   readonly effectImmediately?: boolean;
-  /** @default - none */
+  /**
+   * Tags of the connection: at most 20.
+   * @default - none
+   */
   readonly tags?: Readonly<Record<string, string>>;
   /**
    * Attributes of the connection whose drift Terraform is to ignore.
    * @default - none
    */
   readonly ignoreChanges?: TerraformResourceLifecycle["ignoreChanges"];
-  /** @default - the stack's alicloud provider without an alias */
+  /**
+   * Region and account in which it is made: the gateway's.
+   * @default - the stack's alicloud provider without an alias
+   */
   readonly provider?: TerraformProvider;
 }
 
@@ -145,9 +157,14 @@ export interface IpsecDualConnectionAttributes {
   readonly name: string;
   /** `vco-…` */
   readonly vpnConnectionId: string;
-  /** @default RoutingMode.DESTINATION */
+  /**
+   * How traffic finds the connection in the cloud.
+   * @default RoutingMode.DESTINATION
+   */
   readonly routing?: RoutingMode;
+  /** CIDR blocks of the VPC that the data center reaches, 1 to 10. */
   readonly vpcCidrs: readonly string[];
+  /** CIDR blocks of the data center that the VPC reaches, 1 to 10. */
   readonly dataCenterCidrs: readonly string[];
   /** What the connection's active tunnel is configured with; what is left out is the default of `TunnelOptions`. */
   readonly activeTunnel: ExistingTunnel;
@@ -294,7 +311,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     checkBlocks(this.vpcCidrs, this.dataCenterCidrs, this.routing === RoutingMode.POLICY, findings);
     if (props.gateway.networkType === GatewayNetworkType.PUBLIC) {
       for (const egressIp of new Set(this.tunnels.map((tunnel) => tunnel.egressIp))) {
-        if (isLiteral(egressIp) && PRIVATE_RANGES.some((range) => contains(parseBlock(range)!, egressIp))) {
+        if (isLiteral(egressIp) && PRIVATE_RANGES.some((range) => contains(range, egressIp))) {
           findings.error(`egressIp ${egressIp} is a private address; give the public one that the cloud sees.`);
         }
       }
@@ -342,6 +359,10 @@ function claimOf(name: string): string {
 }
 
 function checkName(connection: Construct & IIpsecDualConnection, findings: Findings): void {
+  if (!isLiteral(connection.name)) {
+    findings.error("name is known only to Terraform; give it as text, because much is named after it.");
+    return;
+  }
   const name = nameProblem(connection.name);
   if (name) findings.error(`name "${connection.name}" ${name}.`);
   const other = otherHolder(connection, claimOf(connection.name));

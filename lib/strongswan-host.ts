@@ -49,7 +49,10 @@ export interface StrongswanHostProps {
    * @default 100
    */
   readonly routeMetric?: number;
-  /** @default - each option's own default */
+  /**
+   * How soon the box's agent fails over, and how it proves a path.
+   * @default - each option's own default
+   */
   readonly agent?: AgentOptions;
 }
 
@@ -175,7 +178,9 @@ export class StrongswanHost extends Construct {
 
   /** A rendered file as a Terraform local, so that the provisioner and the change trigger refer to one text by its name. */
   private file(name: string, content: string): string {
-    new TerraformLocal(this, name, content).overrideLogicalId(name);
+    // A name that holds a token is complained about at synth; as a construct's id CDKTF would throw it back at once.
+    const id = isLiteral(name) ? name : `file-${this.node.children.length}`;
+    new TerraformLocal(this, id, content).overrideLogicalId(name);
     return name;
   }
 

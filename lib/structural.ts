@@ -4,15 +4,23 @@ import { Token } from "cdktf";
 
 /** A VPC: an `alicloud_vpc` resource or data source of any bindings, or its plain facts. */
 export interface VpcRef {
+  /** `vpc-…`, or a token for it. */
   readonly id: string;
-  /** The VPC's primary CIDR block; without it checks against the VPC's addresses are left to Alibaba Cloud. */
+  /**
+   * The VPC's primary CIDR block.
+   * @default - unknown: checks against the VPC's addresses are left to Alibaba Cloud
+   */
   readonly cidrBlock?: string;
 }
 
 /** A vSwitch: an `alicloud_vswitch` resource of any bindings, or its plain facts. */
 export interface VswitchRef {
+  /** `vsw-…`, or a token for it. */
   readonly id: string;
-  /** The zone's id, for example `ap-southeast-1a`. */
+  /**
+   * The zone's id, for example `ap-southeast-1a`.
+   * @default - unknown: whether the zone has VPN gateways is left to Alibaba Cloud
+   */
   readonly zoneId?: string;
 }
 

@@ -7,24 +7,29 @@ import { IConstruct } from "constructs";
 const UNDER_CDKTF = process.env.CDKTF_CONTINUE_SYNTH_ON_ERROR_ANNOTATIONS !== undefined;
 
 /**
- * Checks every construct of the app and synthesizes it, or prints what is wrong, one line for each problem, and sets the
- * exit status to 1. Warnings are printed in both cases.
+ * Synthesizes the app, or prints what is wrong with it, one line for each problem, and sets the exit status to 1.
+ * Warnings are printed in both cases.
  *
  * @param app the app to synthesize
+ * @throws what `app.synth()` throws when no check and no annotation explains it
  */
 export function synth(app: App): void {
-  const constructs = app.node.findAll();
-  const problems = constructs.flatMap((construct) =>
-    construct.node.validate().map((message) => ({ path: construct.node.path, message })),
-  );
-  problems.push(...annotations(constructs, AnnotationMetadataEntryType.ERROR));
-  const warnings = annotations(constructs, AnnotationMetadataEntryType.WARN).map((note) => `Warning: ${line(note)}`);
-  if (problems.length === 0) {
-    if (!UNDER_CDKTF) print(warnings);
+  let failure: { readonly error: unknown } | undefined;
+  try {
+    // It runs every check, and stops at the first stack with a problem.
     app.synth();
-    return;
+  } catch (error) {
+    failure = { error };
   }
-  print([...warnings, ...problems.map((note) => `Error: ${line(note)}`)]);
+  const constructs = app.node.findAll();
+  const problems = failure ? validations(constructs) : [];
+  problems.push(...annotations(constructs, AnnotationMetadataEntryType.ERROR));
+  if (failure && problems.length === 0) throw failure.error;
+
+  const warnings = annotations(constructs, AnnotationMetadataEntryType.WARN).map((note) => `Warning: ${line(note)}`);
+  if (problems.length > 0 || !UNDER_CDKTF) print(warnings);
+  if (problems.length === 0) return;
+  print(problems.map((note) => `Error: ${line(note)}`));
   process.exitCode = 1;
 }
 
@@ -36,6 +41,12 @@ function print(lines: readonly string[]): void {
 interface Note {
   readonly path: string;
   readonly message: string;
+}
+
+function validations(constructs: readonly IConstruct[]): Note[] {
+  return constructs.flatMap((construct) =>
+    construct.node.validate().map((message) => ({ path: construct.node.path, message })),
+  );
 }
 
 function annotations(constructs: readonly IConstruct[], level: AnnotationMetadataEntryType): Note[] {

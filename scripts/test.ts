@@ -1,5 +1,6 @@
-// `npm test`: everything, group by group, with each group's time and one closing line.
-// `npm test -- unit lint` runs only the groups named.
+// `npm test`: everything, group by group, with each group's time, what was skipped and one closing line.
+// `npm test -- unit lint` runs only the groups named; `npm run test:full` adds the tests that take long, which look at
+// DUAL_TUNNEL_VPN_TEST and else are skipped with the reason in their names.
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
@@ -10,6 +11,7 @@ interface JestTotals {
   numFailedTests: number;
   numPendingTests: number;
   numFailedTestSuites: number;
+  testResults: { assertionResults: { fullName: string; status: string }[] }[];
 }
 
 const root = path.resolve(__dirname, "..");
@@ -24,6 +26,7 @@ function run(bin: string, args: string[]): boolean {
 }
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
+const skipped: string[] = [];
 
 function jest(project: string, args: string[] = []): boolean {
   const results = path.join(scratch, `${project}.json`);
@@ -36,6 +39,12 @@ function jest(project: string, args: string[] = []): boolean {
   totals.passed += counted.numPassedTests;
   totals.failed += counted.numFailedTests + (counted.numFailedTests === 0 ? counted.numFailedTestSuites : 0);
   totals.skipped += counted.numPendingTests;
+  skipped.push(
+    ...counted.testResults
+      .flatMap(({ assertionResults }) => assertionResults)
+      .filter(({ status }) => status === "pending")
+      .map(({ fullName }) => `skipped   ${fullName}`),
+  );
   return ok;
 }
 
@@ -75,7 +84,9 @@ try {
       `${name.padEnd(9)} ${passed ? "passed" : "FAILED"} ${((Date.now() - began) / 1000).toFixed(0).padStart(6)} s`,
     );
   }
-  console.log(`\n${lines.join("\n")}\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+  console.log(
+    `\n${[...skipped, ...lines].join("\n")}\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`,
+  );
   process.exitCode = ok ? 0 : 1;
 } finally {
   fs.rmSync(scratch, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 // The API's rules for names, descriptions and tags, each returning the end of a sentence when it is broken.
 // Source: Alibaba's API description (CreateVpnGateway, CreateCustomerGateway, CreateVpnConnection).
+import { knownBlocks } from "../ip";
 
 /** A VPN gateway's name. */
 export function gatewayNameProblem(name: string): string | undefined {
@@ -37,13 +38,13 @@ export function tagProblems(tags: Readonly<Record<string, string>> = {}): string
 }
 
 /** Address ranges that the API refuses for a customer gateway (CreateCustomerGateway, `IpAddress`). */
-export const REFUSED_FOR_CUSTOMER_GATEWAY: readonly string[] = [
+export const REFUSED_FOR_CUSTOMER_GATEWAY = knownBlocks(
   "100.64.0.0/10",
   "127.0.0.0/8",
   "169.254.0.0/16",
   "224.0.0.0/4",
   "255.0.0.0/8",
-];
+);
 
 /** Private ranges (RFC 1918): no egress IP of a public connection lies in them. */
-export const PRIVATE_RANGES: readonly string[] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+export const PRIVATE_RANGES = knownBlocks("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16");

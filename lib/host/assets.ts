@@ -30,9 +30,9 @@ export function assetFiles(directory: string): string[] {
 }
 
 /** A hash over names and contents. */
-export function hashAssets(directory: string): string {
+export function hashAssets(directory: string, files = assetFiles(directory)): string {
   const hash = createHash("sha256");
-  for (const file of assetFiles(directory)) {
+  for (const file of files) {
     const content = fs.readFileSync(path.join(directory, file));
     hash.update(`${file}\0${content.length}\0`).update(content);
   }
@@ -54,18 +54,18 @@ export class BoxAssets extends Construct {
   private constructor(stack: TerraformStack) {
     super(stack, CHILD);
     const source = assetsDirectory();
-    this.hash = hashAssets(source);
+    const files = assetFiles(source);
+    this.hash = hashAssets(source, files);
     this.path = `assets/${CHILD}/${this.hash}`;
     addCustomSynthesis(this, {
       onSynthesize: (session) => {
         const stackFile = session.manifest.forStack(stack).synthesizedStackPath;
-        const stackDirectory = path.join(session.outdir, path.dirname(stackFile));
-        fs.rmSync(path.join(stackDirectory, "assets", CHILD), { recursive: true, force: true });
-        for (const file of assetFiles(source)) {
-          const target = path.join(stackDirectory, this.path, file);
-          fs.mkdirSync(path.dirname(target), { recursive: true });
-          fs.copyFileSync(path.join(source, file), target);
+        const copy = path.join(session.outdir, path.dirname(stackFile), this.path);
+        fs.rmSync(path.dirname(copy), { recursive: true, force: true });
+        for (const directory of new Set(files.map((file) => path.dirname(file)))) {
+          fs.mkdirSync(path.join(copy, directory), { recursive: true });
         }
+        for (const file of files) fs.copyFileSync(path.join(source, file), path.join(copy, file));
       },
     });
   }

@@ -32,9 +32,15 @@ export class HostKey {
 export interface BastionOptions {
   /** Name or address. */
   readonly host: string;
-  /** @default 22 */
+  /**
+   * Port of its SSH server, 1 to 65535.
+   * @default 22
+   */
   readonly port?: number;
-  /** @default - the box's user */
+  /**
+   * Who logs in there.
+   * @default - the box's user
+   */
   readonly user?: string;
   /**
    * Path of a private key file on the machine that runs Terraform.
@@ -49,7 +55,10 @@ export interface BastionOptions {
 export interface SshOptions {
   /** Name or address of the box. */
   readonly host: string;
-  /** @default 22 */
+  /**
+   * Port of the box's SSH server, 1 to 65535.
+   * @default 22
+   */
   readonly port?: number;
   /**
    * Who logs in: root, or someone whom sudo asks no password of.
@@ -69,7 +78,10 @@ export interface SshOptions {
    * @default 50s
    */
   readonly timeout?: string;
-  /** @default - none: the box is reached directly */
+  /**
+   * A machine through which the box is reached.
+   * @default - none: the box is reached directly
+   */
   readonly bastion?: BastionOptions;
 }
 

@@ -118,6 +118,7 @@ export class PreSharedKey {
    * The check of length and characters at plan, as a condition of a resource: a variable's own validation would print
    * the key, sensitive or not. Literal text is checked at synth and has none: Terraform quotes a failing condition.
    *
+   * @internal
    * @param what names the key in the message
    */
   preconditions(what: string): { condition: string | IResolvable; errorMessage: string }[] {
@@ -134,7 +135,11 @@ export class PreSharedKey {
     ];
   }
 
-  /** Whether another key is certainly the same one. */
+  /**
+   * Whether another key is certainly the same one.
+   *
+   * @internal
+   */
   isSameAs(other: PreSharedKey): boolean {
     return this === other || (this.origin !== undefined && this.origin === other.origin);
   }

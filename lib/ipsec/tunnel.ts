@@ -6,18 +6,30 @@ import { PreSharedKey } from "./pre-shared-key";
 
 /** The IKE phase of a tunnel. */
 export interface IkeOptions {
-  /** @default IkeVersion.V2 */
+  /**
+   * Which IKE protocol both ends speak.
+   * @default IkeVersion.V2
+   */
   readonly version?: IkeVersion;
   /**
    * Only IKEv1 has a choice.
    * @default IkeMode.MAIN
    */
   readonly mode?: IkeMode;
-  /** @default Encryption.AES_256 */
+  /**
+   * Cipher that protects the negotiation itself.
+   * @default Encryption.AES_256
+   */
   readonly encryption?: Encryption;
-  /** @default Integrity.SHA_256 */
+  /**
+   * Hash for integrity and for deriving keys (the API's `IkeAuthAlg`).
+   * @default Integrity.SHA_256
+   */
   readonly integrity?: Integrity;
-  /** @default DhGroup.GROUP_14 */
+  /**
+   * Diffie-Hellman group of the first key exchange (the API's `IkePfs`).
+   * @default DhGroup.GROUP_14
+   */
   readonly dhGroup?: DhGroup;
   /**
    * Lifetime of the IKE_SA in seconds, 60 to 86400; the box rekeys at 80 to 90 % of it.
@@ -28,11 +40,20 @@ export interface IkeOptions {
 
 /** The ESP phase of a tunnel. */
 export interface EspOptions {
-  /** @default Encryption.AES_256 */
+  /**
+   * Cipher that protects the traffic.
+   * @default Encryption.AES_256
+   */
   readonly encryption?: Encryption;
-  /** @default Integrity.SHA_256 */
+  /**
+   * Hash that protects the traffic from changes (the API's `IpsecAuthAlg`).
+   * @default Integrity.SHA_256
+   */
   readonly integrity?: Integrity;
-  /** @default Pfs.GROUP_14 */
+  /**
+   * Diffie-Hellman group of each rekeying, so that one key's loss gives away no other's traffic (the API's `IpsecPfs`).
+   * @default Pfs.GROUP_14
+   */
   readonly pfs?: Pfs;
   /**
    * Lifetime of the CHILD_SA in seconds, 60 to 86400, at most the IKE lifetime; the box rekeys at 80 to 90 % of it.
@@ -43,9 +64,15 @@ export interface EspOptions {
 
 /** What can be chosen for a tunnel, or for both tunnels of a connection. */
 export interface TunnelOptions {
-  /** @default - each option's own default */
+  /**
+   * How the ends authenticate and agree on keys (phase 1).
+   * @default - each option's own default
+   */
   readonly ike?: IkeOptions;
-  /** @default - each option's own default */
+  /**
+   * How the traffic is protected (phase 2).
+   * @default - each option's own default
+   */
   readonly esp?: EspOptions;
   /**
    * Dead peer detection, at both ends.
@@ -62,7 +89,7 @@ export interface TunnelOptions {
 /** What can be chosen for one tunnel only. */
 export interface SingleTunnelOptions extends TunnelOptions {
   /**
-   * The pre-shared key.
+   * The secret by which the two ends prove themselves; each tunnel should have its own.
    * @default - a sensitive variable `<name>_psk_active` or `<name>_psk_standby`
    */
   readonly preSharedKey?: PreSharedKey;
@@ -85,17 +112,25 @@ export type TunnelRole = "active" | "standby";
 export interface Tunnel {
   /** 1 for the active tunnel, 2 for the standby tunnel. */
   readonly number: 1 | 2;
+  /** Whether the tunnel carries the traffic or stands by. */
   readonly role: TunnelRole;
+  /** Phase 1, with every option decided. */
   readonly ike: Required<IkeOptions>;
+  /** Phase 2, with every option decided. */
   readonly esp: Required<EspOptions>;
+  /** Whether both ends probe for a dead peer. */
   readonly dpd: boolean;
+  /** Whether ESP travels in UDP 4500. */
   readonly natTraversal: boolean;
+  /** The secret of this tunnel, always a sensitive expression. */
   readonly preSharedKey: PreSharedKey;
   /** Public address of the VPN gateway for this tunnel; known only after the gateway exists. */
   readonly ipsecAddress: string;
   /** The address that the cloud sees for the data center's end of this tunnel. */
   readonly egressIp: string;
+  /** Identity that the cloud's end shows. */
   readonly cloudId: string;
+  /** Identity that the data center's end shows. */
   readonly peerId: string;
 }
 

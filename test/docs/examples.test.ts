@@ -1,21 +1,15 @@
-// Every example of the documentation and of examples/ compiles strictly and synthesizes what its snapshot says.
+// Every example of the documentation and of examples/ compiles strictly, synthesizes what its snapshot says, and is
+// accepted by Terraform. The worked example, bin/, has tests of its own.
 // `npx jest --selectProjects docs -u` accepts a change.
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { Fence, fencesIn } from "./markdown";
-import { complaints, forSnapshot, Project, ROOT } from "./project";
+import { complaints, forSnapshot, PAGES, Project, ROOT } from "./project";
+import { refusal } from "../provider/validate";
 
 jest.setTimeout(120_000);
 
-const GUIDES = path.join(ROOT, "docs/guides");
-const PAGES = [
-  "README.md",
-  ...fs
-    .readdirSync(GUIDES)
-    .filter((file) => file.endsWith(".md"))
-    .map((file) => `docs/guides/${file}`),
-];
 const fences: (Fence & { page: string })[] = PAGES.flatMap((page) =>
   fencesIn(path.join(ROOT, page)).map((fence) => ({ ...fence, page })),
 );
@@ -40,6 +34,12 @@ for (const example of fs.readdirSync(path.join(ROOT, "examples"), { withFileType
     new Project(path.join(scratch, "examples", example.name), { "main.ts": main }),
   );
 }
+const synthesized = new Map<Project, Record<string, string>>();
+const stacksOf = (project: Project): Record<string, string> => {
+  const stacks = synthesized.get(project) ?? project.synthesize();
+  synthesized.set(project, stacks);
+  return stacks;
+};
 const synthesizing = [...projects].filter(([, project]) => !project.isTest);
 const testing = [...projects].filter(([, project]) => project.isTest);
 
@@ -58,11 +58,17 @@ it("compiles every example with everything strict", () => {
 });
 
 it.each(synthesizing)("synthesizes the example %s as it did", (_, project) => {
-  const stacks = project.synthesize();
+  const stacks = stacksOf(project);
   expect(project.warnings).toBe("");
   expect(
     Object.fromEntries(Object.entries(stacks).map(([stack, json]) => [stack, forSnapshot(json, project.directory)])),
   ).toMatchSnapshot();
+});
+
+it.each(synthesizing)("synthesizes of the example %s what terraform validate accepts", async (_, project) => {
+  const stacks = Object.keys(stacksOf(project));
+  expect(stacks).not.toEqual([]);
+  for (const stack of stacks) expect(await refusal(project.stackDirectory(stack))).toBe("");
 });
 
 it.each(testing)("passes the tests that the example %s shows", (_, project) => {

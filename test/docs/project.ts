@@ -8,6 +8,14 @@ import ts from "typescript";
 export const ROOT = path.resolve(__dirname, "../..");
 const PACKAGE = "cdktf-alicloud-dual-tunnel-vpn";
 
+/** The pages of the documentation, but for the API reference, which is made. */
+export const PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"].concat(
+  fs
+    .readdirSync(path.join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".md") && !file.startsWith("api/"))
+    .map((file) => `docs/${file}`),
+);
+
 export class Project {
   /** What main.ts last wrote to standard error. */
   warnings = "";
@@ -38,10 +46,16 @@ export class Project {
       TS_NODE_PROJECT: path.join(ROOT, "tsconfig.json"),
       ...environment,
     });
-    const stacks = path.join(this.directory, "cdktf.out/stacks");
     return Object.fromEntries(
-      fs.readdirSync(stacks).map((stack) => [stack, fs.readFileSync(path.join(stacks, stack, "cdk.tf.json"), "utf8")]),
+      fs
+        .readdirSync(path.join(this.directory, "cdktf.out/stacks"))
+        .map((stack) => [stack, fs.readFileSync(path.join(this.stackDirectory(stack), "cdk.tf.json"), "utf8")]),
     );
+  }
+
+  /** Where a synthesized stack lies. */
+  stackDirectory(stack: string): string {
+    return path.join(this.directory, "cdktf.out/stacks", stack);
   }
 
   /** Runs the project's tests; a second time they compare with the snapshots that the first has written. */

@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import * as library from "../../lib";
-import { ROOT } from "./project";
+import { PAGES, ROOT } from "./project";
 
 jest.setTimeout(120_000);
 
@@ -30,14 +30,7 @@ describe("npm run docs", () => {
 });
 
 describe("the documentation", () => {
-  const pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"].concat(
-    fs
-      .readdirSync(path.join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
-      .filter((file) => file.endsWith(".md") && !file.startsWith("api/"))
-      .map((file) => `docs/${file}`),
-  );
-
-  it.each(pages)("links in %s only to what is there", (page) => {
+  it.each(PAGES)("links in %s only to what is there", (page) => {
     const text = fs.readFileSync(path.join(ROOT, page), "utf8");
     const broken = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
       .map(([, target]) => target)

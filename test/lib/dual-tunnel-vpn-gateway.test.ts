@@ -158,6 +158,10 @@ describe("checks of a VPN gateway", () => {
       "vswitches are one and the same; give two vSwitches in two zones, so that the tunnels do not fail together.",
     ]);
     expect(problems(gatewayStack({ vswitches: [{ id: "vsw-1" }, { id: "vsw-1" }] }))).toHaveLength(1);
+    const stack = newStack();
+    const made = new Vswitch(stack, "made", { vpcId: "vpc-1" });
+    new DualTunnelVpnGateway(stack, "gateway", { vpc, vswitches: [made, made], checkZones: false });
+    expect(problems(stack)).toHaveLength(1);
   });
 
   it("refuse a zone of another region", () => {

@@ -320,6 +320,15 @@ describe("checks of an IPsec connection", () => {
     ]);
   });
 
+  it("refuse a name that only Terraform knows", () => {
+    const stack = newStack();
+    const name = new TerraformVariable(stack, "site", { type: "string" }).stringValue;
+    new DualTunnelVpn(stack, "vpn", { ...SITE, name });
+    expect(problems(stack)).toEqual([
+      "name is known only to Terraform; give it as text, because much is named after it.",
+    ]);
+  });
+
   it("refuse a name that another connection of the stack has", () => {
     const stack = newStack();
     const first = new DualTunnelVpn(stack, "first", SITE);

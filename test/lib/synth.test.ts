@@ -1,6 +1,7 @@
 import { AlicloudProvider } from "@cdktf/provider-alicloud/lib/provider";
 import { NullProvider } from "@cdktf/provider-null/lib/provider";
 import { Annotations, App, TerraformStack, Testing } from "cdktf";
+import { addCustomSynthesis } from "cdktf/lib/synthesize/synthesizer";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { DualTunnelVpn, DualTunnelVpnProps, Encryption, synth } from "../../lib";
@@ -65,6 +66,38 @@ describe("synth(app)", () => {
     synth(app);
     expect(printed).toEqual(["Error: site: not like this"]);
     expect(written(app)).toBe(false);
+  });
+
+  it("tells the problems of all stacks and of the app together", () => {
+    const { app } = appWith({ mtu: 9000 });
+    const other = new TerraformStack(app, "other");
+    other.node.addValidation({ validate: () => ["is not wanted"] });
+    app.node.addValidation({ validate: () => ["has no name"] });
+    synth(app);
+    expect(printed).toEqual([
+      "Error: has no name",
+      "Error: site/vpn/box: mtu is 9000; give a whole number from 576 to 1438.",
+      "Error: other: is not wanted",
+    ]);
+  });
+
+  it("runs each check once when all is well", () => {
+    const { app, stack } = appWith({});
+    const validate = jest.fn(() => []);
+    stack.node.addValidation({ validate });
+    synth(app);
+    expect(validate).toHaveBeenCalledTimes(1);
+  });
+
+  it("lets a failure through that no check explains", () => {
+    const { app, stack } = appWith({});
+    addCustomSynthesis(stack, {
+      onSynthesize: () => {
+        throw new Error("the disk is full");
+      },
+    });
+    expect(() => synth(app)).toThrow("the disk is full");
+    expect(printed).toEqual([]);
   });
 
   it("prints cdktf's own complaint about a missing provider in one line", () => {

@@ -10,6 +10,7 @@ import { bindingsInUse, contentsBelow, expectedFiles, pack, PACKAGE, ROOT, Tarba
 jest.setTimeout(180_000);
 
 const MEBIBYTE = 1024 * 1024;
+const began = Date.now();
 
 /** Has a key generated in a stack; the answer is JSON. */
 const GENERATE = `(() => {
@@ -160,6 +161,21 @@ describe.each(FLAVOURS)("a customer with $name", (flavour) => {
       expect(synthesized(project.synthesize(program))).toEqual(expected);
     });
   });
+});
+
+it("is installed under cdktn as the guide says", () => {
+  const guide = fs.readFileSync(path.join(ROOT, "docs/guides/cdktn.md"), "utf8");
+  const { dependencies, overrides } = JSON.parse(/```json\n([^]*?)```/.exec(guide)?.[1] ?? "{}") as {
+    dependencies: Record<string, string>;
+    overrides: unknown;
+  };
+  const { cdktf, overrides: installed } = FLAVOURS.find((flavour) => flavour.cdktf.startsWith("npm:cdktn@"))!;
+  expect(dependencies.cdktf).toBe(cdktf.replace("@", "@^"));
+  expect(overrides).toEqual(installed);
+});
+
+it("takes at most 8 minutes for all of this", () => {
+  expect(Date.now() - began).toBeLessThanOrEqual(8 * 60_000);
 });
 
 /** A package's own files; some package managers put its dependencies below it. */

@@ -1,0 +1,49 @@
+"""Status: what is amiss is named, and the exit status lets a monitor tell one tunnel from both."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+from unittest import mock
+
+from dual_tunnel_vpn import status
+from dual_tunnel_vpn.strongswan import TunnelState, Unit
+
+from . import samples
+
+UP = TunnelState("1", "ESTABLISHED", "2", "INSTALLED")
+GONE = TunnelState(None, "CONNECTING", None, "NONE")
+ROUTE = {"destination": "192.168.0.0/16", "interface": "singapore-1", "metric": 100}
+
+
+def described(tunnels: dict[int, TunnelState], routes: list[dict[str, Any]], active: bool = True) -> dict[str, Any]:
+    """What status finds on a box whose tunnels, routes and units are these."""
+    with (
+        mock.patch.object(status.links, "observe", lambda: samples.network()),
+        mock.patch.object(status.strongswan, "tunnel_states", lambda site: tunnels),
+        mock.patch.object(status.strongswan, "units", lambda *names: {name: Unit(True, True, active) for name in names}),
+        mock.patch.object(status, "_routes", lambda site: routes),
+        mock.patch.object(status, "_agent", lambda name: None),
+    ):
+        return status.describe(samples.site())
+
+
+class Health(unittest.TestCase):
+    def test_all_well_is_healthy(self) -> None:
+        found = described({1: UP, 2: UP}, [ROUTE])
+        self.assertEqual((found["health"], found["amiss"]), (status.HEALTHY, []))
+
+    def test_one_tunnel_down_is_degraded_and_named(self) -> None:
+        for number in (1, 2):
+            found = described({1: UP, 2: UP, number: GONE}, [ROUTE])
+            self.assertEqual((found["health"], found["amiss"]), (status.DEGRADED, [f"tunnel {number} is down"]))
+            self.assertIn(f"  ! tunnel {number} is down", status.text(found))
+
+    def test_both_tunnels_or_the_routes_gone_is_down(self) -> None:
+        self.assertEqual(described({1: GONE, 2: GONE}, [ROUTE])["health"], status.DOWN)
+        self.assertEqual(described({1: UP, 2: UP}, [])["health"], status.DOWN)
+
+    def test_a_unit_that_stopped_is_named(self) -> None:
+        found = described({1: UP, 2: UP}, [ROUTE], active=False)
+        self.assertEqual(found["health"], status.DEGRADED)
+        self.assertIn("dual-tunnel-vpn-agent@singapore.service is not active", found["amiss"])
