@@ -1,10 +1,14 @@
 // `npm run bench -- NAME [options]`: measurements whose targets the project holds itself to.
+import { benchAgent } from "./agent";
 import { benchFailover } from "./failover";
 import { benchSynth } from "./synth";
+import { benchThroughput } from "./throughput";
 
 const BENCHMARKS: Record<string, (args: string[]) => Promise<boolean>> = {
+  agent: benchAgent,
   failover: benchFailover,
   synth: benchSynth,
+  throughput: benchThroughput,
 };
 
 async function main([name, ...args]: string[]): Promise<void> {

@@ -1,21 +1,11 @@
 // What the runs of a benchmark come to, as tables for people.
-import Table from "cli-table3";
 import { max, median, min, quantile } from "simple-statistics";
 import type { Contender } from "../../lab/faults/contender";
 import { FAULTS } from "../../lab/faults/catalogue";
 import type { Target } from "../../lab/faults/fault";
 import type { RunResult } from "../../lab/faults/run";
+import { markdown } from "../markdown";
 import type { Results } from "./results";
-
-/** Markdown, so that a table can be kept in docs/ as it was printed. */
-const MARKDOWN = {
-  chars: {
-    ...{ top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "", "bottom-left": "" },
-    ...{ "bottom-right": "", left: "|", "left-mid": "", mid: "", "mid-mid": "", right: "|", "right-mid": "" },
-    middle: "|",
-  },
-  style: { head: [], border: [], "padding-left": 1, "padding-right": 1 },
-};
 
 const WAYS = ["out", "in"] as const;
 
@@ -56,13 +46,11 @@ function verdict(results: Results, contender: Contender["id"], id: string): stri
 
 /** One line for each fault and contender. */
 export function table(results: Results, ids: readonly string[], contenders: readonly Contender["id"][]): string {
-  const rows = new Table({
-    head: [
-      ...(contenders.length > 1 ? ["what"] : []),
-      ...["fault", "runs", "box to cloud, s", "lost", "cloud to box, s", "lost", "switches", "other", "target"],
-    ],
-    ...MARKDOWN,
-  });
+  const head = [
+    ...(contenders.length > 1 ? ["what"] : []),
+    ...["fault", "runs", "box to cloud, s", "lost", "cloud to box, s", "lost", "switches", "other", "target"],
+  ];
+  const rows: string[][] = [];
   for (const id of ids) {
     for (const contender of contenders) {
       const runs = results.of(contender, id);
@@ -85,9 +73,7 @@ export function table(results: Results, ids: readonly string[], contenders: read
       ]);
     }
   }
-  const [head, ...lines] = rows.toString().split("\n");
-  const rule = head.replaceAll(/[^|]/g, "-");
-  return `Gaps: minimum / median / 95th percentile / maximum; lost: the most in one run.\n${[head, rule, ...lines].join("\n")}`;
+  return `Gaps: minimum / median / 95th percentile / maximum; lost: the most in one run.\n${markdown(head, rows)}`;
 }
 
 /** How many times shorter the product's median gap is than the page's. */

@@ -13,7 +13,8 @@ import { prepareProviders } from "../terraform/providers";
 import type { Contender } from "./contender";
 
 const NAME = "singapore";
-const AGENT = `dual-tunnel-vpn-agent@${NAME}`;
+/** The unit of its failover agent. */
+export const AGENT = `dual-tunnel-vpn-agent@${NAME}`;
 const STATE = `/run/dual-tunnel-vpn/${NAME}/agent.json`;
 
 /** The agent's state file, as far as it is read here; docs/architecture.md describes it. */

@@ -220,6 +220,18 @@ class Mechanisms(unittest.TestCase):
         kinds = [type(a) for _, a in site.actions if isinstance(a, (SetInner, SetOuter, Terminate))]
         self.assertEqual(kinds[:3], [SetInner, SetOuter, Terminate], site.story())
 
+    def test_an_answer_to_the_delete_is_waited_for_no_longer_than_five_seconds(self) -> None:
+        site = settled(policy="pinned")
+        site.actions.clear()
+        site.faults = Faults(out_dead={1}, in_dead={1})
+        site.run(10)
+        first, second = [(at, a.force) for at, a in site.actions if isinstance(a, Terminate)]
+        self.assertEqual((first[1], second[1]), (False, True), site.story())
+        self.assertLessEqual(second[0] - first[0], SETTINGS.delete_within + 0.2, site.story())
+        site.faults = Faults()
+        site.run(15)
+        self.assertEqual((site.inner, site.box_sa[1]), (1, "up"), site.story())
+
     def test_packets_that_still_come_by_the_old_way_are_no_proof(self) -> None:
         # Only the outgoing direction of uplink 1 is dead and the cloud takes no ESP from uplink 2: its packets still
         # arrive by uplink 1, yet nothing of ours gets through tunnel 1.

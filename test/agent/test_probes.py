@@ -1,10 +1,12 @@
-"""Probe packets byte by byte, the judgement of a path, and the rewriting rules."""
+"""Probe packets byte by byte, the sockets that they leave by, and the judgement of a path."""
 
 from __future__ import annotations
 
 import random
+import socket
 import struct
 import unittest
+from unittest import mock
 
 from dual_tunnel_vpn.agent import probes
 from dual_tunnel_vpn.agent.paths import Health, Path
@@ -45,6 +47,29 @@ class Packets(unittest.TestCase):
         self.assertEqual(struct.unpack("!I", packet[24:])[0], 28)
         self.assertEqual(probes.ike_answer(packet[:8] + bytes(28)), b"12345678")
         self.assertIsNone(probes.ike_answer(packet[:20]))
+
+
+class Sockets(unittest.TestCase):
+    def opened(self, probe: str, *arguments: object) -> mock.Mock:
+        """The socket, never a real one, that a prober has made."""
+        made = mock.Mock()
+        with mock.patch.object(probes.socket, "socket", return_value=made):
+            getattr(probes, probe)(*arguments)
+        return made
+
+    def test_no_moved_route_misleads_a_probe(self) -> None:
+        ways = ("eth0", 20481, "172.16.1.9", "192.0.2.1")
+        for made in (self.opened("Echo", *ways, 7), self.opened("IkeKnock", *ways)):
+            options = {call.args[1]: call.args[2] for call in made.setsockopt.call_args_list if call.args[0] == 1}
+            self.assertEqual(options[socket.SO_MARK], 20481)
+            self.assertEqual(options[socket.SO_BINDTODEVICE], b"eth0\0")
+            made.bind.assert_called_once_with(("172.16.1.9", 0))
+            self.assertEqual(made.connect.call_args.args[0][0], "192.0.2.1")
+
+    def test_an_answer_from_the_vpc_is_heard_whichever_tunnel_it_comes_by(self) -> None:
+        made = self.opened("ThroughTunnel", 7)
+        self.assertNotIn(socket.SO_BINDTODEVICE, [call.args[1] for call in made.setsockopt.call_args_list])
+        made.bind.assert_not_called()
 
 
 class Judgement(unittest.TestCase):

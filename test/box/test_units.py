@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import unittest
 from pathlib import Path
 
@@ -43,6 +44,12 @@ class Units(unittest.TestCase):
             self.assertEqual(found["Service"]["Restart"], ["always"])
             self.assertEqual(found["Unit"]["StartLimitIntervalSec"], ["0"])
 
+    def test_a_charon_that_spins_at_its_end_is_killed_soon(self) -> None:
+        self.assertLessEqual(int(unit("strongswan.service.conf")["Service"]["TimeoutStopSec"][0]), 5)
+
+    def test_charon_is_back_at_once(self) -> None:
+        self.assertEqual(unit("strongswan.service.conf")["Service"]["RestartSec"], ["100ms"])
+
     def test_one_bad_connection_does_not_stop_strongswan(self) -> None:
         post = unit("strongswan.service.conf")["Service"]["ExecStartPost"]
         self.assertEqual(post[0], "")
@@ -53,6 +60,25 @@ class Units(unittest.TestCase):
         self.assertEqual(service["Type"], ["notify"])
         for key in ("WatchdogSec", "MemoryMax", "CapabilityBoundingSet", "NoNewPrivileges", "ProtectSystem"):
             self.assertIn(key, service)
+
+
+class Charon(unittest.TestCase):
+    def setUp(self) -> None:
+        text = library.asset("strongswan.d/zz-dual-tunnel-vpn.conf").decode()
+        self.settings = dict(re.findall(r"^\s*(\w+) = (\S+)$", text, re.MULTILINE))
+
+    def test_leaves_routes_and_rules_alone(self) -> None:
+        self.assertEqual(self.settings["install_routes"], "no")
+        self.assertEqual(self.settings["routing_table"], "0")
+
+    def test_repeats_a_lost_message_soon_and_gives_a_dead_peer_up_within_ten_seconds(self) -> None:
+        first, base = float(self.settings["retransmit_timeout"]), float(self.settings["retransmit_base"])
+        tries = int(self.settings["retransmit_tries"])
+        # A DELETE waits for the answer to a DPD message that is under way: for as long as that is repeated.
+        self.assertLessEqual(first, 0.5)
+        self.assertLess(sum(first * base**n for n in range(tries + 1)), 10)
+        # Loss of 10 % each way must not end a healthy SA.
+        self.assertLess((1 - 0.9**2) ** (tries + 1), 1e-5)
 
 
 class Library(unittest.TestCase):

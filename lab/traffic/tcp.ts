@@ -1,0 +1,41 @@
+// TCP as fast as it goes between the data center's server and hosts in the VPC (iperf3).
+import type { Lab } from "../machines/lab";
+import { ECS } from "../network";
+
+const PID_FILE = "/run/iperf3.pid";
+
+export interface TcpOptions {
+  /** `out` is from the data center to the VPC. */
+  readonly way: "out" | "in";
+  readonly seconds: number;
+  /** Address of the instance in the VPC. @default the lab's */
+  readonly address?: string;
+}
+
+export class Tcp {
+  /** Starts the server in the VPC; it answers on every address that the instance has. */
+  static async start(lab: Lab): Promise<Tcp> {
+    await lab.in("ecs", `iperf3 --server --daemon --pidfile ${PID_FILE}`);
+    return new Tcp(lab);
+  }
+
+  private constructor(private readonly lab: Lab) {}
+
+  /** Bits of payload that arrived in a second, the first second's not counted. */
+  async run({ way, seconds, address = ECS.address }: TcpOptions): Promise<number> {
+    const reverse = way === "in" ? "--reverse" : "";
+    const client = `iperf3 --client ${address} --time ${seconds} --omit 1 --connect-timeout 10000 --json ${reverse}`;
+    // A server that is busy with the end of the run before refuses the next one.
+    const output = await this.lab
+      .namespace("dc")
+      .waitUntilSucceeds(`timeout ${seconds + 30} ${client} >/run/iperf3.json && cat /run/iperf3.json`, {
+        timeoutS: 120,
+      });
+    return (JSON.parse(output) as { end: { sum_received: { bits_per_second: number } } }).end.sum_received
+      .bits_per_second;
+  }
+
+  async stop(): Promise<void> {
+    await this.lab.in("ecs", `kill "$(tr -d '\\0' <${PID_FILE})"`);
+  }
+}

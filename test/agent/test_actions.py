@@ -1,0 +1,104 @@
+"""What the agent does to the box: rewriting that keeps no state, deeds without a process, remains that it removes."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+from unittest import mock
+
+from dual_tunnel_vpn.agent import actions
+from dual_tunnel_vpn.agent.loop import Agent
+from dual_tunnel_vpn.rtnetlink import Address, IpsecState, Link, Route
+
+from .test_charon import example
+
+DEVICES = {1: "eth0", 2: "eth1"}
+
+
+class FakeNetlink:
+    """A box of two uplinks and both XFRM interfaces; keeps the routes that it is given."""
+
+    def __init__(self, *_: Any) -> None:
+        self.routes_set: list[Route] = []
+
+    def links(self) -> list[Link]:
+        """Every interface, up."""
+        names = ("lo", "eth0", "eth1", "lab-1", "lab-2")
+        return [Link(index, name, up=True, carrier=True) for index, name in enumerate(names, 1)]
+
+    def addresses(self) -> list[Address]:
+        """The uplinks'."""
+        return [Address(2, "172.16.1.9", 24), Address(3, "172.16.2.9", 24)]
+
+    def replace_route(self, route: Route) -> None:
+        """Takes it."""
+        self.routes_set.append(route)
+
+
+def box() -> tuple[actions.Box, FakeNetlink]:
+    """The agent's box on a kernel of ours."""
+    netlink = FakeNetlink()
+    with mock.patch.multiple(
+        actions, Netlink=lambda: netlink, IpsecStates=mock.MagicMock(), NftCounters=mock.MagicMock()
+    ):
+        made = actions.Box(example())
+    made.refresh()
+    return made, netlink
+
+
+class Rewriting(unittest.TestCase):
+    def test_keeps_no_state_and_comes_before_and_after_everything_of_others(self) -> None:
+        script = actions.rewriting(example(), DEVICES)
+        for stateful in ("snat", "dnat", "masquerade", "redirect", "type nat", "ct "):
+            self.assertNotIn(stateful, script)
+        # Before conntrack (-200) sees what comes, after it has seen what goes.
+        self.assertIn("hook prerouting priority -350", script)
+        self.assertIn("hook postrouting priority 300", script)
+
+    def test_touches_the_tunnels_own_packets_only(self) -> None:
+        script = actions.rewriting(example(), DEVICES)
+        rules = [line.strip() for line in script.splitlines() if " set " in line]
+        self.assertEqual(len(rules), 8, script)
+        for rule in rules:
+            self.assertRegex(rule, r"udp sport \{ 500, 4500 \} udp dport \{ 500, 4500 \}|ip protocol esp")
+        outward = [rule for rule in rules if rule.startswith("oifname")]
+        self.assertEqual({rule.split('"')[1] for rule in outward if "ip saddr 172.16.1.9" in rule}, {"eth1"})
+        self.assertEqual({rule.split('"')[1] for rule in outward if "ip saddr 172.16.2.9" in rule}, {"eth0"})
+
+    def test_waits_for_an_uplink_that_was_never_there(self) -> None:
+        self.assertNotIn(" set ", actions.rewriting(example(), {}))
+
+
+class Deeds(unittest.TestCase):
+    def test_a_failover_starts_no_process(self) -> None:
+        made, netlink = box()
+        with mock.patch("subprocess.Popen", side_effect=AssertionError("a process costs 50 ms")):
+            self.assertEqual(made.set_inner(2), "")
+            self.assertEqual(made.set_outer(1, 2), "")
+        inner, outer = netlink.routes_set
+        self.assertEqual((inner.destination, inner.oif, inner.metric), ("192.168.0.0/16", 5, 100))
+        self.assertEqual((outer.destination, outer.oif, outer.gateway), ("192.0.2.1/32", 3, "172.16.2.1"))
+
+
+class Orphans(unittest.TestCase):
+    STATES = (
+        IpsecState("172.16.1.9", 1, 20481, 100, 0, 32),
+        IpsecState("172.16.1.9", 2, 20481, 100, 0, 32),
+        IpsecState("172.16.1.9", 3, 20481, 990, 0, 32),
+        IpsecState("172.16.1.9", 4, 7, 100, 0, 32),
+    )
+
+    def test_are_old_states_of_our_tunnels_that_charon_does_not_own(self) -> None:
+        made, _ = box()
+        with mock.patch.object(made, "_states", mock.Mock(list=lambda: list(self.STATES))):
+            self.assertEqual([state.spi for state in made.orphans({1}, 985)], [2])
+
+    def test_are_removed_when_two_lists_agree(self) -> None:
+        agent = Agent.__new__(Agent)
+        agent.box = mock.Mock(orphans=mock.Mock(return_value=[self.STATES[1]]))
+        agent._suspects = set()
+        agent._say = mock.Mock()  # type: ignore[method-assign]
+        agent._remove_orphans(set())
+        agent.box.remove_state.assert_not_called()
+        agent._remove_orphans(set())
+        agent.box.remove_state.assert_called_once_with(self.STATES[1])
