@@ -13,7 +13,7 @@ export interface AgentOptions {
   readonly probeIntervalMs?: number;
   /**
    * Probes in a row that must be lost before a path counts as dead, 1 to 100. Fewer switch sooner and by mistake more often.
-   * @default 6
+   * @default 8
    */
   readonly probeMisses?: number;
   /**

@@ -61,7 +61,7 @@ export function renderSite(site: Site): string {
     })),
     agent: {
       probeIntervalMs: site.agent.probeIntervalMs ?? 100,
-      probeMisses: site.agent.probeMisses ?? 6,
+      probeMisses: site.agent.probeMisses ?? 8,
       holdSeconds: site.agent.holdSeconds ?? 5,
       vpcProbeAddresses: site.agent.vpcProbeAddresses ?? [],
       mechanisms: {
