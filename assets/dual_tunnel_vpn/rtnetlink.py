@@ -251,6 +251,8 @@ class Netlink:
             # Without it the kernel ignores a dump's filter and sends everything.
             self._socket.setsockopt(_SOL_NETLINK, _GET_STRICT_CHK, 1)
         self._sequence = 0
+        # Kept: to map so much memory anew for each answer costs more than the answer.
+        self._buffer = memoryview(bytearray(1 << 18))
 
     def close(self) -> None:
         """Ends the socket."""
@@ -263,7 +265,8 @@ class Netlink:
         self._socket.send(header + body)
         answers: list[tuple[int, bytes]] = []
         while True:
-            for answer, _, sequence, content in messages(self._socket.recv(1 << 18)):
+            length = self._socket.recv_into(self._buffer)
+            for answer, _, sequence, content in messages(self._buffer[:length].tobytes()):
                 if sequence != self._sequence:
                     continue
                 if answer == _ERROR:

@@ -16,6 +16,7 @@ from collections import deque
 from typing import Any, Callable, Union
 
 from .. import paths as places
+from .. import vici
 from ..rtnetlink import Monitor
 from ..site import Site
 from .actions import Box
@@ -67,6 +68,8 @@ class PathProbe:
         self._prober: Prober | None = None
         self._other: Prober | None = None
         self._next = 0.0
+        self._paced = 0.0
+        """The pause that `_next` was planned with."""
         self._other_next = 0.0
         self._sequence = random.randrange(1 << 16)
 
@@ -114,7 +117,9 @@ class PathProbe:
             self._other_next = now + (SLOW if self.path.health is not Health.UP else 10 * SLOW)
             self._other.send(self._sequence)
         pause = self._pause(hurry)
-        self._next = min(self._next, now + pause)
+        if pause < self._paced:
+            self._next = min(self._next, now + pause)
+        self._paced = pause
         # A little early is on time, so that all paths' probes leave at one wake-up.
         if now + 0.2 * pause < self._next:
             return self._next
@@ -169,6 +174,7 @@ class Agent:
         self._echoes: dict[int, tuple[int, float]] = {}
         self._moved_base: dict[int, int] = {}
         self._watched: dict[int, int] = {}
+        self._watched_channels: list[tuple[vici.Channel, bool]] = []
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._monitor, selectors.EVENT_READ, "monitor")
         self._stale = True
@@ -185,6 +191,8 @@ class Agent:
         self._history: deque[dict[str, object]] = deque(maxlen=50)
         self._reason = "the agent has just started"
         self._probes = {key: self._probe(key, path) for key, path in self.machine.paths.items()}
+        self._own = {tunnel.number: self.machine.paths[(tunnel.uplink, tunnel.number)] for tunnel in site.tunnels}
+        """Each tunnel's path by its own uplink."""
 
     def run(self, stopped: Callable[[], bool], wake: int) -> None:
         """Works until stopped; wake is a descriptor that becomes readable on a signal."""
@@ -233,9 +241,13 @@ class Agent:
                     channel.readable()
 
     def _watch(self) -> None:
+        channels = [(channel, channel.wants_write) for channel in self.charon.channels]
+        if channels == self._watched_channels:
+            return
+        self._watched_channels = channels
         wanted = {
-            channel.fileno(): (channel, selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.wants_write else 0))
-            for channel in self.charon.channels
+            channel.fileno(): (channel, selectors.EVENT_READ | (selectors.EVENT_WRITE if wants_write else 0))
+            for channel, wants_write in channels
         }
         for descriptor in list(self._watched):
             if self._watched[descriptor] != id(wanted.get(descriptor, (None, 0))[0]):
@@ -274,7 +286,7 @@ class Agent:
         self._act_all(machine.step(now), now)
         due = now + machine.settings.interval
         for key, probe in self._probes.items():
-            own = machine.paths[(machine.tunnels[key[1]].shape.uplink, key[1])]
+            own = self._own[key[1]]
             due = min(due, probe.send(now, hurry=own.missed_in_a_row > 0 or own.health is Health.DOWN))
         if any(path.missed_in_a_row and path.health is Health.UP for path in machine.paths.values()):
             due = min(due, now + machine.settings.interval / 2)

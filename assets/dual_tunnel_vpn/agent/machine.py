@@ -523,12 +523,14 @@ class Machine:
 
     def _rescue(self, now: float, number: int) -> None:
         """Keeps the cloud's direction alive when a tunnel's own uplink is dead."""
-        tunnel, other = self.tunnels[number], self.other_uplink(number)
+        tunnel = self.tunnels[number]
         own = tunnel.shape.uplink
-        name = self._name(number)
         own_well = self.passable(number, own)
+        if own_well and tunnel.phase is Phase.NONE:
+            return
+        other, name = self.other_uplink(number), self._name(number)
         if tunnel.phase is Phase.NONE:
-            if own_well or other is None or not tunnel.sa.installed or not self.inviting(number, other):
+            if other is None or not tunnel.sa.installed or not self.inviting(number, other):
                 return
             if number not in (self.inner, self.preferred):
                 return
