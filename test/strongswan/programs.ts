@@ -61,9 +61,8 @@ function unpacked(): string {
     }
     return directory;
   } catch (error) {
-    const { message, stderr = "" } = error as Error & { stderr?: string };
     throw new Error(
-      `The real swanctl and charon cannot be had (on Debian and Ubuntu "apt-get update" may help): ${message} ${stderr}`,
+      `The real swanctl and charon cannot be had (on Debian and Ubuntu "apt-get update" may help): ${(error as Error).message}`,
     );
   }
 }
