@@ -1,5 +1,5 @@
-// `unit` needs only Node and Terraform, `docs` compiles and runs what the documentation shows, `packaging` installs the
-// tarball from the registry, `lab` boots machines.
+// `unit` needs Node, Python, Terraform and, for test/strongswan, Debian's packages from apt; `docs` compiles and runs
+// what the documentation shows, `packaging` installs the tarball from the registry, `lab` boots machines.
 const common = {
   preset: "ts-jest",
   testEnvironment: "node",

@@ -81,6 +81,11 @@ describe("checks of customer gateways", () => {
     ]);
   });
 
+  it("take a name and a description of 100 characters", () => {
+    const longest = { name: "x".repeat(98), description: "x".repeat(100) };
+    expect(problems(pairStack({ egressIps: ["198.51.100.1"], ...longest }).stack)).toEqual([]);
+  });
+
   it("refuse addresses of existing ones that are none", () => {
     const stack = newStack();
     CustomerGatewayPair.fromCustomerGatewayPairAttributes(stack, "office", {

@@ -223,7 +223,7 @@ describe("checks of a VPN gateway", () => {
     const tags = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, "v"]));
     expect(problems(gatewayStack({ tags: tags(20) }))).toEqual([]);
     expect(problems(gatewayStack({ tags: tags(21) }))).toEqual(["tags has 21 entries; give at most 20."]);
-    expect(problems(gatewayStack({ tags: { k: "v".repeat(128) } }))).toEqual([]);
+    expect(problems(gatewayStack({ tags: { ["k".repeat(64)]: "v".repeat(128) } }))).toEqual([]);
     expect(problems(gatewayStack({ tags: { k: "v".repeat(129) } }))).toEqual([
       "tags.k has 129 characters; give at most 128.",
     ]);

@@ -17,7 +17,7 @@ import sys
 import threading
 from typing import Any
 
-from agent.fake_charon import vici
+from dual_tunnel_vpn import vici
 
 from . import swanctl
 
@@ -38,7 +38,7 @@ def prepare(packages: pathlib.Path, addresses: list[str]) -> None:
         subprocess.run(command, check=True)
 
 
-def settings(packages: pathlib.Path, scratch: pathlib.Path) -> str:
+def strongswan_conf(packages: pathlib.Path, scratch: pathlib.Path) -> str:
     """strongswan.conf: the box's own two halves, then what the test needs."""
     ours = pathlib.Path(__file__).resolve().parents[2] / "assets/strongswan.d"
     return f"""
@@ -165,7 +165,7 @@ def sent(packet: bytes) -> list[Any]:
     (RFC 2409, appendix A) the attributes of the one transform of each.
     """
     version, content = payload(packet)
-    proposals = []
+    proposals: list[Any] = []
     for proposal in substructures(content if version == 2 else content[8:]):
         spi_size = proposal[2]
         transforms = substructures(proposal[4 + spi_size :])
@@ -181,15 +181,21 @@ def main(packages: pathlib.Path, scratch: pathlib.Path) -> None:
     remote = sorted(set(re.findall(r"remote_addrs = (.*)", texts)))
     prepare(packages, remote + sorted(set(re.findall(r"local_addrs = (.*)", texts))))
     listener = Listener(remote)
-    (scratch / "strongswan.conf").write_text(settings(packages, scratch))
+    (scratch / "strongswan.conf").write_text(strongswan_conf(packages, scratch))
     charon = start(packages, scratch)
     try:
         swanctl.run(packages, scratch, "--load-conns", str(scratch / "charon.vici"))
         connections = configured((scratch / "log").read_text())
         listener.wait_for(len(connections))
         with vici.Client(str(scratch / "charon.vici"), PATIENCE) as client:
-            spis = {name: vici.text(sa, "initiator-spi") for name, sa in client.list_sas()}
-        print(json.dumps({name: {"configured": connections[name], "sent": sent(listener.packets[spis[name]])} for name in connections}))
+            # Not the client's own list, which leaves out the IKE_SAs that charon is busy with.
+            sas = [item for entry in client.stream("list-sas", "list-sa") for item in entry.items()]
+        spis = {name: vici.text(sa, "initiator-spi") for name, sa in sas if isinstance(sa, dict)}
+        report = {
+            name: {"configured": settings, "sent": sent(listener.packets[spis[name]])}
+            for name, settings in connections.items()
+        }
+        print(json.dumps(report))
     finally:
         charon.kill()
         charon.wait()

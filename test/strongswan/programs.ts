@@ -61,9 +61,8 @@ function unpacked(): string {
     }
     return directory;
   } catch (error) {
-    const { message, stderr = "" } = error as Error & { stderr?: string };
     throw new Error(
-      `The real swanctl and charon cannot be had (on Debian and Ubuntu "apt-get update" may help): ${message} ${stderr}`,
+      `The real swanctl and charon cannot be had (on Debian and Ubuntu "apt-get update" may help): ${(error as Error).message}`,
     );
   }
 }
@@ -74,9 +73,9 @@ function namespaces(): string[] {
   const ways = [["unshare", "--user", "--map-root-user", ...bare.slice(1)], bare];
   const refusals: string[] = [];
   for (const [command, ...args] of ways) {
-    const { status, stderr } = spawnSync(command, [...args, "true"], { encoding: "utf8" });
+    const { status, stderr, error } = spawnSync(command, [...args, "true"], { encoding: "utf8" });
     if (status === 0) return [command, ...args];
-    refusals.push(`"${[command, ...args].join(" ")}": ${stderr?.trim()}`);
+    refusals.push(`"${[command, ...args].join(" ")}": ${error?.message ?? stderr.trim()}`);
   }
   throw new Error(`The real charon needs namespaces of its own, which this host refuses: ${refusals.join("; ")}.`);
 }

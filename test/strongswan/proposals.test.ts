@@ -158,6 +158,15 @@ function sites() {
   return synthesized(stack);
 }
 
+describe("the algorithms that a tunnel can have", () => {
+  it("are the API's, no more and no less", () => {
+    expect(Object.values(Encryption).sort()).toEqual(Object.keys(ENCRYPTION).sort());
+    expect(Object.values(Integrity).sort()).toEqual(Object.keys(INTEGRITY).sort());
+    expect(Object.values(Pfs).sort()).toEqual(Object.keys(GROUP).sort());
+    expect([...Object.values(DhGroup), "disabled"].sort()).toEqual(Object.keys(GROUP).sort());
+  });
+});
+
 describe("both ends' algorithms", () => {
   const cloud: Record<string, CloudTunnel> = {};
   let charon: Record<string, LoadedConnection>;
@@ -187,13 +196,6 @@ describe("both ends' algorithms", () => {
     expect(of((name) => ofCharon(charon[name], cloud[name]))).toEqual(of((name) => ofCloud(cloud[name])));
   };
   const isVersion = (version: string) => (tunnel: CloudTunnel) => tunnel.tunnel_ike_config.ike_version === version;
-
-  it("are what the API offers, no more and no less", () => {
-    expect(Object.values(Encryption).sort()).toEqual(Object.keys(ENCRYPTION).sort());
-    expect(Object.values(Integrity).sort()).toEqual(Object.keys(INTEGRITY).sort());
-    expect(Object.values(Pfs).sort()).toEqual(Object.keys(GROUP).sort());
-    expect([...Object.values(DhGroup), "disabled"].sort()).toEqual(Object.keys(GROUP).sort());
-  });
 
   it.each(["ikev1", "ikev2"])("are compared in all their combinations in %s", (version) => {
     const tunnels = Object.values(cloud).filter(isVersion(version));
