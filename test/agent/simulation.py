@@ -146,7 +146,7 @@ class Site:
         machine = Machine(shapes, self.uplinks, self.settings, self.vpc_host)
         machine.adopt(self.now, self.inner, dict(self.outer), memory)
         self.probes = {
-            key: PathProbe(path, self.homes[key[1]] == key[0], self._opener(*key))
+            key: PathProbe(path, self._opener(*key))
             for key, path in machine.paths.items()
         }
         for probe in self.probes.values():
@@ -233,8 +233,7 @@ class Site:
         for action in machine.step(now):
             self._act(action)
         for key, probe in self.probes.items():
-            own = machine.paths[(self.homes[key[1]], key[1])]
-            probe.send(now, hurry=own.missed_in_a_row > 0 or own.health.value == "down")
+            probe.send(now, machine.watched(*key), machine.hurried(key[1]))
         self._measure()
 
     def _listed(self) -> Mapping[int, Sa]:

@@ -181,6 +181,15 @@ class SilentLoss(unittest.TestCase):
         site.run(3)
         self.assertEqual(site.inner, 2, site.story())
 
+    def test_with_one_uplink_its_probes_are_no_more_than_those_of_one_of_two(self) -> None:
+        for uplinks in ((1,), (1, 2)):
+            site = settled(uplinks=uplinks)
+            site.probes_sent.clear()
+            site.run(60)
+            # Ten a second by the path in use, one a second by the other; 34 bytes of IP, both ways: 6 kbit/s.
+            self.assertLess(site.probes_sent[1], 60 * 11.5, uplinks)
+            self.assertGreater(site.probes_sent[1], 60 * 10.5, uplinks)
+
     def test_the_standby_in_use_is_saved_by_the_other_uplink_when_its_own_dies(self) -> None:
         site = settled()
         site.faults = Faults(address_dead={1})

@@ -60,10 +60,9 @@ Prober = Union[Echo, IkeKnock]
 class PathProbe:
     """The probers and the cadence of one path."""
 
-    def __init__(self, path: Path, straight: bool, open_prober: Callable[[bool], Prober]) -> None:
+    def __init__(self, path: Path, open_prober: Callable[[bool], Prober]) -> None:
         """open_prober: makes a prober, by IKE or by echo; OSError when the uplink is not there."""
         self.path = path
-        self.straight = straight
         self._open = open_prober
         self._prober: Prober | None = None
         self._other: Prober | None = None
@@ -109,14 +108,14 @@ class PathProbe:
             self._prober, self._other = self._other, self._prober
             self._next = now
 
-    def send(self, now: float, hurry: bool) -> float:
-        """Sends when it is time; returns when the next is due."""
+    def send(self, now: float, watched: bool, hurry: bool) -> float:
+        """Sends when it is time; returns when the next is due. watched, hurry: what the machine says of the path."""
         if self._prober is None or self._other is None:
             return now + SLOW
         if self._tries_other and now >= self._other_next:
             self._other_next = now + (SLOW if self.path.health is not Health.UP else 10 * SLOW)
             self._other.send(self._sequence)
-        pause = self._pause(hurry)
+        pause = self._pause(watched, hurry)
         if pause < self._paced:
             self._next = min(self._next, now + pause)
         self._paced = pause
@@ -133,12 +132,12 @@ class PathProbe:
     def _tries_other(self) -> bool:
         return self.path.by_ike or (self.path.health is not Health.UP and self.path.answered_in_a_row == 0)
 
-    def _pause(self, hurry: bool) -> float:
+    def _pause(self, watched: bool, hurry: bool) -> float:
         missing = self.path.missed_in_a_row > 0 and self.path.health is Health.UP
         interval = self.path.interval
         if self.path.by_ike:
             return IKE_BURST if missing or hurry or self.path.health is Health.DOWN else SLOW
-        if self.straight:
+        if watched:
             return interval / 2 if missing else interval
         return interval if missing or hurry else SLOW
 
@@ -191,7 +190,6 @@ class Agent:
         self._history: deque[dict[str, object]] = deque(maxlen=50)
         self._reason = "the agent has just started"
         self._probes = {key: self._probe(key, path) for key, path in self.machine.paths.items()}
-        self._own = {tunnel.number: self.machine.paths[(tunnel.uplink, tunnel.number)] for tunnel in site.tunnels}
         """Each tunnel's path by its own uplink."""
 
     def run(self, stopped: Callable[[], bool], wake: int) -> None:
@@ -286,8 +284,7 @@ class Agent:
         self._act_all(machine.step(now), now)
         due = now + machine.settings.interval
         for key, probe in self._probes.items():
-            own = self._own[key[1]]
-            due = min(due, probe.send(now, hurry=own.missed_in_a_row > 0 or own.health is Health.DOWN))
+            due = min(due, probe.send(now, machine.watched(*key), machine.hurried(key[1])))
         if any(path.missed_in_a_row and path.health is Health.UP for path in machine.paths.values()):
             due = min(due, now + machine.settings.interval / 2)
         self._look_after(now)
@@ -494,7 +491,7 @@ class Agent:
                 return IkeKnock(device, uplink.mark, uplink.address, tunnel.ipsec_address)
             return Echo(device, uplink.mark, uplink.address, tunnel.ipsec_address, identifier)
 
-        return PathProbe(path, tunnel.uplink == uplink.number, open_prober)
+        return PathProbe(path, open_prober)
 
 
 def write_state(name: str, state: dict[str, object]) -> None:

@@ -226,6 +226,15 @@ class Machine:
         self.paths = {
             (uplink, shape.number): Path(settings.interval, settings.misses) for uplink in uplinks for shape in tunnels
         }
+        self._beside = {
+            number: tuple(
+                self.paths[(shape.uplink, shape.number)]
+                for shape in tunnels
+                if shape.number == number or len(uplinks) == 1
+            )
+            for number in self.tunnels
+        }
+        """The paths whose trouble casts doubt on all paths of a tunnel: its own; both tunnels' where they share an uplink."""
         self.links = dict.fromkeys(uplinks, True)
         self.link_reasons = dict.fromkeys(uplinks, "")
         self.inner: int | None = None
@@ -394,6 +403,19 @@ class Machine:
         tunnel = self.tunnels[number]
         doubtful = tunnel.outer != tunnel.shape.uplink and not tunnel.proved
         return tunnel.sa.installed and not doubtful and self.passable(number, tunnel.outer)
+
+    def watched(self, uplink: int, number: int) -> bool:
+        """Whether that path is probed at the full rate: a tunnel's own.
+
+        Where both tunnels share an uplink, that of the tunnel in use alone, or the uplink would carry twice the probes.
+        """
+        if self.tunnels[number].shape.uplink != uplink:
+            return False
+        return len(self.uplinks) > 1 or number == (self.inner or self.preferred)
+
+    def hurried(self, number: int) -> bool:
+        """Whether a tunnel's other paths are probed more often than once a second: there is doubt."""
+        return any(path.missed_in_a_row > 0 or path.health is Health.DOWN for path in self._beside[number])
 
     def other_uplink(self, number: int) -> int | None:
         """The uplink that is not the tunnel's own, if there is one."""
