@@ -3,6 +3,7 @@ import type { Lab } from "../machines/lab";
 import { ECS } from "../network";
 
 const PID_FILE = "/run/iperf3.pid";
+const RESULT = "/run/iperf3.json";
 
 export interface TcpOptions {
   /** `out` is from the data center to the VPC. */
@@ -21,18 +22,20 @@ export class Tcp {
 
   private constructor(private readonly lab: Lab) {}
 
-  /** Bits of payload that arrived in a second, the first second's not counted. */
+  /** Bits of payload that arrived in a second, the first second's not counted; 0 where the connection stalled. */
   async run({ way, seconds, address = ECS.address }: TcpOptions): Promise<number> {
     const reverse = way === "in" ? "--reverse" : "";
     const client = `iperf3 --client ${address} --time ${seconds} --omit 1 --connect-timeout 10000 --json ${reverse}`;
     // A server that is busy with the end of the run before refuses the next one.
+    const refused = "unable to connect|server is busy|refused";
     const output = await this.lab
       .namespace("dc")
-      .waitUntilSucceeds(`timeout ${seconds + 30} ${client} >/run/iperf3.json && cat /run/iperf3.json`, {
-        timeoutS: 120,
-      });
-    return (JSON.parse(output) as { end: { sum_received: { bits_per_second: number } } }).end.sum_received
-      .bits_per_second;
+      .waitUntilSucceeds(
+        `timeout ${seconds + 30} ${client} >${RESULT}; ! grep -Eq '"error":.*(${refused})' ${RESULT} && cat ${RESULT}`,
+        { timeoutS: 120 },
+      );
+    const { end } = JSON.parse(output) as { end: { sum_received?: { bits_per_second: number } } };
+    return end.sum_received?.bits_per_second ?? 0;
   }
 
   async stop(): Promise<void> {

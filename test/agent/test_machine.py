@@ -386,6 +386,13 @@ class Filtering(unittest.TestCase):
 
 
 class Damping(unittest.TestCase):
+    def test_crossed_paths_are_probed_once_a_second_and_no_oftener(self) -> None:
+        site = settled()
+        before = dict(site.probes_sent)
+        site.run(60)
+        for uplink, count in site.probes_sent.items():
+            self.assertAlmostEqual(count - before[uplink], 60 * (10 + 1), delta=6)
+
     def test_flapping_for_a_minute_switches_at_most_twice(self) -> None:
         for policy in ("cooperative", "ike-only", "pinned"):
             for seed in range(5):
@@ -412,10 +419,14 @@ class Damping(unittest.TestCase):
             self.assertLessEqual(len(site.switches()), 1, site.story())
 
     def test_a_brown_out_is_left_for_a_clean_uplink(self) -> None:
-        site = settled()
-        site.faults = Faults(loss={1: 0.45})
-        site.run(20)
-        self.assertEqual(site.inner, 2, site.story())
+        # Now and then three answers in a row and a calm hold bring traffic back, so the end of the run says nothing.
+        for seed in range(5):
+            site = settled(seed)
+            began = site.now
+            site.faults = Faults(loss={1: 0.45})
+            site.run(20)
+            left = [at - began for at, a in site.actions if isinstance(a, SetInner) and a.tunnel == 2]
+            self.assertLess(min(left, default=20), 5, site.story())
 
     def test_the_hold_doubles_when_the_active_tunnel_fails_again_and_is_forgotten_after_calm(self) -> None:
         site = settled()

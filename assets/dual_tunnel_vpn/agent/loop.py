@@ -96,7 +96,7 @@ class PathProbe:
 
     def receive(self, now: float) -> None:
         """Takes the answers that have come."""
-        strangers = True
+        strangers = self.path.awaited > 0
         while strangers and self._prober is not None:
             strangers = False
             for sequence, age in self._prober.receive(self.path.awaited):

@@ -41,6 +41,8 @@ class Path:
         self._window: deque[bool] = deque()
         self._window_length = window
         self._window_misses = 0
+        self.loss = 0.0
+        """The share of the window's probes that were missed; 0 while the window is not full."""
         self._outstanding: dict[int, float] = {}
         self._late: dict[int, float] = {}
         self._round_trip = 0.0
@@ -59,11 +61,6 @@ class Path:
     def round_trip(self) -> float:
         """The smoothed round-trip time, seconds; 0 when nothing was answered."""
         return self._round_trip
-
-    @property
-    def loss(self) -> float:
-        """The share of the window's probes that were missed; 0 while the window is not full."""
-        return self._window_misses / len(self._window) if self.has_window else 0.0
 
     @property
     def ever_answered(self) -> bool:
@@ -158,10 +155,13 @@ class Path:
             self._window_misses -= not self._window.popleft()
         self._window.append(answered)
         self._window_misses += not answered
+        if self.has_window:
+            self.loss = self._window_misses / self._window_length
 
     def _forget_window(self) -> None:
         self._window.clear()
         self._window_misses = 0
+        self.loss = 0.0
 
     def _measure(self, round_trip: float) -> None:
         if self._round_trip == 0.0:
