@@ -35,7 +35,7 @@ export async function benchSynth(args: string[]): Promise<boolean> {
   try {
     execFileSync("npm", ["run", "--silent", "build"], { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
     compile(scratch);
-    const lines = [...synthesis(scratch), ...loading(scratch), command(scratch)];
+    const lines = [...synthesis(scratch), loading(scratch), command(scratch)];
     print(lines);
     if (values.json !== undefined) {
       const machine = { cpus: os.cpus().length, model: os.cpus()[0].model, node: process.version };
@@ -175,13 +175,13 @@ function firstDifference(a: unknown, b: unknown, at = ""): string | undefined {
   return undefined;
 }
 
-function loading(project: string): Line[] {
+function loading(project: string): Line {
   const { ours, theirs } = byTurns(
     LOAD_RUNS,
-    () => measured(project, "load", PACKAGE),
-    () => measured(project, "load", "cdktf"),
+    () => measured(project, "load", PACKAGE).milliseconds,
+    () => measured(project, "load", "cdktf").milliseconds,
   );
-  return times("loading the library beside cdktf alone", ours, theirs);
+  return line("loading the library beside cdktf alone", "ms", ours, theirs, 1.15);
 }
 
 /** The example's `cdktf synth` beside that of an empty stack whose app is compiled. */
