@@ -1,6 +1,7 @@
 import { Vpc } from "@cdktf/provider-alicloud/lib/vpc";
 import { AlicloudProvider } from "@cdktf/provider-alicloud/lib/provider";
 import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
+import { Token } from "cdktf";
 import { Charge, DualTunnelVpn, DualTunnelVpnGateway, DualTunnelVpnGatewayProps, GatewayNetworkType } from "../../lib";
 import { NEW_GATEWAY, newStack, problems, SITE, synthesized, warnings } from "./site";
 
@@ -162,6 +163,16 @@ describe("checks of a VPN gateway", () => {
     const made = new Vswitch(stack, "made", { vpcId: "vpc-1" });
     new DualTunnelVpnGateway(stack, "gateway", { vpc, vswitches: [made, made], checkZones: false });
     expect(problems(stack)).toHaveLength(1);
+  });
+
+  it("take the region from the zones where the provider's is unknown, or is none", () => {
+    const region = Token.asString("${var.region}");
+    expect(problems(gatewayStack({ vswitches: twice("ap-southeast-6a") }, region))).toEqual([]);
+    expect(problems(gatewayStack({ vswitches: twice("ap-southeast-1a") }, region))).toHaveLength(1);
+    expect(problems(gatewayStack({ vswitches: twice("ap-southeast-6a") }, "Manila"))).toEqual([
+      expect.stringMatching(/^region "Manila" is not a region id; write ap-southeast-6 /),
+    ]);
+    expect(problems(gatewayStack({ vswitches: twice("ap-southeast-1a") }, "Singapore"))).toHaveLength(2);
   });
 
   it("refuse a zone of another region", () => {
