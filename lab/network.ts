@@ -26,6 +26,21 @@ export const IPSEC_ADDRESSES = [
   "192.0.2.12",
 ] as const;
 
+/** Blocks beside the first ones, for tests with several of them: an instance and a server with an address in each. */
+export const MORE_VPC_HOSTS = [
+  { network: "192.168.20.0/24", address: "192.168.20.10", router: "192.168.20.1" },
+  { network: "10.64.10.0/24", address: "10.64.10.10", router: "10.64.10.1" },
+  { network: "10.64.20.0/24", address: "10.64.20.10", router: "10.64.20.1" },
+  { network: "10.96.0.0/24", address: "10.96.0.10", router: "10.96.0.1" },
+] as const;
+export const MORE_LANS = [
+  { network: "10.40.3.0/24", server: "10.40.3.10" },
+  { network: "10.50.3.0/24", server: "10.50.3.10" },
+] as const;
+
+/** A second site with no NAT and a device of its own; its public address lies in the first uplink's public network. */
+export const BRANCH = { egressIp: "198.51.100.201", network: "172.20.0.0/24", server: "172.20.0.10" } as const;
+
 /** The data center's LAN. */
 export const LAN = { network: "172.16.3.0/24", box: "172.16.3.1", server: "172.16.3.10" } as const;
 

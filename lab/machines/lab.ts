@@ -10,7 +10,8 @@ import { Machine, type MachineState, type Nic } from "./machine";
 import { keyFiles, makeKey, writeRunDisk, type RunFile } from "./run-disk";
 import { quote, Shell, type ExecuteOptions, type Result } from "./shell";
 
-export type NamespaceName = "nat1" | "nat2" | "inet" | "cloud" | "ecs" | "dc";
+/** `branch` is there when a test has made it (test/lab/branch.ts). */
+export type NamespaceName = "nat1" | "nat2" | "inet" | "cloud" | "ecs" | "dc" | "branch";
 
 /**
  * A link whose traffic can be disturbed: uplinks and LAN between the box and its neighbours, `wan1` and `wan2` beyond

@@ -1,0 +1,329 @@
+// Every shape that the library offers, deployed in one lab: the stacks are in shapes-stacks.ts.
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
+import { WorldCloudEnd } from "../../lab/cloud-end";
+import { BOX_LISTING_SCRIPT, differences } from "../../lab/demo/box-listing";
+import { cacheDirectory } from "../../lab/image/image";
+import { Lab } from "../../lab/machines/lab";
+import { quote } from "../../lab/machines/shell";
+import { BRANCH, ECS, LAN, VPC_CIDR } from "../../lab/network";
+import { prepareProviders } from "../../lab/terraform/providers";
+import { derivedNumber } from "../../lib/host/names";
+import { PSK_PUNCTUATION } from "../../lib/ipsec/pre-shared-key";
+import { call } from "../cloud/rpc-client";
+import { Branch } from "./branch";
+import { addNetworks, FIRST_PAIR, reachEachOther, type Pair } from "./more-networks";
+import {
+  adoptedThings,
+  CHANGED,
+  clashing,
+  newEverything,
+  SAMPLE,
+  sshTo,
+  TAGS,
+  type ExistingVpc,
+} from "./shapes-stacks";
+import { REGION, StackDeployment, type StackDeploymentOptions } from "./stack-deployment";
+import { expectedSuite, negotiatedSuites, type Algorithms, type Suite } from "./suites";
+
+jest.setTimeout(600_000);
+
+// Typed out: what Alibaba's documentation of CreateVpnConnection lists.
+const EVERY_CHARACTER =
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + "~!`@#$%^&*()_-+={}[]|;:',.<>/?";
+
+const KEYS = {
+  alpha_psk_active: EVERY_CHARACTER,
+  alpha_psk_standby: [...EVERY_CHARACTER].reverse().join(""),
+  beta_psk_active: "psk-of-beta-one",
+  beta_psk_standby: "psk-of-beta-two",
+};
+
+/** What has to reach each other by alpha, by beta and by gamma. */
+const PAIRS: readonly Pair[] = [
+  FIRST_PAIR,
+  ["10.40.3.10", "192.168.20.10"],
+  [LAN.server, "10.64.10.10"],
+  ["10.40.3.10", "10.64.20.10"],
+  ["10.50.3.10", "10.96.0.10"],
+];
+
+describe("every shape in one lab", () => {
+  const lab = new Lab();
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "shapes-"));
+  const branch = new Branch(lab);
+  let cloudEnd: WorldCloudEnd;
+  let cloud: EmulatedCloud;
+  let providerEnv: NodeJS.ProcessEnv;
+  let secondVpc: ExistingVpc;
+  /** What alpha's tunnels are to negotiate. */
+  let alpha: Readonly<Record<string, Algorithms>> = SAMPLE;
+  let first: StackDeployment;
+  let second: StackDeployment;
+
+  const deployment = (name: string, build: StackDeploymentOptions["build"], variables = {}) =>
+    new StackDeployment({ name, directory, endpoint: cloud.endpoint, providerEnv, build, variables });
+
+  beforeAll(async () => {
+    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
+    providerEnv = providers.env;
+    cloudEnd = new WorldCloudEnd(lab);
+    await Promise.all([addNetworks(lab).then(() => branch.start()), cloudEnd.start()]);
+    cloud = await startEmulatedCloud({ cloudEnd });
+  }, 900_000);
+
+  afterAll(async () => {
+    await cloud?.close();
+    await lab.stop();
+    fs.rmSync(directory, { recursive: true, force: true });
+  }, 60_000);
+
+  // What somebody does by hand in the console.
+  async function make(action: string, parameters: Record<string, string>): Promise<Record<string, unknown>> {
+    const { status, body } = await call(cloud.endpoint, action, { RegionId: REGION, ...parameters });
+    if (status !== 200) throw new Error(`${action}: ${String(body.Code)}: ${String(body.Message)}`);
+    return body;
+  }
+  async function makeVpc(cidrBlock: string): Promise<ExistingVpc> {
+    const id = String((await make("CreateVpc", { CidrBlock: cidrBlock })).VpcId);
+    const vswitch = async (number: 0 | 1) => {
+      const CidrBlock = cidrBlock.replace("0.0/16", `${200 + number}.0/24`);
+      const ZoneId = REGION + "ab"[number];
+      return String((await make("CreateVSwitch", { VpcId: id, ZoneId, CidrBlock })).VSwitchId);
+    };
+    return { id, cidrBlock, vswitchIds: [await vswitch(0), await vswitch(1)] };
+  }
+
+  const suites = async () => negotiatedSuites(await lab.box.succeed("swanctl --list-sas"));
+
+  /** Rekeys these CHILD_SAs of the box and gives what was negotiated then. */
+  async function rekeyed(tunnels: readonly string[]): Promise<Map<string, Suite>> {
+    const before = await suites();
+    await lab.box.succeed(tunnels.map((tunnel) => `swanctl --rekey --child ${tunnel}`).join(" && "));
+    for (const deadline = Date.now() + 60_000; ; await delay(250)) {
+      const after = await suites();
+      const old = tunnels.filter((tunnel) => (after.get(tunnel)?.child ?? 0) <= (before.get(tunnel)?.child ?? 0));
+      if (old.length === 0) return after;
+      if (Date.now() > deadline)
+        throw new Error(`not rekeyed within 60 s: ${old.join(", ")}\n${await cloudEnd.log(40)}`);
+    }
+  }
+
+  it("deploys a new gateway, a site with two egress IPs, a second site and a second gateway, all in one stack", async () => {
+    secondVpc = await makeVpc("10.64.0.0/16");
+    first = deployment("new", (stack) => newEverything(sshTo(lab), secondVpc, alpha)(stack), KEYS);
+    const text = await first.apply();
+    expect(text).toMatch(/connection alpha: both tunnels are up/);
+    expect(text).not.toMatch(/ABCDEFGHIJ|psk-of-beta/);
+    await branch.configure((await first.outputs()).branchSwanctl, VPC_CIDR);
+    await Promise.all([reachEachOther(lab, FIRST_PAIR), reachEachOther(lab, [BRANCH.server, ECS.address], "branch")]);
+  });
+
+  it("deploys on an existing gateway, by one uplink, and a box for an existing connection", async () => {
+    const { id: VpcId, cidrBlock, vswitchIds } = await makeVpc("10.96.0.0/16");
+    const [VSwitchId, DisasterRecoveryVSwitchId] = vswitchIds;
+    const parameters = { VpcId, Bandwidth: "10", VSwitchId, DisasterRecoveryVSwitchId, Name: "by-hand" };
+    const id = String((await make("CreateVpnGateway", parameters)).VpnGatewayId);
+    await cloud.settled();
+    const addresses = cloud.state().gateways.find((gateway) => gateway.id === id)!.ipsecAddresses;
+    const { activeCustomerGateway, betaConnection, betaActiveAddress, betaStandbyAddress } = await first.outputs();
+    const existing = {
+      gateway: { id, addresses, vpcCidr: cidrBlock },
+      ...{ activeCustomerGateway, betaConnection, betaActiveAddress, betaStandbyAddress },
+    };
+    const { beta_psk_active, beta_psk_standby } = KEYS;
+    const variables = { beta_psk_active, beta_psk_standby, gamma_key: "psk-of-gamma" };
+    second = deployment("adopted", adoptedThings(sshTo(lab), existing), variables);
+    const text = await second.apply();
+    for (const name of ["beta", "gamma"]) expect(text).toContain(`connection ${name}: both tunnels are up`);
+  });
+
+  it("has every tunnel of every connection up at both ends", async () => {
+    await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
+    expect([...(await suites()).keys()].sort()).toEqual(Object.keys(SAMPLE).sort());
+    expect([...negotiatedSuites(await branch.listSas()).keys()].sort()).toEqual(["branch-1", "branch-2"]);
+    const { connections } = cloud.state();
+    expect(connections.map(({ name }) => name).sort()).toEqual(["alpha", "beta", "branch", "gamma"]);
+    const { tunnels } = await cloudEnd.report();
+    expect(Object.values(tunnels).map(({ status }) => status)).toEqual(Array(8).fill("ipsec_sa_established"));
+    const encapsulated = (name: string) =>
+      connections
+        .find((connection) => connection.name === name)!
+        .tunnels.flatMap(({ tunnelId }) => tunnels[tunnelId].sas.flatMap(({ children }) => children))
+        .map((child) => child.encapsulated);
+    expect(new Set(encapsulated("alpha"))).toEqual(new Set([true]));
+    expect(new Set(encapsulated("branch"))).toEqual(new Set([false]));
+    expect(cloud.errors).toEqual([]);
+  });
+
+  it("changes each gateway one thing at a time: the API never found one busy", () => {
+    expect(cloud.calls.filter(({ code }) => code === "VpnGateway.Configuring")).toEqual([]);
+  });
+
+  it("carries traffic between each pair of blocks, by destination and by policy, for each connection and site", async () => {
+    for (const pair of PAIRS) await reachEachOther(lab, pair);
+    await reachEachOther(lab, [BRANCH.server, ECS.address], "branch");
+    const { tunnels } = await cloudEnd.report();
+    for (const { role, sas } of Object.values(tunnels).filter((tunnel) => tunnel.role === "master")) {
+      const children = sas.flatMap((sa) => sa.children);
+      expect({ role, carries: children.some(({ bytesIn, bytesOut }) => bytesIn > 0 && bytesOut > 0) }).toEqual({
+        role,
+        carries: true,
+      });
+    }
+  });
+
+  it("plans no change after either deployment", async () => {
+    expect(await first.pendingChanges()).toBeUndefined();
+    expect(await second.pendingChanges()).toBeUndefined();
+  });
+
+  it("gave the cloud's resources the names, tags, group, bandwidth, network type and charge type that were asked for", async () => {
+    const { VpnGateways } = await make("DescribeVpnGateways", {});
+    const gateways = (VpnGateways as { VpnGateway: Record<string, unknown>[] }).VpnGateway;
+    const gateway = (name: string) => gateways.find(({ Name }) => Name === name);
+    expect(gateway("alpha")).toMatchObject({
+      Description: "the first gateway",
+      Spec: "100M",
+      NetworkType: "public",
+      ChargeType: "PostpayByFlow",
+      ResourceGroupId: "rg-shapes",
+      Tags: { Tag: expect.arrayContaining(Object.entries(TAGS).map(([Key, Value]) => ({ Key, Value }))) as unknown },
+    });
+    expect(gateway("second.gateway")).toMatchObject({ Spec: "200M", NetworkType: "private", ChargeType: "Prepay" });
+    const { CustomerGateways } = await make("DescribeCustomerGateways", {});
+    const { CustomerGateway } = CustomerGateways as { CustomerGateway: Record<string, unknown>[] };
+    expect(CustomerGateway.map(({ Name }) => Name).sort()).toEqual(["alpha-1", "alpha-2", "branch-1"]);
+  });
+
+  it("routes by destination or by policy in the cloud, one route for each block or pair of blocks", async () => {
+    const { connections, routes } = cloud.state();
+    const routesOf = (name: string) => {
+      const { id } = connections.find((connection) => connection.name === name)!;
+      return routes.filter((route) => route.connectionId === id);
+    };
+    const byDestination = (name: string) => routesOf(name).map(({ source, destination }) => [source, destination]);
+    expect(byDestination("alpha").sort()).toEqual([
+      [undefined, "10.40.0.0/16"],
+      [undefined, "172.16.0.0/16"],
+    ]);
+    expect(byDestination("branch")).toEqual([[undefined, BRANCH.network]]);
+    expect(
+      routesOf("beta")
+        .map(({ source, destination }) => `${source} to ${destination}`)
+        .sort(),
+    ).toEqual([
+      "10.64.10.0/24 to 10.40.0.0/16",
+      "10.64.10.0/24 to 172.16.0.0/16",
+      "10.64.20.0/24 to 10.40.0.0/16",
+      "10.64.20.0/24 to 172.16.0.0/16",
+    ]);
+  });
+
+  it("keeps the connections of one box apart: files, interfaces, numbers, tables and services by name", async () => {
+    const names = ["alpha", "beta", "gamma"];
+    const both = names.flatMap((name) => [`${name}-1`, `${name}-2`]);
+    const list = async (command: string) => (await lab.box.succeed(command)).trim().split("\n").sort();
+    expect(await list("ls /etc/swanctl/conf.d")).toEqual(
+      both.flatMap((tunnel) => [`${tunnel}.conf`, `${tunnel}.secrets.conf`]).sort(),
+    );
+    const links = JSON.parse(await lab.box.succeed("ip -j -d link show type xfrm")) as {
+      ifname?: string;
+      linkinfo: { info_data: { if_id: string } };
+    }[];
+    const present = links.filter(({ ifname }) => ifname !== undefined);
+    expect(present.map(({ ifname }) => ifname).sort()).toEqual(both);
+    expect(new Set(present.map(({ linkinfo }) => linkinfo.info_data.if_id)).size).toBe(both.length);
+    // alpha and beta have two uplinks, gamma has one.
+    const tables = names.flatMap((name) => [derivedNumber(name, 1), derivedNumber(name, 2)]).slice(0, 5);
+    const rules = await list("ip -4 rule | sed -n 's/.* fwmark .* lookup //p'");
+    expect(rules.map(Number).sort()).toEqual(tables.sort());
+    expect(await list("ls /etc/dual-tunnel-vpn | grep -v json")).toEqual(names);
+    await lab.box.succeed(`systemctl is-active ${names.map((name) => `dual-tunnel-vpn-agent@${name}`).join(" ")}`);
+  });
+
+  it("negotiates exactly the algorithms that were asked for, with PFS at a rekey or without", async () => {
+    const found = await rekeyed(Object.keys(SAMPLE));
+    for (const [tunnel, wanted] of Object.entries(SAMPLE)) {
+      expect({ tunnel, ...found.get(tunnel) }).toMatchObject({ tunnel, ...expectedSuite(wanted) });
+    }
+  });
+
+  it("authenticates both tunnels by keys with every character that Alibaba accepts", async () => {
+    expect([...PSK_PUNCTUATION].every((character) => EVERY_CHARACTER.includes(character))).toBe(true);
+    for (const [number, key] of [KEYS.alpha_psk_active, KEYS.alpha_psk_standby].entries()) {
+      const file = await lab.box.succeed(`cat /etc/swanctl/conf.d/alpha-${number + 1}.secrets.conf`);
+      expect(Buffer.from(/secret = 0s(\S+)/.exec(file)![1], "base64").toString()).toBe(key);
+      const inCloud = cloud.state().connections.find(({ name }) => name === "alpha")!.tunnels[number];
+      expect(inCloud.psk).toBe(key);
+    }
+  });
+
+  it("refuses a connection that clashes with another one of the box, before any change there", async () => {
+    const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
+    const before = await listing();
+    const sas = await suites();
+    const twin = nameWithNumbersOf("alpha");
+    const clashes = deployment(
+      "clashing",
+      clashing(sshTo(lab), {
+        [twin]: { vpcCidr: "10.97.0.0/16", addresses: ["192.0.2.201", "192.0.2.202"] },
+        overlap: { vpcCidr: "10.64.0.0/16", addresses: ["192.0.2.203", "192.0.2.204"] },
+      }),
+    );
+    const text = (await clashes.failToApply()).replace(/\s+/g, " ");
+    expect(text).toContain(
+      `the numbers derived from the name ${twin} clash with those of connection alpha on this box`,
+    );
+    expect(text).toMatch(/the VPC's block 10\.64\.0\.0\/16 overlaps 10\.64\.\d0\.0\/24 of connection beta on this box/);
+    expect(differences(before, await listing())).toEqual([]);
+    expect(await suites()).toEqual(sas);
+  });
+
+  it("changes the algorithms of both tunnels of one connection and leaves the others' SAs alone", async () => {
+    const before = await suites();
+    alpha = CHANGED;
+    await first.apply();
+    await lab.box.waitUntilSucceeds("dual-tunnel-vpn status alpha");
+    const found = await rekeyed(Object.keys(CHANGED));
+    for (const [tunnel, wanted] of Object.entries(CHANGED)) {
+      expect({ tunnel, ...found.get(tunnel) }).toMatchObject({ tunnel, ...expectedSuite(wanted) });
+    }
+    for (const tunnel of Object.keys(SAMPLE).filter((name) => !name.startsWith("alpha"))) {
+      expect({ tunnel, ...found.get(tunnel) }).toEqual({ tunnel, ...before.get(tunnel) });
+    }
+    await reachEachOther(lab, FIRST_PAIR);
+  });
+
+  it("destroys what it adopted with neither the gateway nor the existing connection", async () => {
+    const before = await suites();
+    await second.destroy();
+    const { gateways, connections } = cloud.state();
+    expect(gateways).toHaveLength(3);
+    expect(connections.map(({ name }) => name).sort()).toEqual(["alpha", "beta", "branch"]);
+    const after = await suites();
+    expect([...after]).toEqual([...before].filter(([tunnel]) => tunnel.startsWith("alpha")));
+    await reachEachOther(lab, FIRST_PAIR);
+  });
+
+  it("forgets a gateway that is paid for in advance when everything is destroyed, and leaves the box clean", async () => {
+    const text = await first.destroy();
+    expect(text).toMatch(/Destroy complete/);
+    const { gateways, connections } = cloud.state();
+    expect(connections).toEqual([]);
+    expect(gateways.map(({ vpcCidrBlock }) => vpcCidrBlock).sort()).toEqual(["10.64.0.0/16", "10.96.0.0/16"]);
+    await lab.box.fail("test -e /usr/local/sbin/dual-tunnel-vpn || ip link show type xfrm | grep .");
+    expect(cloud.errors).toEqual([]);
+  });
+});
+
+/** A name from which the same numbers derive as from another one. */
+function nameWithNumbersOf(name: string): string {
+  for (let count = 1; ; count++) {
+    const candidate = `twin${count}`;
+    if (derivedNumber(candidate, 1) === derivedNumber(name, 1)) return candidate;
+  }
+}
