@@ -157,7 +157,7 @@ async function measure(stage: Stage, rounds: number, seconds: number): Promise<{
       await lab.in("dc", end);
       add(contender, load, counts, result / 1e6);
     }
-    const { counts } = await counted(() => sendLarge(lab, LARGE, address));
+    const { counts } = await whole(contender, () => counted(() => sendLarge(lab, LARGE, address)));
     add(contender, `${LARGE} each: UDP of 1,500, ICMP of 1,500 and of 4,000 bytes, without DF`, counts);
   }
   return { runs, loads };
