@@ -13,10 +13,13 @@ export default {
     tcp = await Tcp.start(scene.lab);
   },
   async make(scene) {
-    for (const way of ["out", "in"] as const) await tcp.run({ way, seconds: 3 });
+    // First, and with what was learnt of the way's MTU before forgotten: a host that knows it fragments by itself.
+    await scene.lab.in("dc", "ip route flush cache");
     await sendLarge(scene.lab, 10);
+    for (const way of ["out", "in"] as const) await tcp.run({ way, seconds: 3 });
     const counted = await fragments.read();
-    if (counted[1].out.packets < 500) throw new Error(`Only ${counted[1].out.packets} packets left uplink 1.`);
+    const sent = counted[1].out.packets + counted[2].out.packets;
+    if (sent < 500) throw new Error(`Only ${sent} packets left the uplinks.`);
     const seen = ([1, 2] as const).flatMap((number) => [counted[number].out.fragments, counted[number].in.fragments]);
     if (seen.some((count) => count > 0))
       throw new Error(`IP fragments on uplinks 1 and 2, out and in: ${seen.join(", ")}.`);
@@ -25,5 +28,6 @@ export default {
     await tcp.stop();
     await fragments.stop();
   },
-  limits: { out: { gapS: 2 }, in: { gapS: 2 }, switches: 0 },
+  // How often traffic changes its tunnel is not limited: an uplink that is full may lose probes too.
+  limits: { out: { gapS: 2 }, in: { gapS: 2 } },
 } satisfies Fault;
