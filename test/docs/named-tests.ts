@@ -31,6 +31,7 @@ export function missing(test: string): string {
   }
   const [, file, name] = /^`([\w./-]+)`: (.+)$/.exec(test) ?? [];
   if (file === undefined) return `"${test}" names no test`;
+  if (!fs.existsSync(path.join(ROOT, file))) return `${file} is not there`;
   // A test's name may stand on a line of its own.
   const source = fs.readFileSync(path.join(ROOT, file), "utf8").replace(/\(\s+"/g, '("');
   const declared = file.endsWith(".py") ? `def ${name}(` : `("${name}",`;

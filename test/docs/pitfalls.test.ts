@@ -14,5 +14,6 @@ it.each(rows)("names tests that exist: %s", (_pitfall, _answer, tests) => {
 it("takes no test for named that is not there", () => {
   expect(missing("fault `nobody-wrote-it`")).not.toBe("");
   expect(missing("`test/agent/test_machine.py`: test_nobody_wrote_it")).not.toBe("");
+  expect(missing("`test/agent/test_nobody.py`: test_nobody_wrote_it")).toBe("test/agent/test_nobody.py is not there");
   expect(missing("a careful reader")).not.toBe("");
 });

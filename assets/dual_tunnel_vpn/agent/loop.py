@@ -190,7 +190,6 @@ class Agent:
         self._history: deque[dict[str, object]] = deque(maxlen=50)
         self._reason = "the agent has just started"
         self._probes = {key: self._probe(key, path) for key, path in self.machine.paths.items()}
-        """Each tunnel's path by its own uplink."""
 
     def run(self, stopped: Callable[[], bool], wake: int) -> None:
         """Works until stopped; wake is a descriptor that becomes readable on a signal."""
