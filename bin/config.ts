@@ -73,7 +73,7 @@ export const CONFIG_VARIABLE = "DUAL_TUNNEL_VPN_CONFIG";
 
 /** Keys that have no default to be known by. */
 const OPTIONAL_KEYS: Readonly<Record<string, readonly string[]>> = {
-  tunnel: ["ike", "esp", "dpd", "natTraversal"],
+  tunnel: ["ike", "esp", "dpd", "natTraversal", "mtu"],
   ike: ["version", "mode", "encryption", "integrity", "dhGroup", "lifetimeSeconds"],
   esp: ["encryption", "integrity", "pfs", "lifetimeSeconds"],
   agent: ["probeIntervalMs", "probeMisses", "holdSeconds", "vpcProbeAddresses", "outerMove", "deleteByOtherUplink"],

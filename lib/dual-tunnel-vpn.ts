@@ -123,11 +123,6 @@ export interface DualTunnelVpnProps {
    */
   readonly effectImmediately?: boolean;
   /**
-   * MTU of the tunnels' interfaces in bytes.
-   * @default 1400
-   */
-  readonly mtu?: number;
-  /**
    * Metric of the routes to the VPC on the box.
    * @default 100
    */
@@ -197,7 +192,6 @@ export class DualTunnelVpn extends Construct {
       connection: this.connection,
       uplinks: props.uplinks,
       ssh: props.ssh,
-      mtu: props.mtu,
       routeMetric: props.routeMetric,
       agent: props.agent,
     });

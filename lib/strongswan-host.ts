@@ -40,11 +40,6 @@ export interface StrongswanHostProps {
   /** How Terraform reaches the box. */
   readonly ssh: SshOptions;
   /**
-   * MTU of the tunnels' interfaces in bytes, 576 to 1438: what is left of 1500 after the worst case of ESP in UDP is 1406.
-   * @default 1400
-   */
-  readonly mtu?: number;
-  /**
    * Metric of the routes to the VPC on the box, 1 to 4294967295.
    * @default 100
    */
@@ -75,7 +70,6 @@ export class StrongswanHost extends Construct {
     const uplinks = props.uplinks.map(siteUplink);
     const uplinkOf = (tunnel: 1 | 2) => uplinks[Math.min(tunnel, uplinks.length) - 1] ?? { address: "" };
     const selectors = trafficSelectors(connection);
-    const mtu = props.mtu ?? 1400;
 
     const site = this.file(
       `${prefix}_site_json`,
@@ -83,8 +77,6 @@ export class StrongswanHost extends Construct {
         name,
         vpcCidrs: connection.vpcCidrs,
         dataCenterCidrs: connection.dataCenterCidrs,
-        mtu,
-        mss: mtu - 40,
         routeMetric: props.routeMetric ?? 100,
         uplinks,
         tunnels: connection.tunnels,
@@ -193,7 +185,6 @@ export class StrongswanHost extends Construct {
     }
     checkSsh(props.ssh, findings);
     checkAgentOptions(props.agent ?? {}, props.connection.vpcCidrs, findings);
-    findings.wholeNumber("mtu", props.mtu, 576, 1438);
     findings.wholeNumber("routeMetric", props.routeMetric, 1, 4294967295);
 
     const uplinks: readonly UplinkOptions[] = props.uplinks;

@@ -26,16 +26,19 @@ _FIREWALLD = Path("/etc/firewalld")
 def render(site: Site) -> str:
     """nft's input that replaces our table in one transaction, whether or not it was there."""
     table = f"inet {paths.nft_table(site.name)}"
-    interfaces = _set(f'"{name}"' for name in site.interfaces)
-    clamp = f"tcp flags & (syn | rst) == syn tcp option maxseg size > {site.mss} tcp option maxseg size set {site.mss}"
+    clamps = "\n".join(
+        f'        {way} "{tunnel.interface}" tcp flags & (syn | rst) == syn '
+        f"tcp option maxseg size > {tunnel.mss} tcp option maxseg size set {tunnel.mss}"
+        for tunnel in site.tunnels
+        for way in ("iifname", "oifname")
+    )
     return f"""table {table} {{
 }}
 delete table {table}
 table {table} {{
     chain forward {{
         type filter hook forward priority mangle; policy accept;
-        iifname {interfaces} {clamp}
-        oifname {interfaces} {clamp}
+{clamps}
     }}
 }}
 """

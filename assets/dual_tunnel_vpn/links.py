@@ -99,7 +99,7 @@ def device_of(uplink: Uplink, network: Network) -> str | None:
     return network.addresses.get(uplink.address)
 
 
-def _interface(site: Site, tunnel: Tunnel, network: Network) -> list[str]:
+def _interface(tunnel: Tunnel, network: Network) -> list[str]:
     name, there = tunnel.interface, network.links.get(tunnel.interface)
     plan = []
     if there is not None and (there.kind, there.if_id) != ("xfrm", tunnel.if_id):
@@ -110,8 +110,8 @@ def _interface(site: Site, tunnel: Tunnel, network: Network) -> list[str]:
     if there is None:
         plan.append(f"link add dev {name} type xfrm if_id {tunnel.if_id}")
         plan.append(f"link set dev {name} addrgenmode none")
-    if there is None or there.mtu != site.mtu or not there.up:
-        plan.append(f"link set dev {name} mtu {site.mtu} up")
+    if there is None or there.mtu != tunnel.mtu or not there.up:
+        plan.append(f"link set dev {name} mtu {tunnel.mtu} up")
     return plan
 
 
@@ -142,7 +142,7 @@ def plan(site: Site, network: Network) -> list[str]:
     """The `ip` commands that make the network as the connection wants it; empty when it is."""
     commands: list[str] = []
     for tunnel in site.tunnels:
-        commands += _interface(site, tunnel, network)
+        commands += _interface(tunnel, network)
     for uplink in site.uplinks:
         commands += _uplink(site, uplink, network)
     return commands

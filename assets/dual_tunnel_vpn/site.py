@@ -56,6 +56,10 @@ class Tunnel:
     interface: str
     """The XFRM interface's name."""
     if_id: int
+    mtu: int
+    """MTU of the XFRM interface, bytes."""
+    mss: int
+    """Largest TCP MSS on what enters or leaves it, bytes."""
     ipsec_address: str
     """The VPN gateway's public address for this tunnel."""
     local_id: str
@@ -81,10 +85,6 @@ class Site:
     name: str
     vpc_cidrs: tuple[str, ...]
     data_center_cidrs: tuple[str, ...]
-    mtu: int
-    """MTU of the XFRM interfaces, bytes."""
-    mss: int
-    """Largest TCP MSS on what enters or leaves them, bytes."""
     route_metric: int
     """Metric of the routes to the VPC."""
     uplinks: tuple[Uplink, ...]
@@ -222,6 +222,8 @@ def _tunnel(reader: _Reader, name: str, uplinks: Mapping[int, Uplink]) -> Tunnel
         child=wanted,
         interface=wanted,
         if_id=reader.integer("ifId", 1, 2**32 - 1),
+        mtu=reader.integer("mtu", 576, 9000),
+        mss=reader.integer("mss", 536, 8960),
         ipsec_address=reader.address("ipsecAddress"),
         local_id=reader.text("localId"),
         remote_id=reader.text("remoteId"),
@@ -269,8 +271,6 @@ def parse(text: str) -> Site:
         name=name,
         vpc_cidrs=reader.networks("vpcCidrs"),
         data_center_cidrs=reader.networks("dataCenterCidrs"),
-        mtu=reader.integer("mtu", 576, 9000),
-        mss=reader.integer("mss", 536, 8960),
         route_metric=reader.integer("routeMetric", 0, 2**32 - 2),
         uplinks=tuple(uplinks[number] for number in sorted(uplinks)),
         tunnels=(tunnels[0], tunnels[1]),

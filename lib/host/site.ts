@@ -4,6 +4,9 @@ import { Tunnel } from "../ipsec/tunnel";
 import { AgentOptions } from "./agent-options";
 import { derivedNumber, tunnelName } from "./names";
 
+/** Bytes of the IPv4 and TCP headers without options: what a segment's packet is larger than the segment. */
+const TCP_HEADERS = 40;
+
 /** An uplink as the box sees it. */
 export interface SiteUplink {
   readonly address: string;
@@ -17,8 +20,6 @@ export interface Site {
   readonly name: string;
   readonly vpcCidrs: readonly string[];
   readonly dataCenterCidrs: readonly string[];
-  readonly mtu: number;
-  readonly mss: number;
   readonly routeMetric: number;
   readonly uplinks: readonly SiteUplink[];
   readonly tunnels: readonly [Tunnel, Tunnel];
@@ -32,8 +33,6 @@ export function renderSite(site: Site): string {
     name: site.name,
     vpcCidrs: site.vpcCidrs,
     dataCenterCidrs: site.dataCenterCidrs,
-    mtu: site.mtu,
-    mss: site.mss,
     routeMetric: site.routeMetric,
     uplinks: site.uplinks.map((uplink, index) => {
       const number = index === 0 ? 1 : 2;
@@ -55,6 +54,8 @@ export function renderSite(site: Site): string {
       child: tunnelName(site.name, tunnel.number),
       interface: tunnelName(site.name, tunnel.number),
       ifId: derivedNumber(site.name, tunnel.number),
+      mtu: tunnel.mtu,
+      mss: tunnel.mtu - TCP_HEADERS,
       ipsecAddress: tunnel.ipsecAddress,
       localId: tunnel.peerId,
       remoteId: tunnel.cloudId,

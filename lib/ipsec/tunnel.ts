@@ -84,6 +84,12 @@ export interface TunnelOptions {
    * @default true
    */
   readonly natTraversal?: boolean;
+  /**
+   * MTU of the tunnel's interface on the box in bytes, 576 to 1438; TCP's MSS is kept 40 below it. What is left of 1500
+   * after the worst case of ESP in UDP is 1406.
+   * @default 1400
+   */
+  readonly mtu?: number;
 }
 
 /** What can be chosen for one tunnel only. */
@@ -122,6 +128,8 @@ export interface Tunnel {
   readonly dpd: boolean;
   /** Whether ESP travels in UDP 4500. */
   readonly natTraversal: boolean;
+  /** MTU of the tunnel's interface on the box, bytes. */
+  readonly mtu: number;
   /** The secret of this tunnel, always a sensitive expression. */
   readonly preSharedKey: PreSharedKey;
   /** Public address of the VPN gateway for this tunnel; known only after the gateway exists. */
@@ -139,11 +147,16 @@ export const LONGEST_LIFETIME = 86400;
 /** The shortest lifetime that we accept, in seconds: below it a lossy line spends its time rekeying. */
 export const SHORTEST_LIFETIME = 60;
 
+/** The smallest MTU of a tunnel, in bytes: what every IPv4 host takes (RFC 791). */
+export const SMALLEST_MTU = 576;
+/** The largest MTU of a tunnel, in bytes: what is left of 1500 after the least that ESP adds. */
+export const LARGEST_MTU = 1438;
+
 /** Options of the connection, overridden by options of one tunnel, filled up with defaults. */
 export function chooseTunnelOptions(
   common: TunnelOptions = {},
   own: TunnelOptions = {},
-): Pick<Tunnel, "ike" | "esp" | "dpd" | "natTraversal"> {
+): Pick<Tunnel, "ike" | "esp" | "dpd" | "natTraversal" | "mtu"> {
   return {
     ike: {
       version: own.ike?.version ?? common.ike?.version ?? IkeVersion.V2,
@@ -161,6 +174,7 @@ export function chooseTunnelOptions(
     },
     dpd: own.dpd ?? common.dpd ?? true,
     natTraversal: own.natTraversal ?? common.natTraversal ?? true,
+    mtu: own.mtu ?? common.mtu ?? 1400,
   };
 }
 
@@ -194,6 +208,10 @@ export function tunnelProblems(tunnel: Tunnel): string[] {
     );
     return false;
   };
+  if (!Number.isInteger(tunnel.mtu) || tunnel.mtu < SMALLEST_MTU || tunnel.mtu > LARGEST_MTU) {
+    const given = isLiteral(tunnel.mtu) ? `is ${tunnel.mtu}` : "is known only to Terraform";
+    problems.push(`${where}: mtu ${given}; give a whole number of bytes from ${SMALLEST_MTU} to ${LARGEST_MTU}.`);
+  }
   const ikeOk = lifetime("ike.lifetimeSeconds", tunnel.ike.lifetimeSeconds);
   const espOk = lifetime("esp.lifetimeSeconds", tunnel.esp.lifetimeSeconds);
   if (ikeOk && espOk && tunnel.ike.lifetimeSeconds < tunnel.esp.lifetimeSeconds) {

@@ -29,12 +29,10 @@ def example() -> sites.Site:
         "name": "lab",
         "vpcCidrs": ["192.168.0.0/16"],
         "dataCenterCidrs": ["172.16.0.0/16"],
-        "mtu": 1400,
-        "mss": 1360,
         "routeMetric": 100,
         "uplinks": [{**u, "table": 20480 + u["number"], "mark": 20480 + u["number"]} for u in uplinks],
         "tunnels": [
-            {**t, "localId": "a", "remoteId": "b", **dict.fromkeys(("connection", "child", "interface"), f"lab-{n}")}
+            {**t, "mtu": 1400, "mss": 1360, "localId": "a", "remoteId": "b", **dict.fromkeys(("connection", "child", "interface"), f"lab-{n}")}
             for n, t in enumerate(tunnels, 1)
         ],
         "agent": {

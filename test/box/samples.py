@@ -14,8 +14,6 @@ DOCUMENT: dict[str, Any] = {
     "name": "singapore",
     "vpcCidrs": ["192.168.0.0/16"],
     "dataCenterCidrs": ["172.16.0.0/16"],
-    "mtu": 1400,
-    "mss": 1360,
     "routeMetric": 100,
     "uplinks": [
         {
@@ -46,6 +44,8 @@ DOCUMENT: dict[str, Any] = {
             "child": "singapore-1",
             "interface": "singapore-1",
             "ifId": 20481,
+            "mtu": 1400,
+            "mss": 1360,
             "ipsecAddress": "192.0.2.152",
             "localId": "198.51.100.198",
             "remoteId": "192.0.2.152",
@@ -58,6 +58,8 @@ DOCUMENT: dict[str, Any] = {
             "child": "singapore-2",
             "interface": "singapore-2",
             "ifId": 20482,
+            "mtu": 1400,
+            "mss": 1360,
             "ipsecAddress": "192.0.2.10",
             "localId": "203.0.113.181",
             "remoteId": "192.0.2.10",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unittest
 import xml.etree.ElementTree as ElementTree
 from typing import Any
@@ -124,9 +125,13 @@ class ChangesIptables(unittest.TestCase):
 
 class WritesFiles(unittest.TestCase):
     def test_our_table_clamps_both_ways_and_accepts(self) -> None:
-        text = firewall.render(samples.site(mss=1300))
+        first, second = samples.document()["tunnels"]
+        text = firewall.render(samples.site(tunnels=[first, {**second, "mss": 1300}]))
         self.assertIn("table inet dual_tunnel_vpn_singapore", text)
-        self.assertEqual(text.count("maxseg size > 1300 tcp option maxseg size set 1300"), 2)
+        for name, mss in (("singapore-1", 1360), ("singapore-2", 1300)):
+            clamp = f"tcp option maxseg size > {mss} tcp option maxseg size set {mss}"
+            for way in ("iifname", "oifname"):
+                self.assertRegex(text, f'{way} "{name}" .*{re.escape(clamp)}')
         self.assertNotIn("drop", text)
 
     def test_firewalld_gets_well_formed_files_with_short_names(self) -> None:

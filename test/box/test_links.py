@@ -105,6 +105,12 @@ class PlansLinks(unittest.TestCase):
             execute(links.plan(samples.site(), network), network)
             self.assertEqual(network.links["singapore-1"], Link("xfrm", 20481, 1400, True))
 
+    def test_gives_each_tunnel_its_own_mtu(self) -> None:
+        first, second = samples.document()["tunnels"]
+        network = samples.network()
+        execute(links.plan(samples.site(tunnels=[first, {**second, "mtu": 1300}]), network), network)
+        self.assertEqual([network.links[f"singapore-{number}"].mtu for number in (1, 2)], [1400, 1300])
+
     def test_never_touches_an_interface_of_another_kind(self) -> None:
         network = samples.network()
         network.links["singapore-1"] = Link("bridge", 0, 1500, True)

@@ -33,8 +33,6 @@ const files = ({ psks = PSKS, esp = [ESP, ESP], ikeLifetime = [86400, 86400], fi
     name: NAME,
     vpcCidrs: [VPC_CIDR],
     dataCenterCidrs: [DATA_CENTER_CIDR],
-    mtu: 1400,
-    mss: 1360,
     routeMetric: 100,
     uplinks: UPLINKS.map((uplink, i) => ({
       number: i + 1,
@@ -53,6 +51,8 @@ const files = ({ psks = PSKS, esp = [ESP, ESP], ikeLifetime = [86400, 86400], fi
       child: `${NAME}-${i + 1}`,
       interface: `${NAME}-${i + 1}`,
       ifId: number(i),
+      mtu: 1400,
+      mss: 1360,
       ipsecAddress: IPSEC_ADDRESSES[i],
       localId: uplink.egressIp,
       remoteId: IPSEC_ADDRESSES[i],

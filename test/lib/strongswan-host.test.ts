@@ -180,14 +180,19 @@ describe("site.json", () => {
       deleteByOtherUplink: false,
     };
     const { outerMove, deleteByOtherUplink, ...rest } = agent;
-    expect(
-      site({ mtu: 1300, routeMetric: 50, agent, uplinks: [{ ...UPLINK_1, device: "eth0" }, UPLINK_2] }),
-    ).toMatchObject({
-      mtu: 1300,
-      mss: 1260,
+    expect(site({ routeMetric: 50, agent, uplinks: [{ ...UPLINK_1, device: "eth0" }, UPLINK_2] })).toMatchObject({
       routeMetric: 50,
       uplinks: [{ device: "eth0" }, { device: null }],
       agent: { ...rest, mechanisms: { outerMove, deleteByOtherUplink } },
+    });
+  });
+
+  it("carries each tunnel's MTU, and an MSS that fits into it", () => {
+    expect(site({ tunnels: { mtu: 1380 }, standbyTunnel: { mtu: 1300 } })).toMatchObject({
+      tunnels: [
+        { mtu: 1380, mss: 1340 },
+        { mtu: 1300, mss: 1260 },
+      ],
     });
   });
 });
@@ -282,15 +287,14 @@ describe("checks of a box", () => {
     expect(uplink({ device: "enp3s0.100" })).toEqual([]);
   });
 
-  it("refuse an MTU, a metric and agent options outside their range", () => {
+  it("refuse a metric and agent options outside their range", () => {
     const agent = { probeIntervalMs: 1, probeMisses: 0, holdSeconds: -1, vpcProbeAddresses: ["10.0.0.1", "x"] };
-    expect(complaints({ mtu: 1500, routeMetric: 0, agent })).toEqual([
+    expect(complaints({ routeMetric: 0, agent })).toEqual([
       "agent.probeIntervalMs is 1; give a whole number from 20 to 60000.",
       "agent.probeMisses is 0; give a whole number from 1 to 100.",
       "agent.holdSeconds is -1; give a whole number from 0 to 3600.",
       "agent.vpcProbeAddresses 10.0.0.1 is outside vpcCidrs; give a host in the VPC that answers ping.",
       'agent.vpcProbeAddresses "x" is not an IPv4 address; write it as 192.168.10.10.',
-      "mtu is 1500; give a whole number from 576 to 1438.",
       "routeMetric is 0; give a whole number from 1 to 4294967295.",
     ]);
   });

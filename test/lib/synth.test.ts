@@ -41,12 +41,12 @@ describe("synth(app)", () => {
   });
 
   it("writes nothing, prints one line for each problem and sets the exit status when something is wrong", () => {
-    const { app } = appWith({ name: "A", mtu: 9000 });
+    const { app } = appWith({ name: "A", routeMetric: 0 });
     synth(app);
     expect(printed).toEqual([
       expect.stringMatching(/^Error: site\/vpn\/gateway: name "A" must be /),
       expect.stringMatching(/^Error: site\/vpn\/connection: name "A" must be /),
-      "Error: site/vpn/box: mtu is 9000; give a whole number from 576 to 1438.",
+      "Error: site/vpn/box: routeMetric is 0; give a whole number from 1 to 4294967295.",
     ]);
     expect(process.exitCode).toBe(1);
     expect(written(app)).toBe(false);
@@ -69,14 +69,14 @@ describe("synth(app)", () => {
   });
 
   it("tells the problems of all stacks and of the app together", () => {
-    const { app } = appWith({ mtu: 9000 });
+    const { app } = appWith({ routeMetric: 0 });
     const other = new TerraformStack(app, "other");
     other.node.addValidation({ validate: () => ["is not wanted"] });
     app.node.addValidation({ validate: () => ["has no name"] });
     synth(app);
     expect(printed).toEqual([
       "Error: has no name",
-      "Error: site/vpn/box: mtu is 9000; give a whole number from 576 to 1438.",
+      "Error: site/vpn/box: routeMetric is 0; give a whole number from 1 to 4294967295.",
       "Error: other: is not wanted",
     ]);
   });

@@ -20,6 +20,7 @@ describe("a tunnel's options", () => {
       esp: { encryption: "aes256", integrity: "sha256", pfs: "group14", lifetimeSeconds: 86400 },
       dpd: true,
       natTraversal: true,
+      mtu: 1400,
     });
     expect(warnings(siteStack())).toEqual([]);
   });
@@ -54,6 +55,11 @@ describe("checks of a tunnel", () => {
     expect(active({ ike: { lifetimeSeconds }, esp: { lifetimeSeconds: 60 } })).toEqual([
       `active tunnel: ike.lifetimeSeconds is ${lifetimeSeconds}; give a whole number of seconds from 60 to 86400.`,
     ]);
+  });
+
+  it.each([0, 575, 1439, 1400.5, NaN])("refuse an MTU of %d bytes", (mtu) => {
+    expect(active({ mtu })).toEqual([`active tunnel: mtu is ${mtu}; give a whole number of bytes from 576 to 1438.`]);
+    expect([active({ mtu: 576 }), active({ mtu: 1438 })]).toEqual([[], []]);
   });
 
   it.each([0, 59, 86401, 1.5, -1, NaN])("refuse an ESP lifetime of %d seconds", (lifetimeSeconds) => {

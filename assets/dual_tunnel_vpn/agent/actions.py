@@ -226,7 +226,7 @@ class Box:
             if link is not None and link.up:
                 continue
             try:
-                self._netlink.put_xfrm_link(tunnel.interface, tunnel.if_id, self.site.mtu)
+                self._netlink.put_xfrm_link(tunnel.interface, tunnel.if_id, tunnel.mtu)
                 told.append(f"the interface {tunnel.interface} had vanished: it is back")
             except NetlinkError as error:
                 told.append(f"the interface {tunnel.interface} cannot be made: {error.strerror}")
