@@ -1,4 +1,4 @@
-// TCP as fast as it goes between the data center's server and hosts in the VPC (iperf3).
+// TCP between the data center's server and hosts in the VPC (iperf3).
 import type { Lab } from "../machines/lab";
 import { ECS } from "../network";
 
@@ -9,6 +9,8 @@ export interface TcpOptions {
   /** `out` is from the data center to the VPC. */
   readonly way: "out" | "in";
   readonly seconds: number;
+  /** Bits of payload that are sent in a second at most. @default as many as go */
+  readonly bitsPerSecond?: number;
   /** Address of the instance in the VPC. @default the lab's */
   readonly address?: string;
 }
@@ -23,9 +25,9 @@ export class Tcp {
   private constructor(private readonly lab: Lab) {}
 
   /** Bits of payload that arrived in a second, the first second's not counted; 0 where the connection stalled. */
-  async run({ way, seconds, address = ECS.address }: TcpOptions): Promise<number> {
+  async run({ way, seconds, bitsPerSecond = 0, address = ECS.address }: TcpOptions): Promise<number> {
     const reverse = way === "in" ? "--reverse" : "";
-    const client = `iperf3 --client ${address} --time ${seconds} --omit 1 --connect-timeout 10000 --json ${reverse}`;
+    const client = `iperf3 --client ${address} --time ${seconds} --bitrate ${bitsPerSecond} --omit 1 --connect-timeout 10000 --json ${reverse}`;
     // A server that is busy with the end of the run before refuses the next one.
     const refused = "unable to connect|server is busy|refused";
     const output = await this.lab

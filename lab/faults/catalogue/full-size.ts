@@ -29,5 +29,5 @@ export default {
     await fragments.stop();
   },
   // How often traffic changes its tunnel is not limited: an uplink that is full may lose probes too.
-  limits: { out: { gapS: 2 }, in: { gapS: 2 } },
+  limits: { out: { gapS: 6 }, in: { gapS: 6 } },
 } satisfies Fault;
