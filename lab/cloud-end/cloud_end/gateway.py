@@ -171,6 +171,11 @@ class Gateway:
                 self._load(client, after, tunnel, messages[tunnel])
             for unique_id in stale:
                 self._end(client, unique_id)
+            if stale:
+                # At once: the watch would have to wait for all that follows.
+                alive = plan.alive(list_sas(client))
+                with self._lock:
+                    self._carry(alive)
             self._commit(after)
             immediate = {t.id for t in after.tunnels.values() if t.immediate}
             up = plan.alive(list_sas(client))
