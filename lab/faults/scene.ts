@@ -60,9 +60,9 @@ export class Scene {
     await this.cloud.waitForTrafficVia(tunnel === 1 ? "master" : "slave", { timeoutS });
   }
 
-  /** Waits until packets flow both ways without a gap. */
-  async flowing(timeoutS = 60, gapS = 0.5): Promise<void> {
-    await this.traffic.waitUntilFlowing({ timeoutS, forS: 1.3, gapS });
+  /** Waits until packets have flowed both ways without a gap for more than a second from now on. */
+  async flowing(timeoutS = 60): Promise<void> {
+    await this.traffic.waitUntilFlowing({ timeoutS });
   }
 
   /** Waits until the contender says that all is well, and the cloud sends by the active tunnel. */

@@ -112,15 +112,16 @@ export class Traffic {
   }
 
   /**
-   * Waits until both directions have had no gap above `gapS` for a while.
+   * Waits until both directions have had no gap above `gapS` for `forS` seconds, counted from now on: what was before
+   * tells nothing about a fault that has just been made.
    * @throws when that has not come within `timeoutS` seconds
    */
-  async waitUntilFlowing({ timeoutS = 60, forS = 1, gapS = 0.5 } = {}): Promise<void> {
+  async waitUntilFlowing({ timeoutS = 60, forS = 1.2, gapS = 0.5 } = {}): Promise<void> {
     const began = (await this.mark()).atS;
     for (;;) {
       const { atS } = await this.mark();
-      const { out, in: back } = await this.since({ atS: Math.max(0, atS - forS) });
-      if (atS >= forS && Math.max(out.longestGapS, back.longestGapS) <= gapS) return;
+      const { out, in: back } = await this.since({ atS: Math.max(began, atS - forS) });
+      if (atS - began >= forS && Math.max(out.longestGapS, back.longestGapS) <= gapS) return;
       if (atS - began > timeoutS) {
         const silent = `${out.silentS.toFixed(1)} s towards the VPC, ${back.silentS.toFixed(1)} s towards the data center`;
         throw new Error(`Traffic did not flow both ways within ${timeoutS} s; silent since ${silent}.`);
