@@ -5,6 +5,7 @@ Why not `ip`: a process costs tens of milliseconds on a small box, and a failove
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
@@ -32,6 +33,9 @@ _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _STATS = struct.Struct("=BxxxII")
+
+NFT_INET, NFT_IPV4 = 1, 2
+"""Families of nftables' tables."""
 
 _UP, _LOWER_UP = 0x1, 0x10000
 UNICAST, LOCAL, UNREACHABLE = 1, 2, 7
@@ -364,21 +368,29 @@ class IpsecStates:
 _ESP_ID = struct.pack("=HBx", socket.AF_INET, socket.IPPROTO_ESP)
 
 
-class NftCounters:
-    """Named counters of one nft table in family ip."""
+class Nftables:
+    """What is there of nftables: tables, and the named counters of those in family ip."""
 
-    def __init__(self, table: str) -> None:
+    def __init__(self) -> None:
         self._netlink = Netlink(NETLINK_NETFILTER)
-        self._table = table.encode() + b"\0"
 
     def close(self) -> None:
         """Ends the socket."""
         self._netlink.close()
 
-    def packets(self, name: str) -> int | None:
+    def has_table(self, family: int, name: str) -> bool:
+        """Whether a table is there; a kernel that does not tell counts as one that has it."""
+        body = struct.pack("!BBH", family, 0, 0) + attribute(1, name.encode() + b"\0")
+        try:
+            self._netlink.request((10 << 8) | 1, 0, body)
+        except NetlinkError as error:
+            return error.errno != errno.ENOENT
+        return True
+
+    def packets(self, table: str, name: str) -> int | None:
         """What a counter has counted, None when it is not there."""
-        body = struct.pack("!BBH", socket.AF_INET, 0, 0)
-        body += attribute(1, self._table) + attribute(2, name.encode() + b"\0") + attribute(3, struct.pack("!I", 1))
+        body = struct.pack("!BBH", NFT_IPV4, 0, 0)
+        body += attribute(1, table.encode() + b"\0") + attribute(2, name.encode() + b"\0") + attribute(3, struct.pack("!I", 1))
         try:
             answer = self._netlink.request((10 << 8) | 19, 0, body)[0][1]
         except NetlinkError:

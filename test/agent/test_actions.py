@@ -35,11 +35,11 @@ class FakeNetlink:
         self.routes_set.append(route)
 
 
-def box() -> tuple[actions.Box, FakeNetlink]:
-    """The agent's box on a kernel of ours."""
+def box(nftables: Any = None) -> tuple[actions.Box, FakeNetlink]:
+    """The agent's box on a kernel of ours, with these nftables."""
     netlink = FakeNetlink()
     with mock.patch.multiple(
-        actions, Netlink=lambda: netlink, IpsecStates=mock.MagicMock(), NftCounters=mock.MagicMock()
+        actions, Netlink=lambda: netlink, IpsecStates=mock.MagicMock(), Nftables=mock.MagicMock(return_value=nftables)
     ):
         made = actions.Box(example())
     made.refresh()
@@ -64,6 +64,17 @@ class Rewriting(unittest.TestCase):
         outward = [rule for rule in rules if rule.startswith("oifname")]
         self.assertEqual({rule.split('"')[1] for rule in outward if "ip saddr 172.16.1.9" in rule}, {"eth1"})
         self.assertEqual({rule.split('"')[1] for rule in outward if "ip saddr 172.16.2.9" in rule}, {"eth0"})
+
+    def test_is_put_back_when_somebody_flushed_it(self) -> None:
+        tables: set[str] = set()
+        made, _ = box(mock.MagicMock(has_table=lambda _, name: name in tables))
+        with mock.patch.object(actions, "_nft", side_effect=lambda _: tables.add("dual_tunnel_vpn_lab_outer") or "") as nft:
+            made.prepare_rewriting()
+            made.prepare_rewriting()
+            self.assertEqual(nft.call_count, 1)
+            tables.clear()
+            made.prepare_rewriting()
+            self.assertEqual(nft.call_count, 2)
 
     def test_waits_for_an_uplink_that_was_never_there(self) -> None:
         self.assertNotIn(" set ", actions.rewriting(example(), {}))

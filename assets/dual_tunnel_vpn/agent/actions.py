@@ -12,6 +12,8 @@ from .. import paths
 from ..rtnetlink import (
     LOCAL,
     LOCAL_TABLE,
+    NFT_INET,
+    NFT_IPV4,
     UNREACHABLE,
     Address,
     Counters,
@@ -20,7 +22,7 @@ from ..rtnetlink import (
     Link,
     Netlink,
     NetlinkError,
-    NftCounters,
+    Nftables,
     Route,
 )
 from ..site import Site, Tunnel, Uplink
@@ -100,7 +102,7 @@ class Box:
         self._names: dict[int, str] = {}
         self._netlink = Netlink()
         self._states = IpsecStates()
-        self._counters = NftCounters(rewriting_table(site.name))
+        self._nftables = Nftables()
         self._prepared: dict[int, str] = {}
 
     def refresh(self) -> None:
@@ -243,6 +245,8 @@ class Box:
                 missing.append(f"the rule of uplink {uplink.number}")
             if not self.uplink_trouble(uplink) and not self._netlink.routes(uplink.table):
                 missing.append(f"the table of uplink {uplink.number}")
+        if not self._nftables.has_table(NFT_INET, paths.nft_table(self.site.name)):
+            missing.append("the packet filter's table")
         return missing
 
     def counters(self) -> dict[int, Counters]:
@@ -295,8 +299,10 @@ class Box:
         return next(tunnel for tunnel in self.site.tunnels if tunnel.number == number)
 
     def prepare_rewriting(self) -> str:
-        """Puts the rewriting rules in place if the uplinks' devices changed; what failed, in words."""
-        if len(self.site.uplinks) < 2 or self._prepared == self.devices:
+        """Puts the rewriting rules in place if the uplinks' devices changed or somebody took them; what failed, in words."""
+        if len(self.site.uplinks) < 2:
+            return ""
+        if self._prepared == self.devices and self._nftables.has_table(NFT_IPV4, rewriting_table(self.site.name)):
             return ""
         failed = _nft(rewriting(self.site, self.devices))
         if not failed:
@@ -305,13 +311,13 @@ class Box:
 
     def moved_packets(self, number: int) -> int | None:
         """ESP packets of a tunnel that came by the uplink that is not its own, ever; None when not counted."""
-        return self._counters.packets(counter(number))
+        return self._nftables.packets(rewriting_table(self.site.name), counter(number))
 
     def close(self) -> None:
         """Ends the sockets."""
         self._netlink.close()
         self._states.close()
-        self._counters.close()
+        self._nftables.close()
 
     def _device_with(self, address: str) -> str | None:
         return next((self._names.get(found.ifindex) for found in self.addresses if found.address == address), None)

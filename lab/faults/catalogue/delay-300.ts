@@ -8,5 +8,6 @@ export default {
     // Twenty times as long as the agent needs to find a path dead.
     await delay(10_000);
   },
-  limits: { out: { gapS: 1.5, lost: 0 }, in: { gapS: 1.5, lost: 0 }, switches: 0 },
+  // Whatever is queued when the delay begins may be lost with the queue that it takes the place of.
+  limits: { out: { gapS: 1.5, lost: 5 }, in: { gapS: 1.5, lost: 5 }, switches: 0 },
 } satisfies Fault;

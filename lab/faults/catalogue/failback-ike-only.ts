@@ -9,4 +9,6 @@ export default {
     await failback.prepare(scene);
     await scene.cloudBy(2);
   },
+  // The cloud sends by the new tunnel as soon as it has answered, the box has it only when it has read the answer.
+  limits: { ...failback.limits, in: { gapS: 2, lost: 20 } },
 } satisfies Fault;
