@@ -3,7 +3,7 @@
 import { VpnConnection, VpnConnectionTunnelOptionsSpecification } from "@cdktf/provider-alicloud/lib/vpn-connection";
 import { VpnPbrRouteEntry } from "@cdktf/provider-alicloud/lib/vpn-pbr-route-entry";
 import { VpnRouteEntry } from "@cdktf/provider-alicloud/lib/vpn-route-entry";
-import { TerraformProvider, TerraformResource, TerraformResourceLifecycle } from "cdktf";
+import { Precondition, TerraformProvider, TerraformResource, TerraformResourceLifecycle } from "cdktf";
 import { Construct, IConstruct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { checkBlocks } from "./cloud/block-checks";
@@ -128,7 +128,7 @@ export function trafficSelectors(connection: IIpsecDualConnection): {
 }
 
 /** What of a connection only Terraform can check, for the first resource that is made for it. */
-export function connectionPreconditions(connection: IIpsecDualConnection): ReturnType<PreSharedKey["preconditions"]> {
+export function connectionPreconditions(connection: IIpsecDualConnection): Precondition[] {
   const { name, tunnels, vpcCidrs, dataCenterCidrs } = connection;
   const named = (what: string, cidrs: readonly string[]) =>
     isLiteral(cidrs) ? cidrs.map((cidr) => ({ what, cidr })) : [];

@@ -1,7 +1,7 @@
 // A tunnel's pre-shared key: where it comes from, and the characters that both ends accept.
 // No function here returns or prints the key as text in an error.
 import type { Password } from "@cdktf/provider-random/lib/password";
-import { Fn, IResolvable, TerraformVariable, Token } from "cdktf";
+import { Fn, Precondition, TerraformVariable, Token } from "cdktf";
 import { Construct } from "constructs";
 import { applied, innerExpression } from "../expressions";
 import { isLiteral } from "../structural";
@@ -121,7 +121,7 @@ export class PreSharedKey {
    * @internal
    * @param what names the key in the message
    */
-  preconditions(what: string): { condition: string | IResolvable; errorMessage: string }[] {
+  preconditions(what: string): Precondition[] {
     if (this.isLiteral) return [];
     const inner = this.variableName === undefined ? innerExpression(this.expression) : `var.${this.variableName}`;
     return [
