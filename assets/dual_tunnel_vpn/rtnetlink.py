@@ -291,11 +291,18 @@ class Netlink:
 
     def put_xfrm_link(self, name: str, if_id: int, mtu: int) -> None:
         """Makes an XFRM interface, or switches on the one of that name."""
-        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, _UP, _UP) + attribute(3, name.encode() + b"\0")
+        named = attribute(3, name.encode() + b"\0")
+        still, up = (_LINK.pack(socket.AF_UNSPEC, 0, 0, flags, _UP) + named for flags in (0, _UP))
         data = attribute(1, b"xfrm\0") + attribute(2, attribute(2, _u32(if_id)))
-        # No IPv6 address of its own: nothing is to be sent into the tunnel unasked.
-        quiet = attribute(26, attribute(socket.AF_INET6, attribute(8, b"\x01")))
-        self.request(RTM_NEWLINK, _ACK | _CREATE, body + attribute(4, _u32(mtu)) + attribute(18, data) + quiet)
+        self.request(RTM_NEWLINK, _ACK | _CREATE, still + attribute(18, data))
+        # No IPv6 address of its own: nothing is to be sent into the tunnel unasked. The kernel takes this for an
+        # interface that is there and still down, and only where it has IPv6.
+        try:
+            self.request(RTM_NEWLINK, _ACK, still + attribute(26, attribute(socket.AF_INET6, attribute(8, b"\x01"))))
+        except NetlinkError as error:
+            if error.errno != errno.EAFNOSUPPORT:
+                raise
+        self.request(RTM_NEWLINK, _ACK, up + attribute(4, _u32(mtu)))
 
     def counters(self, ifindex: int) -> Counters:
         """What an interface received and sent."""

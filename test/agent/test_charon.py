@@ -120,8 +120,10 @@ class Following(unittest.TestCase):
         self.fake.asked.clear()
         self.seen.clear()
         self.drive(charon, lambda: any(not sas[1].installed for sas in self.seen))
-        lists = [name for name, _ in self.fake.asked if name == "list-sas"]
+        lists = [arguments for name, arguments in self.fake.asked if name == "list-sas"]
         self.assertGreaterEqual(len(lists), 2)
+        # The second one waits for SAs that charon is busy with.
+        self.assertEqual([asked["noblock"] for asked in lists[:2]], ["yes", "no"])
 
     def test_a_tunnel_that_is_there_by_now_is_not_asked_for(self) -> None:
         charon = self.follow(self.fake)

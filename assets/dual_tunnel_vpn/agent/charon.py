@@ -80,6 +80,8 @@ class Charon:
         self._gone_since: float | None = None
         self._down_events: set[int] = set()
         self._last: dict[int, Sa] = {}
+        self._doubt = False
+        """Whether an SA is missing from the last list and no event told why."""
         self.listed_at: float | None = None
         """When charon last answered a list; None while it has not since it was last reached."""
 
@@ -195,6 +197,7 @@ class Charon:
         for event in EVENTS:
             self._channel.register(event, now + 3600)
         self._last.clear()
+        self._doubt = False
         self._list(now)
 
     def _event(self, name: str, message: vici.Message) -> None:
@@ -207,7 +210,9 @@ class Charon:
     def _list(self, now: float, again: float = 0.0) -> None:
         if self._channel is not None:
             self._asked, self._poll_at, self._ask_at = now, now + (again or self._poll), now + self._ask
-            self._channel.request("list-sas", {"noblock": True}, now + 3600, self._listed)
+            # A list passes over SAs that charon is busy with, unless it is to confirm that one has vanished.
+            arguments = {"noblock": not self._doubt}
+            self._channel.request("list-sas", arguments, now + 3600, self._listed)
 
     def _alive(self, *_: object) -> None:
         self._asked = None
@@ -226,10 +231,11 @@ class Charon:
             for number, sa in self._last.items()
             if sa.installed and not sas[number].installed and not sas[number].deleting
         }
-        # A list skips SAs that charon is busy with: an absence counts when an event told it or a second list repeats it.
+        # A list skips SAs that charon is busy with: an absence counts when an event told it or a second list, which waits, repeats it.
         unexplained = doubtful - self._down_events
         self._down_events.clear()
         self._last = sas
+        self._doubt = bool(unexplained)
         if unexplained:
             self._poll_at = self.listed_at + self._confirm
             return
