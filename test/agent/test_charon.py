@@ -83,13 +83,19 @@ class Following(unittest.TestCase):
         self.listed: list[Any] = list(BOTH)
         self.seen: list[dict[int, Sa]] = []
         self.trouble: list[str] = []
+        self.given = 0
         handlers: Any = {
-            "list-sas": lambda _: (self.listed, {}),
+            "list-sas": self.give_list,
             "version": lambda _: ([], {"daemon": "charon"}),
             "initiate": lambda _: ([], {"success": "no", "errmsg": "no such child"}),
         }
         self.fake = FakeCharon(handlers)
         self.addCleanup(self.fake.close)
+
+    def give_list(self, _: Any) -> Any:
+        """charon's answer to list-sas, counted."""
+        self.given += 1
+        return list(self.listed), {}
 
     def follow(self, fake: FakeCharon, **options: float) -> Charon:
         charon = Charon(example(), self.seen.append, self.trouble.append, path=fake.path, **options)
@@ -128,7 +134,9 @@ class Following(unittest.TestCase):
     def test_a_tunnel_that_is_there_by_now_is_not_asked_for(self) -> None:
         charon = self.follow(self.fake)
         self.drive(charon, lambda: self.seen)
+        before = self.given
         charon.initiate(example().tunnels[0], time.monotonic())
+        self.drive(charon, lambda: self.given > before)
         self.listed[:] = [ike("lab-2")]
         charon.initiate(example().tunnels[0], time.monotonic())
         self.drive(charon, lambda: self.trouble)
