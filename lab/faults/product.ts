@@ -19,11 +19,10 @@ const STATE = `/run/dual-tunnel-vpn/${NAME}/agent.json`;
 
 /** The agent's state file, as far as it is read here; docs/architecture.md describes it. */
 export interface AgentState {
-  readonly pid: number;
   readonly traffic: number | null;
   readonly switches: number;
-  readonly tunnels: readonly { number: number; installed: boolean; usable: boolean; phase: string; uplink: number }[];
-  readonly paths: readonly { uplink: number; tunnel: number; health: string; probe: string; loss: number }[];
+  readonly tunnels: readonly { number: number; installed: boolean; usable: boolean; phase: string }[];
+  readonly paths: readonly { uplink: number; tunnel: number; health: string; loss: number }[];
   readonly history: readonly { time: number; text: string }[];
 }
 

@@ -1,13 +1,11 @@
 // Where faults are made: a booted lab, a contender on its box, traffic through its tunnels, and words for what is awaited.
 import { setTimeout as delay } from "node:timers/promises";
-import type { CloudReport, WorldCloudEnd, WorldCloudEndOptions } from "../cloud-end";
+import type { WorldCloudEnd, WorldCloudEndOptions } from "../cloud-end";
 import type { Direction, Impairment, Lab, LinkName } from "../machines/lab";
 import type { Machine } from "../machines/machine";
 import { ECS } from "../network";
 import type { Traffic } from "../traffic/traffic";
 import type { Contender, TunnelNumber } from "./contender";
-
-const LINKS: readonly LinkName[] = ["uplink1", "uplink2", "lan", "wan1", "wan2", "cloud", "vpc"];
 
 export class Scene {
   constructor(
@@ -37,7 +35,7 @@ export class Scene {
 
   /** Takes back every cut and impairment there is. */
   async restoreAll(): Promise<void> {
-    for (const link of LINKS) await this.lab.restore(link);
+    await this.lab.restoreAll();
   }
 
   /** Waits until the box sends traffic for the VPC into this tunnel. */
@@ -46,13 +44,6 @@ export class Scene {
       `ip route get ${ECS.address} | grep -qw 'dev ${this.contender.interfaces[tunnel - 1]}'`,
       { timeoutS, intervalMs: 100 },
     );
-  }
-
-  /** Which tunnel the box sends traffic for the VPC into. */
-  async carrying(): Promise<TunnelNumber | undefined> {
-    const { stdout } = await this.box.execute(`ip route get ${ECS.address}`);
-    const found = this.contender.interfaces.findIndex((name) => stdout.includes(`dev ${name} `));
-    return found < 0 ? undefined : ((found + 1) as TunnelNumber);
   }
 
   /** Waits until the cloud sends by this tunnel. */
@@ -151,9 +142,5 @@ export class Scene {
   /** Seconds of the box's clock, as its logs have it. */
   async boxClock(): Promise<number> {
     return Number(await this.box.succeed("date +%s.%N"));
-  }
-
-  report(): Promise<CloudReport> {
-    return this.cloud.report();
   }
 }

@@ -312,6 +312,11 @@ export class Lab {
     );
   }
 
+  /** Takes back every cut and impairment there is. */
+  async restoreAll(): Promise<void> {
+    for (const link of Object.keys(LINKS) as LinkName[]) await this.restore(link);
+  }
+
   /** Makes a link lossy or slow; replaces an earlier impairment of the same direction. */
   async impair(link: LinkName, impairment: Impairment, direction: Direction = "both"): Promise<void> {
     const { device } = LINKS[link];
