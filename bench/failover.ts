@@ -3,7 +3,9 @@ import { parseArgs } from "node:util";
 import type { Contender } from "../lab/faults/contender";
 import { FAULTS } from "../lab/faults/catalogue";
 import type { AgentParameters } from "../lab/faults/product";
-import { beyond } from "../lab/faults/run";
+import type { Fault } from "../lab/faults/fault";
+import { beyond, type Runner } from "../lab/faults/run";
+import type { Scene } from "../lab/faults/scene";
 import { Stage } from "../lab/faults/stage";
 import { machineOf } from "./failover/machine";
 import { Results } from "./failover/results";
@@ -50,41 +52,20 @@ export async function benchFailover(args: string[]): Promise<boolean> {
   const contenders: Contender["id"][] = values.against === undefined ? ["product"] : ["product", "how-to"];
   const left = (contender: Contender["id"]) =>
     ids.filter((id) => results.missing(contender, id, wanted(results, contender, id, runs)));
-  if (contenders.some((contender) => left(contender).length > 0)) {
+  const toMeasure = contenders.filter((contender) => left(contender).length > 0);
+  if (toMeasure.length > 0) {
     const stage = await Stage.boot({
       log: (line) => console.log(line),
       agent: JSON.parse(values.agent) as AgentParameters,
     });
     try {
-      for (const contender of contenders) {
-        if (left(contender).length === 0) continue;
-        const { scene, runner } = await stage.enter(contender);
+      for (const contender of toMeasure) {
+        const played = await stage.enter(contender);
         results.describe(await machineOf(stage.lab.box));
         for (const id of left(contender)) {
-          const fault = FAULTS.get(id);
-          if (!fault) continue;
-          console.log(`\n${contender}: ${id}. ${fault.what}`);
+          console.log(`\n${contender}: ${id}. ${faultOf(id).what}`);
           while (results.missing(contender, id, wanted(results, contender, id, runs))) {
-            const began = new Date();
-            try {
-              const result = await runner.run(fault);
-              results.add({ contender, fault: id, at: began.toISOString(), ...result });
-              const { out, in: back } = result;
-              const warnings = contender === "product" ? beyond(fault.limits, result) : [];
-              console.log(
-                `  ${out.longestGapS.toFixed(2)} s, ${out.lost} lost; ${back.longestGapS.toFixed(2)} s, ${back.lost} lost` +
-                  `${result.switches === undefined ? "" : `; ${result.switches} switches`}` +
-                  Object.entries(result.times)
-                    .map(([what, s]) => `; ${what} ${s.toFixed(1)} s`)
-                    .join("") +
-                  warnings.map((line) => `\n    ${line}`).join(""),
-              );
-            } catch (error) {
-              const message = (error as Error).message;
-              results.add({ contender, fault: id, at: began.toISOString(), error: message });
-              console.log(`  failed: ${message}`);
-              await scene.restoreAll();
-            }
+            console.log(await measure(results, played, contender, id));
           }
         }
       }
@@ -97,9 +78,45 @@ export async function benchFailover(args: string[]): Promise<boolean> {
   return held(results, ids);
 }
 
+function faultOf(id: string): Fault {
+  const fault = FAULTS.get(id);
+  if (!fault) throw new Error(`There is no fault ${id}; there are ${[...FAULTS.keys()].join(", ")}.`);
+  return fault;
+}
+
+/** Makes a fault once and keeps what it showed, or why it showed nothing; gives a line about it. */
+async function measure(
+  results: Results,
+  { scene, runner }: { readonly scene: Scene; readonly runner: Runner },
+  contender: Contender["id"],
+  id: string,
+): Promise<string> {
+  const fault = faultOf(id);
+  const run = { contender, fault: id, at: new Date().toISOString() };
+  try {
+    const result = await runner.run(fault);
+    results.add({ ...run, ...result });
+    const { out, in: back, switches, times } = result;
+    const told = [
+      `${out.longestGapS.toFixed(2)} s, ${out.lost} lost`,
+      `${back.longestGapS.toFixed(2)} s, ${back.lost} lost`,
+      ...(switches === undefined ? [] : [`${switches} switches`]),
+      ...Object.entries(times).map(([what, seconds]) => `${what} ${seconds.toFixed(1)} s`),
+    ];
+    // The limits are the product's.
+    const warnings = contender === "product" ? beyond(fault.limits, result) : [];
+    return [`  ${told.join("; ")}`, ...warnings.map((line) => `    ${line}`)].join("\n");
+  } catch (error) {
+    const { message } = error as Error;
+    results.add({ ...run, error: message });
+    await scene.restoreAll();
+    return `  failed: ${message}`;
+  }
+}
+
 /** How many runs a fault is to have in all: fewer once it is known to take long. */
 function wanted(results: Results, contender: Contender["id"], id: string, runs: number): number {
-  const long = FAULTS.get(id)?.long === true || results.of(contender, id).some(({ seconds }) => seconds >= LONG_S);
+  const long = faultOf(id).long === true || results.of(contender, id).some(({ seconds }) => seconds >= LONG_S);
   return long ? Math.min(runs, LONG_RUNS) : runs;
 }
 
@@ -107,8 +124,6 @@ function chosen(text: string | undefined): string[] {
   if (text === undefined) return [...FAULTS].filter(([, fault]) => fault.target).map(([id]) => id);
   if (text === "all") return [...FAULTS.keys()];
   const ids = text.split(",");
-  const unknown = ids.filter((id) => !FAULTS.has(id));
-  if (unknown.length > 0)
-    throw new Error(`--faults: there is no fault ${unknown.join(", ")}; there are ${[...FAULTS.keys()].join(", ")}.`);
+  for (const id of ids) faultOf(id);
   return ids;
 }
