@@ -80,7 +80,7 @@ export async function benchFailover(args: string[]): Promise<boolean> {
 
 function faultOf(id: string): Fault {
   const fault = FAULTS.get(id);
-  if (!fault) throw new Error(`There is no fault ${id}; there are ${[...FAULTS.keys()].join(", ")}.`);
+  if (!fault) throw new Error(`--faults: there is no fault ${id}; there are ${[...FAULTS.keys()].join(", ")}.`);
   return fault;
 }
 
