@@ -397,7 +397,8 @@ class Nftables:
     def packets(self, table: str, name: str) -> int | None:
         """What a counter has counted, None when it is not there."""
         body = struct.pack("!BBH", NFT_IPV4, 0, 0)
-        body += attribute(1, table.encode() + b"\0") + attribute(2, name.encode() + b"\0") + attribute(3, struct.pack("!I", 1))
+        body += attribute(1, table.encode() + b"\0") + attribute(2, name.encode() + b"\0")
+        body += attribute(3, struct.pack("!I", 1))
         try:
             answer = self._netlink.request((10 << 8) | 19, 0, body)[0][1]
         except NetlinkError:

@@ -1,5 +1,5 @@
 // Blocks that only Terraform knows: the same checks as at synth, as preconditions.
-import { Fn, IResolvable, Op, Token } from "cdktf";
+import { Fn, IResolvable, Op, Precondition, Token } from "cdktf";
 import { parseBlock, SHARED_ADDRESS_SPACE } from "../ip";
 import { isLiteral } from "../structural";
 
@@ -7,12 +7,6 @@ import { isLiteral } from "../structural";
 export interface NamedBlock {
   readonly what: string;
   readonly cidr: string;
-}
-
-/** A condition of a resource, with the sentence for when it does not hold. */
-export interface Precondition {
-  readonly condition: IResolvable;
-  readonly errorMessage: string;
 }
 
 /** Conditions that each block that synth could not read is one, without host bits, and not Alibaba Cloud's own. */

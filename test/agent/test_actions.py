@@ -68,7 +68,12 @@ class Rewriting(unittest.TestCase):
     def test_is_put_back_when_somebody_flushed_it(self) -> None:
         tables: set[str] = set()
         made, _ = box(mock.MagicMock(has_table=lambda _, name: name in tables))
-        with mock.patch.object(actions, "_nft", side_effect=lambda _: tables.add("dual_tunnel_vpn_lab_outer") or "") as nft:
+
+        def load(_: str) -> str:
+            tables.add("dual_tunnel_vpn_lab_outer")
+            return ""
+
+        with mock.patch.object(actions, "_nft", side_effect=load) as nft:
             made.prepare_rewriting()
             made.prepare_rewriting()
             self.assertEqual(nft.call_count, 1)

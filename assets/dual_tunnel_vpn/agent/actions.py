@@ -299,7 +299,7 @@ class Box:
         return next(tunnel for tunnel in self.site.tunnels if tunnel.number == number)
 
     def prepare_rewriting(self) -> str:
-        """Puts the rewriting rules in place if the uplinks' devices changed or somebody took them; what failed, in words."""
+        """Puts the rewriting rules in place if they are gone or the uplinks' devices changed; what failed, in words."""
         if len(self.site.uplinks) < 2:
             return ""
         if self._prepared == self.devices and self._nftables.has_table(NFT_IPV4, rewriting_table(self.site.name)):

@@ -231,7 +231,8 @@ class Charon:
             for number, sa in self._last.items()
             if sa.installed and not sas[number].installed and not sas[number].deleting
         }
-        # A list skips SAs that charon is busy with: an absence counts when an event told it or a second list, which waits, repeats it.
+        # A list skips SAs that charon is busy with: an absence counts when an event told it, or a second list, which
+        # waits, repeats it.
         unexplained = doubtful - self._down_events
         self._down_events.clear()
         self._last = sas

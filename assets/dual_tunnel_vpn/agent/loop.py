@@ -172,8 +172,8 @@ class Agent:
         self._echo_sequence = 0
         self._echoes: dict[int, tuple[int, float]] = {}
         self._moved_base: dict[int, int] = {}
-        self._watched: dict[int, int] = {}
-        self._watched_channels: list[tuple[vici.Channel, bool]] = []
+        self._watched: dict[int, tuple[vici.Channel, bool]] = {}
+        """charon's channels by descriptor, and whether each is watched for writing too."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._monitor, selectors.EVENT_READ, "monitor")
         self._stale = True
@@ -238,24 +238,15 @@ class Agent:
                     channel.readable()
 
     def _watch(self) -> None:
-        channels = [(channel, channel.wants_write) for channel in self.charon.channels]
-        if channels == self._watched_channels:
+        wanted = {channel.fileno(): (channel, channel.wants_write) for channel in self.charon.channels}
+        if wanted == self._watched:
             return
-        self._watched_channels = channels
-        wanted = {
-            channel.fileno(): (channel, selectors.EVENT_READ | (selectors.EVENT_WRITE if wants_write else 0))
-            for channel, wants_write in channels
-        }
-        for descriptor in list(self._watched):
-            if self._watched[descriptor] != id(wanted.get(descriptor, (None, 0))[0]):
-                self._selector.unregister(descriptor)
-                del self._watched[descriptor]
-        for descriptor, (channel, events) in wanted.items():
-            if descriptor not in self._watched:
-                self._selector.register(descriptor, events, channel)
-                self._watched[descriptor] = id(channel)
-            elif self._selector.get_key(descriptor).events != events:
-                self._selector.modify(descriptor, events, channel)
+        for descriptor in self._watched:
+            self._selector.unregister(descriptor)
+        for descriptor, (channel, wants_write) in wanted.items():
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wants_write else 0)
+            self._selector.register(descriptor, events, channel)
+        self._watched = wanted
 
     def _tick(self) -> float:
         now = time.monotonic()

@@ -234,7 +234,7 @@ class Machine:
             )
             for number in self.tunnels
         }
-        """The paths whose trouble casts doubt on all paths of a tunnel: its own; both tunnels' where they share an uplink."""
+        """The paths whose trouble casts doubt on a tunnel's other paths: its own; both tunnels' if they share an uplink."""
         self.links = dict.fromkeys(uplinks, True)
         self.link_reasons = dict.fromkeys(uplinks, "")
         self.inner: int | None = None
