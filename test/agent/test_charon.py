@@ -32,7 +32,11 @@ def example() -> sites.Site:
         "routeMetric": 100,
         "uplinks": [{**u, "table": 20480 + u["number"], "mark": 20480 + u["number"]} for u in uplinks],
         "tunnels": [
-            {**t, "mtu": 1400, "mss": 1360, "localId": "a", "remoteId": "b", **dict.fromkeys(("connection", "child", "interface"), f"lab-{n}")}
+            {
+                **t,
+                **{"mtu": 1400, "mss": 1360, "localId": "a", "remoteId": "b"},
+                **dict.fromkeys(("connection", "child", "interface"), f"lab-{n}"),
+            }
             for n, t in enumerate(tunnels, 1)
         ],
         "agent": {
