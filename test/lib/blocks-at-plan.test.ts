@@ -79,7 +79,7 @@ describe("a block that only Terraform knows", () => {
   const conditions = (cidr: string) => blockPreconditions([{ what: "vpcCidrs", cidr }]);
   const holds = (which: 0 | 1) =>
     evaluated(
-      (cidr) => conditions(cidr)[which].condition,
+      (cidr) => conditions(cidr)[which].condition as IResolvable,
       texts.map((text) => [text, ""]),
     );
 
