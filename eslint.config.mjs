@@ -11,6 +11,7 @@ export default tseslint.config(
       "eslint.config.mjs",
       "jest.config.js",
       "bin/app.js",
+      "scripts/each-test-reporter.js",
     ],
   },
   ...tseslint.configs.recommendedTypeChecked,

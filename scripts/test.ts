@@ -61,7 +61,7 @@ const groups: Record<string, () => boolean> = {
   unit: () => jest("unit"),
   docs: () => jest("docs", ["--ci"]),
   packaging: () => jest("packaging", ["--runInBand"]),
-  lab: () => jest("lab", ["--runInBand"]),
+  lab: () => jest("lab", ["--runInBand", "--reporters=default", "--reporters=./scripts/each-test-reporter.js"]),
 };
 
 const wanted = process.argv.slice(2);
