@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import unittest
@@ -152,6 +153,20 @@ class SilentLoss(unittest.TestCase):
             # By its own tunnel, or by the active one moved to it.
             self.assertEqual(site.inner and site.outer[site.inner], first, site.story())
             self.assertLess(site.out_gaps[-1][0] + site.out_gaps[-1][1] - returned, 4.0, site.story())
+
+    def test_however_long_both_uplinks_were_lost_the_one_that_returns_carries_both_ways(self) -> None:
+        for first, apart, together in itertools.product((1, 2), range(0, 24, 2), (3, 6, 9, 15, 22, 30, 40, 80)):
+            site = settled(apart * 100 + together)
+            alone = Faults(out_dead={3 - first}, in_dead={3 - first})
+            site.faults = alone
+            site.run(apart / 10)
+            site.faults = Faults(out_dead={1, 2}, in_dead={1, 2})
+            site.run(together / 10)
+            site.faults = alone
+            site.run(4)
+            case = f"uplink {first} back after {together / 10} s, lost {apart / 10} s after the other"
+            self.assertIsNone(site.out_gap_from, f"{case} {site.story()}")
+            self.assertIsNone(site.in_gap_from, f"{case} {site.story()}")
 
     def test_a_stall_of_everything_is_not_taken_for_a_dead_path(self) -> None:
         site = settled()

@@ -612,8 +612,8 @@ class Machine:
         elif not tunnel.sa.installed:
             self._give_up(now, tunnel, f"{name} is gone")
         elif not self.passable(number, tunnel.outer):
-            self._give_up(now, tunnel, self._why_down(number, tunnel.outer))
-        elif now - tunnel.phase_since >= self.settings.proof_within:
+            self._call_back(now, tunnel)
+        elif now - tunnel.phase_since >= self.settings.proof_within and self._led_there(tunnel):
             if self.settings.delete_by_other_uplink and self.ready(self.other_tunnel(number)):
                 self._actions.append(
                     Say(
@@ -627,6 +627,11 @@ class Machine:
                 self._enter(tunnel, Phase.MOVED, now)
         else:
             self._trigger(now, tunnel, 0.05)
+
+    def _led_there(self, tunnel: TunnelState) -> bool:
+        """Whether the moved tunnel's way was seen to be well since: only then does silence speak against the cloud."""
+        path = self.path(tunnel.shape.number)
+        return not path.ever_answered or path.last_answered_sent_at >= tunnel.moved_at
 
     def _proof_came(self, tunnel: TunnelState) -> bool:
         if not tunnel.proved and tunnel.proved_at >= tunnel.moved_at:
@@ -662,7 +667,10 @@ class Machine:
             return
         if not self._proof_came(tunnel):
             if now - tunnel.phase_since > self.settings.unproved:
-                self._give_up(now, tunnel, f"nothing ever came back through {name}")
+                if self.passable(number, tunnel.outer) and self._led_there(tunnel):
+                    self._give_up(now, tunnel, f"nothing ever came back through {name}")
+                else:
+                    self._call_back(now, tunnel)
                 return
             self._trigger(now, tunnel, 0.5)
         if not self.passable(number, own):
@@ -704,6 +712,12 @@ class Machine:
 
     def _give_up(self, now: float, tunnel: TunnelState, reason: str) -> None:
         self._enter(tunnel, Phase.WAITING, now)
+        self._move_outer(now, tunnel, tunnel.shape.uplink, reason)
+
+    def _call_back(self, now: float, tunnel: TunnelState) -> None:
+        """The other uplink is dead too, which says nothing about the cloud: tried again once it is back."""
+        reason = self._why_down(tunnel.shape.number, tunnel.outer)
+        self._enter(tunnel, Phase.NONE, now)
         self._move_outer(now, tunnel, tunnel.shape.uplink, reason)
 
     def _choose_inner(self, now: float) -> None:

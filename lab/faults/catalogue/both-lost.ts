@@ -11,7 +11,7 @@ export default {
     await delay(OUTAGE_MS);
     const began = Date.now();
     await scene.restore("uplink2");
-    await scene.trafficBy(2);
+    // By tunnel 2, or by tunnel 1 moved to uplink 2: whichever is ready first.
     await scene.flowing();
     return { "flowing again": (Date.now() - began) / 1000 };
   },
