@@ -96,12 +96,14 @@ class PathProbe:
 
     def receive(self, now: float) -> None:
         """Takes the answers that have come."""
-        strangers = self.path.awaited > 0
-        while strangers and self._prober is not None:
+        path = self.path
+        awaited = path.awaited
+        while awaited and self._prober is not None:
             strangers = False
-            for sequence, age in self._prober.receive(self.path.awaited):
+            for sequence, age in self._prober.receive(awaited):
                 # An answer that nobody awaits took the place of one that somebody does: look again.
-                strangers |= not self.path.answered(sequence, now - age)
+                strangers |= not path.answered(sequence, now - age)
+            awaited = path.awaited if strangers else 0
         if self._tries_other and self._other is not None and self._other.receive(1):
             # Echoes are filtered and IKE passes, or no longer: go on by what is answered, echoes before IKE.
             self.path.by_ike = not self.path.by_ike
@@ -119,14 +121,18 @@ class PathProbe:
         if pause < self._paced:
             self._next = min(self._next, now + pause)
         self._paced = pause
-        # A little early is on time, so that all paths' probes leave at one wake-up.
-        if now + 0.2 * pause < self._next:
+        if now < self.earliest:
             return self._next
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._prober.send(self._sequence)
         self.path.sent(self._sequence, now)
         self._next = max(self._next + pause, now + pause / 2)
         return self._next
+
+    @property
+    def earliest(self) -> float:
+        """When the next may leave: a little early is on time, so that all paths' probes leave at one wake-up."""
+        return self._next - 0.2 * self._paced
 
     @property
     def _tries_other(self) -> bool:
@@ -271,11 +277,15 @@ class Agent:
         self.charon.tick(now)
         machine.observe_charon(now, self.charon.reachable)
         machine.observe_charon_silent(self.charon.silent_since)
-        self._act_all(machine.step(now), now)
+        actions = machine.step(now)
+        self._act_all(actions, now)
         due = now + machine.settings.interval
+        # While all is well no pause becomes shorter: a path whose turn has not come need not be asked about.
+        calm = machine.calm and not actions
         for key, probe in self._probes.items():
-            due = min(due, probe.send(now, machine.watched(*key), machine.hurried(key[1])))
-        if any(path.missed_in_a_row and path.health is Health.UP for path in machine.paths.values()):
+            if not calm or now >= probe.earliest:
+                due = min(due, probe.send(now, machine.watched(*key), machine.hurried(key[1])))
+        if not calm and any(path.missed_in_a_row and path.health is Health.UP for path in machine.paths.values()):
             due = min(due, now + machine.settings.interval / 2)
         self._look_after(now)
         self._report(now)

@@ -235,6 +235,8 @@ class Machine:
             for number in self.tunnels
         }
         """The paths whose trouble casts doubt on a tunnel's other paths: its own; both tunnels' if they share an uplink."""
+        self.calm = False
+        """Whether every path is up and none has missed its last probe."""
         self.links = dict.fromkeys(uplinks, True)
         self.link_reasons = dict.fromkeys(uplinks, "")
         self.inner: int | None = None
@@ -430,10 +432,12 @@ class Machine:
         return f"tunnel {number} ({self.tunnels[number].shape.role})"
 
     def _judge_paths(self, now: float) -> None:
+        self.calm = True
         for (uplink, number), path in self.paths.items():
             path.advance(now)
             if path.health is Health.UP and not path.missed_in_a_row and path.loss < self.settings.brownout:
                 continue
+            self.calm = False
             where = f"uplink {uplink} to {self.tunnels[number].shape.address}"
             if path.health is Health.UP and path.silent:
                 verdict = self._others_answer(uplink, number)

@@ -26,16 +26,11 @@ COOKIE = os.urandom(6)
 """Tells our answers from those to anyone else's pings; six bytes keep a probe at 34 bytes of IP."""
 
 
-def checksum(data: bytes) -> int:
-    """The internet checksum of an even number of bytes that are not all zero."""
-    # A sum with the carry added again is the remainder by 0xFFFF, which stands for 0 too.
-    return -int.from_bytes(data, "big") % 0xFFFF
-
-
 def echo_request(identifier: int, sequence: int, cookie: bytes = COOKIE) -> bytes:
-    """An ICMP echo request."""
-    body = struct.pack("!BBHHH", _ECHO_REQUEST, 0, 0, identifier, sequence) + cookie
-    return body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    """An ICMP echo request. cookie: an even number of bytes."""
+    # The internet checksum: a sum of words with the carry added again is the remainder by 0xFFFF (0 stands for it).
+    words = (_ECHO_REQUEST << 8) + identifier + sequence + int.from_bytes(cookie, "big")
+    return struct.pack("!BBHHH", _ECHO_REQUEST, 0, -words % 0xFFFF, identifier, sequence) + cookie
 
 
 def echo_reply(packet: bytes, identifier: int, cookie: bytes = COOKIE) -> int | None:
