@@ -27,8 +27,8 @@ def render(site: Site) -> str:
     """nft's input that replaces our table in one transaction, whether or not it was there."""
     table = f"inet {paths.nft_table(site.name)}"
     clamps = "\n".join(
-        f'        {way} "{tunnel.interface}" tcp flags & (syn | rst) == syn '
-        f"tcp option maxseg size > {tunnel.mss} tcp option maxseg size set {tunnel.mss}"
+        f'        {way} "{tunnel.interface}" tcp option maxseg size > {tunnel.mss} '
+        f"tcp option maxseg size set {tunnel.mss}"
         for tunnel in site.tunnels
         for way in ("iifname", "oifname")
     )
@@ -36,9 +36,12 @@ def render(site: Site) -> str:
 }}
 delete table {table}
 table {table} {{
+    chain clamp {{
+{clamps}
+    }}
     chain forward {{
         type filter hook forward priority mangle; policy accept;
-{clamps}
+        tcp flags & (syn | rst) == syn jump clamp
     }}
 }}
 """

@@ -61,9 +61,15 @@ class Rewriting(unittest.TestCase):
         self.assertEqual(len(rules), 8, script)
         for rule in rules:
             self.assertRegex(rule, r"udp sport \{ 500, 4500 \} udp dport \{ 500, 4500 \}|ip protocol esp")
-        outward = [rule for rule in rules if rule.startswith("oifname")]
-        self.assertEqual({rule.split('"')[1] for rule in outward if "ip saddr 172.16.1.9" in rule}, {"eth1"})
-        self.assertEqual({rule.split('"')[1] for rule in outward if "ip saddr 172.16.2.9" in rule}, {"eth0"})
+        # Only what leaves or comes by the other uplink gets there.
+        for jump in (
+            'iifname "eth1" ip saddr 192.0.2.1 ip daddr 172.16.2.9 jump inward_1_by_2',
+            'oifname "eth1" ip saddr 172.16.1.9 ip daddr 192.0.2.1 jump outward_1_by_2',
+            'iifname "eth0" ip saddr 192.0.2.2 ip daddr 172.16.1.9 jump inward_2_by_1',
+            'oifname "eth0" ip saddr 172.16.2.9 ip daddr 192.0.2.2 jump outward_2_by_1',
+        ):
+            self.assertEqual(script.count(jump), 1, script)
+        self.assertEqual(script.count("jump"), 4, script)
 
     def test_is_put_back_when_somebody_flushed_it(self) -> None:
         tables: set[str] = set()

@@ -31,6 +31,10 @@ GUARD_METRIC = 2**32 - 1
 """The least preferred metric: of routes that are for when others have vanished."""
 
 
+IKE_PORTS = "udp sport { 500, 4500 } udp dport { 500, 4500 }"
+"""What nft matches IKE by, and ESP in UDP."""
+
+
 def rewriting_table(name: str) -> str:
     """The agent's own nftables table (family ip), beside the links unit's of family inet."""
     return paths.nft_table(name) + "_outer"
@@ -49,29 +53,31 @@ def rewriting(site: Site, devices: dict[int, str]) -> str:
     in UDP 4500 behind a NAT; bare ESP is included for uplinks with public addresses.
     """
     table = rewriting_table(site.name)
-    inward, outward, counters = [], [], []
+    inward, outward, chains = [], [], []
     for tunnel in site.tunnels:
-        own = site.uplink_of(tunnel)
-        counters.append(f"  counter {counter(tunnel.number)} {{\n  }}")
+        own, cloud = site.uplink_of(tunnel), tunnel.ipsec_address
+        chains += [f"  counter {counter(tunnel.number)} {{", "  }"]
         for other in site.uplinks:
             if other.number == own.number or other.number not in devices:
                 continue
-            device, cloud = devices[other.number], tunnel.ipsec_address
-            for match in ("udp sport { 500, 4500 } udp dport { 500, 4500 }", "ip protocol esp"):
-                outward.append(
-                    f'    oifname "{device}" ip saddr {own.address} ip daddr {cloud} {match} '
-                    f"ip saddr set {other.address}"
-                )
-                inward.append(
-                    f'    iifname "{device}" ip saddr {cloud} ip daddr {other.address} {match} '
-                    f"ip daddr set {own.address}"
-                )
-            esp = f'    iifname "{device}" ip saddr {cloud} ip daddr {other.address} '
+            device, moved = devices[other.number], f"{tunnel.number}_by_{other.number}"
+            # One comparison, of the device, is all that other packets pay for.
+            inward.append(f'    iifname "{device}" ip saddr {cloud} ip daddr {other.address} jump inward_{moved}')
+            outward.append(f'    oifname "{device}" ip saddr {own.address} ip daddr {cloud} jump outward_{moved}')
             count = f"counter name {counter(tunnel.number)}"
-            # In UDP 4500 four zero bytes mark IKE; anything else is an ESP SPI (RFC 3948). A keepalive is one byte.
-            inward.insert(0, f"{esp}udp sport 4500 udp length > 12 @th,64,32 != 0 {count}")
-            inward.insert(0, f"{esp}ip protocol esp {count}")
-    lines = [f"table ip {table} {{", "}", f"delete table ip {table}", f"table ip {table} {{", *counters]
+            chains += [
+                f"  chain inward_{moved} {{",
+                f"    ip protocol esp {count} ip daddr set {own.address}",
+                # In UDP 4500 four zero bytes mark IKE; anything else is an ESP SPI (RFC 3948). A keepalive is one byte.
+                f"    udp sport 4500 udp length > 12 @th,64,32 != 0 {count}",
+                f"    {IKE_PORTS} ip daddr set {own.address}",
+                "  }",
+                f"  chain outward_{moved} {{",
+                f"    ip protocol esp ip saddr set {other.address}",
+                f"    {IKE_PORTS} ip saddr set {other.address}",
+                "  }",
+            ]
+    lines = [f"table ip {table} {{", "}", f"delete table ip {table}", f"table ip {table} {{", *chains]
     lines += ["  chain inward {", "    type filter hook prerouting priority -350", *inward, "  }"]
     lines += ["  chain outward {", "    type filter hook postrouting priority 300", *outward, "  }", "}"]
     return "\n".join(lines) + "\n"
