@@ -44,17 +44,13 @@ const NAMES: Record<Contender, string> = {
 const of = (runs: readonly Run[], contender: Contender, way: Way) =>
   runs.filter((run) => run.contender === contender && run.way === way);
 
-/** The product's median beside the rival's, and the least and most of the rounds' own ratios. */
+/** The product's throughput by the rival's in the same round: the median, least and most of the rounds. */
 export function ratios(runs: readonly Run[], way: Way, rival: Contender): { median: number; min: number; max: number } {
   const [ours, theirs] = [of(runs, "product", way), of(runs, rival, way)];
   const each = ours.flatMap(({ round, mbits }) =>
     theirs.filter((run) => run.round === round).map((run) => mbits / run.mbits),
   );
-  return {
-    median: median(ours.map(({ mbits }) => mbits)) / median(theirs.map(({ mbits }) => mbits)),
-    min: min(each),
-    max: max(each),
-  };
+  return { median: median(each), min: min(each), max: max(each) };
 }
 
 /** Whether the product keeps its target both ways, and made no fragment. */
@@ -92,7 +88,7 @@ export function runsTable(runs: readonly Run[]): string {
     }),
   );
   return (
-    "TCP, minimum / median / maximum of the runs. Ratio: the product's median to this one's, and the least and most of the rounds.\n" +
+    "TCP, minimum / median / maximum of the runs. Ratio: the product's to this one's in the same round, median (least to most of the rounds).\n" +
     markdown(
       ["way", "what", "runs", "Mbit/s", "product to it", "box busy, %", "IP fragments out, in (most in a run)"],
       rows,
