@@ -314,7 +314,7 @@ export class Lab {
 
   /** Takes back every cut and impairment there is. */
   async restoreAll(): Promise<void> {
-    for (const link of Object.keys(LINKS) as LinkName[]) await this.restore(link);
+    await Promise.all((Object.keys(LINKS) as LinkName[]).map((link) => this.restore(link)));
   }
 
   /** Makes a link lossy or slow; replaces an earlier impairment of the same direction. */
