@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
+import tempfile
 import time
 import unittest
 from typing import Any
+from unittest import mock
 
 from dual_tunnel_vpn import site as sites
-from dual_tunnel_vpn.agent.charon import Charon, read_sas
+from dual_tunnel_vpn.agent.charon import Charon, main_process, read_sas
 from dual_tunnel_vpn.agent.machine import Sa
 
 from .fake_charon import FakeCharon
@@ -152,6 +157,44 @@ class Following(unittest.TestCase):
             charon = self.follow(hung, answer_within=0.05)
             self.drive(charon, lambda: charon.silent_since is not None)
             self.assertFalse(charon.reachable)
+
+    def test_a_hung_charon_that_others_ask_too_is_told_though_it_takes_no_connection_any_more(self) -> None:
+        with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as sockets:
+            path = os.path.join(directory, "charon.vici")
+            listener = sockets.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(path)
+            listener.listen(1)
+            before = Charon(example(), self.seen.append, self.trouble.append, path=path, answer_within=0.05)
+            self.addCleanup(before.close)
+            before.tick(time.monotonic())
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    other = sockets.enter_context(socket.socket(socket.AF_UNIX))
+                    other.setblocking(False)
+                    other.connect(path)
+            # One that was connected before, and one that comes too late to be.
+            self.drive(before, lambda: before.silent_since is not None)
+            after = Charon(example(), self.seen.append, self.trouble.append, path=path)
+            self.addCleanup(after.close)
+            self.drive(after, lambda: after.silent_since is not None)
+            self.assertFalse(after.reachable)
+            silent = after.silent_since
+            listener.close()
+            self.drive(after, lambda: after.silent_since is None)
+            self.assertIsNotNone(silent)
+
+    def test_only_the_process_of_strongswans_unit_is_taken_for_charon(self) -> None:
+        process = os.getpid()
+        for name, group, found in (
+            ("charon-systemd", "0::/system.slice/strongswan.service", process),
+            ("charon", "0::/system.slice/strongswan-starter.service", 0),
+            ("python3", "0::/system.slice/strongswan.service", 0),
+        ):
+            files = {"comm": f"{name}\n", "cgroup": f"{group}\n"}
+            with mock.patch("os.listdir", return_value=["self", str(process)]), mock.patch(
+                "dual_tunnel_vpn.agent.charon._read", side_effect=lambda _, file: files[file]
+            ):
+                self.assertEqual(main_process(), found)
 
     def test_a_charon_that_answers_somebody_is_not_hung(self) -> None:
         charon = self.follow(self.fake, ask=0.02, answer_within=0.5)

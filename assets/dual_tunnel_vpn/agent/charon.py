@@ -12,6 +12,7 @@ from typing import Callable
 
 from .. import vici
 from ..site import Site, Tunnel
+from ..strongswan import UNIT
 from .machine import Sa
 
 EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "list-sa")
@@ -47,6 +48,23 @@ def read_sas(site: Site, listed: list[vici.Message]) -> tuple[dict[int, Sa], set
     return sas, spis
 
 
+def _read(process: int | str, name: str) -> str:
+    with open(f"/proc/{process}/{name}", encoding="ascii", errors="replace") as file:
+        return file.read()
+
+
+def main_process() -> int:
+    """charon's process by its name and unit, for when it takes no connection that would tell; 0 when there is none."""
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            name, groups = _read(process, "comm"), _read(process, "cgroup").splitlines()
+        except OSError:
+            continue
+        if name.startswith("charon") and any(group.endswith(f"/{UNIT}") for group in groups):
+            return int(process)
+    return 0
+
+
 class Charon:
     """Keeps a channel to charon open, and tells what it learns."""
 
@@ -72,7 +90,10 @@ class Charon:
         self._path = path
         self._channel: vici.Channel | None = None
         self._second: vici.Channel | None = None
-        self._second_at = 0.0
+        self._second_at: float | None = None
+        """When the second question was asked, or charon first took no connection to ask it by."""
+        self._refused: float | None = None
+        """Since when charon has taken no connection: it listens, and its backlog is full. A hung one may look so."""
         self._asked: float | None = None
         self._poll_at = 0.0
         self._ask_at = 0.0
@@ -97,17 +118,22 @@ class Charon:
 
     @property
     def silent_since(self) -> float | None:
-        """Since when charon has left two separate questions unanswered; None while it answers.
+        """Since when charon has left two separate questions unanswered, or taken no connection; None while it answers.
 
         Counted so that the second question had its time too: after a pause of our own it was asked just now.
         """
-        if self._asked is None or self._second is None:
+        if self._channel is None:
+            return self._refused
+        if self._asked is None or self._second_at is None:
             return None
         return max(self._asked, self._second_at - self._answer_within)
 
     def excuse(self, seconds: float) -> None:
         """We ourselves did not run for that long: give charon as much more time."""
-        self._second_at += seconds
+        if self._second_at is not None:
+            self._second_at += seconds
+        if self._refused is not None:
+            self._refused += seconds
         if self._asked is not None:
             self._asked += seconds
 
@@ -159,12 +185,12 @@ class Charon:
 
     def kill(self) -> str:
         """Ends the process that listens on the vici socket, if it is charon; what was done, in words."""
-        if self._channel is None or self._channel.closed:
+        connected = self._channel is not None and not self._channel.closed
+        peer = self._channel.peer() if connected and self._channel is not None else main_process()
+        if peer == 0:
             return "it is not there any more"
-        peer = self._channel.peer()
         try:
-            with open(f"/proc/{peer}/comm", encoding="ascii", errors="replace") as comm:
-                name = comm.read().strip()
+            name = _read(peer, "comm").strip()
             if not name.startswith("charon"):
                 return f"process {peer} is {name}, not charon: left alone"
             os.kill(peer, signal.SIGKILL)
@@ -190,10 +216,15 @@ class Charon:
         self._connect_at = now + (0.1 if recent else 0.5)
         try:
             self._channel = vici.Channel(self._event, self._path)
-        except vici.ViciError:
+        except vici.ViciError as error:
             if self._gone_since is None:
                 self._gone_since = now
+            if not isinstance(error, vici.ViciTimeout):
+                self._refused = None
+            elif self._refused is None:
+                self._refused = now
             return
+        self._refused = None
         for event in EVENTS:
             self._channel.register(event, now + 3600)
         self._last.clear()
@@ -246,9 +277,13 @@ class Charon:
         if self._asked is not None and self._second is None and now - self._asked >= self._answer_within:
             try:
                 self._second = vici.Channel(lambda *_: None, self._path)
+            except vici.ViciTimeout:
+                # No connection taken is no answer either.
+                self._second_at = now if self._second_at is None else self._second_at
+                return
             except vici.ViciError:
                 return
-            self._second_at = now
+            self._second_at = now if self._second_at is None else self._second_at
             self._second.request("version", None, now + 3600, lambda *_: self._second_answered())
 
     def _second_answered(self) -> None:
@@ -258,7 +293,7 @@ class Charon:
             self._asked = time.monotonic()
 
     def _close_second(self) -> None:
-        second, self._second = self._second, None
+        second, self._second, self._second_at = self._second, None, None
         if second is not None:
             second.close()
 
