@@ -34,8 +34,8 @@ class Settings:
     """Share of probes missed over the window that counts as dead when another path is far better."""
     outer_move: bool = True
     delete_by_other_uplink: bool = True
-    proof_within: float = 0.5
-    """How long a moved outer path may take to prove itself before the next mechanism is tried."""
+    proof_within: float = 0.35
+    """How long a moved outer path may take to prove itself before the next mechanism is tried; longer on slow paths."""
     unproved: float = 10.0
     """How long a moved outer path is kept without proof when there is nothing else to try."""
     delete_within: float = 5.0
@@ -617,13 +617,10 @@ class Machine:
             self._give_up(now, tunnel, f"{name} is gone")
         elif not self.passable(number, tunnel.outer):
             self._call_back(now, tunnel)
-        elif now - tunnel.phase_since >= self.settings.proof_within and self._led_there(tunnel):
+        elif now - tunnel.phase_since >= self._proof_time(tunnel) and self._led_there(tunnel):
             if self.settings.delete_by_other_uplink and self.ready(self.other_tunnel(number)):
-                self._actions.append(
-                    Say(
-                        f"nothing came back through {name} in {self.settings.proof_within:g} s: the cloud does not follow"
-                    )
-                )
+                waited = f"{now - tunnel.phase_since:.2f} s"
+                self._actions.append(Say(f"nothing came back through {name} in {waited}: the cloud does not follow"))
                 self._start_delete(now, tunnel, tunnel.outer)
             elif self.usable(self.other_tunnel(number)):
                 self._give_up(now, tunnel, f"nothing came back through {name}")
@@ -631,6 +628,9 @@ class Machine:
                 self._enter(tunnel, Phase.MOVED, now)
         else:
             self._trigger(now, tunnel, 0.05)
+
+    def _proof_time(self, tunnel: TunnelState) -> float:
+        return max(self.settings.proof_within, 2 * self.path(tunnel.shape.number).round_trip + 0.1)
 
     def _led_there(self, tunnel: TunnelState) -> bool:
         """Whether the moved tunnel's way was seen to be well since: only then does silence speak against the cloud."""
@@ -697,7 +697,7 @@ class Machine:
         other = self.other_uplink(number)
         if tunnel.proved_at >= tunnel.moved_at or not tunnel.sa.installed or other is None:
             self._enter(tunnel, Phase.NONE, now)
-        elif now - tunnel.phase_since < self.settings.proof_within:
+        elif now - tunnel.phase_since < self._proof_time(tunnel):
             self._trigger(now, tunnel, 0.05)
         elif self.end_to_end and self.passable(number, other):
             path = self.path(number, tunnel.shape.uplink)
