@@ -185,8 +185,7 @@ class Charon:
 
     def kill(self) -> str:
         """Ends the process that listens on the vici socket, if it is charon; what was done, in words."""
-        connected = self._channel is not None and not self._channel.closed
-        peer = self._channel.peer() if connected and self._channel is not None else main_process()
+        peer = main_process() if self._channel is None else self._channel.peer()
         if peer == 0:
             return "it is not there any more"
         try:
@@ -278,13 +277,14 @@ class Charon:
             try:
                 self._second = vici.Channel(lambda *_: None, self._path)
             except vici.ViciTimeout:
-                # No connection taken is no answer either.
-                self._second_at = now if self._second_at is None else self._second_at
-                return
+                # No connection taken is no answer either: it counts from the first try.
+                pass
             except vici.ViciError:
                 return
-            self._second_at = now if self._second_at is None else self._second_at
-            self._second.request("version", None, now + 3600, lambda *_: self._second_answered())
+            if self._second_at is None:
+                self._second_at = now
+            if self._second is not None:
+                self._second.request("version", None, now + 3600, lambda *_: self._second_answered())
 
     def _second_answered(self) -> None:
         # charon answers somebody: it is slow with us, not hung. Ask again on the same terms.
