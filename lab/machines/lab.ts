@@ -62,9 +62,10 @@ export class Namespace extends Shell {
 const BOOT = { timeoutS: 300 };
 
 // Self-tests of ciphers and probes for hardware that is not there take seconds when emulated; on a busy host the test of
-// the timer fails, and with it the boot.
+// the timer fails, and with it the boot. Where a kernel locks up, its console tells what each processor was at.
 const KERNEL_ARGUMENTS =
-  "root=/dev/vda rw console=ttyS0 quiet mitigations=off panic=10 systemd.show_status=error " +
+  "root=/dev/vda rw console=ttyS0 loglevel=5 mitigations=off panic=10 systemd.show_status=error " +
+  "softlockup_all_cpu_backtrace=1 " +
   "no_timer_check cryptomgr.notests 8250.nr_uarts=1 raid=noautodetect";
 
 export interface LabOptions {

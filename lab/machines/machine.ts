@@ -236,7 +236,7 @@ export class Machine extends Shell {
   }
 
   protected context(): string {
-    const tail = this.consoleLog().trimEnd().split("\n").slice(-25).join("\n").trim();
+    const tail = this.consoleLog().trimEnd().split("\n").slice(-150).join("\n").trim();
     return tail ? `--- end of ${this.name}'s console\n${tail}` : "";
   }
 
