@@ -233,7 +233,7 @@ class Site:
         for action in machine.step(now):
             self._act(action)
         for key, probe in self.probes.items():
-            probe.send(now, machine.watched(*key), machine.hurried(key[1]))
+            probe.send(now, machine.watched(*key), machine.hurried(*key))
         self._measure()
 
     def _listed(self) -> Mapping[int, Sa]:

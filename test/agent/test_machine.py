@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from dual_tunnel_vpn.agent.machine import Initiate, Machine, SetInner, SetOuter, Terminate
+from dual_tunnel_vpn.agent.paths import Health
 
 from .simulation import SETTINGS, Faults, Site
 
@@ -402,12 +403,39 @@ class Filtering(unittest.TestCase):
 
 
 class Damping(unittest.TestCase):
-    def test_crossed_paths_are_probed_once_a_second_and_no_oftener(self) -> None:
+    def test_all_but_the_path_in_use_are_probed_once_a_second_and_no_oftener(self) -> None:
         site = settled()
         before = dict(site.probes_sent)
         site.run(60)
-        for uplink, count in site.probes_sent.items():
-            self.assertAlmostEqual(count - before[uplink], 60 * (10 + 1), delta=6)
+        sent = {uplink: count - before[uplink] for uplink, count in site.probes_sent.items()}
+        self.assertAlmostEqual(sent[1], 60 * (10 + 1), delta=6)
+        self.assertAlmostEqual(sent[2], 60 * (1 + 1), delta=6)
+
+    def test_the_standby_is_probed_at_the_full_rate_while_it_carries(self) -> None:
+        site = settled()
+        site.faults = Faults(refused={1})
+        site.run(2)
+        before = dict(site.probes_sent)
+        site.run(60)
+        self.assertEqual(site.inner, 2, site.story())
+        self.assertGreater(site.probes_sent[2] - before[2], 60 * 10)
+
+    def test_the_standby_is_asked_at_once_when_the_active_tunnels_path_is_in_doubt(self) -> None:
+        for seed in range(5):
+            site = settled(seed)
+            site.run(seed * 0.21)
+            site.faults = Faults(out_dead={1}, in_dead={1})
+            while site.inner == 1:
+                site.run(0.05)
+            self.assertGreater(site.machine.paths[(2, 2)].last_answered_sent_at, site.now - 0.25, site.story())
+
+    def test_a_standby_that_has_died_is_known_within_two_seconds(self) -> None:
+        for seed in range(5):
+            site = settled(seed)
+            site.run(seed * 0.21)
+            site.faults = Faults(out_dead={2}, in_dead={2})
+            site.run(2.2)
+            self.assertIs(site.machine.paths[(2, 2)].health, Health.DOWN, site.story())
 
     def test_flapping_for_a_minute_switches_at_most_twice(self) -> None:
         for policy in ("cooperative", "ike-only", "pinned"):

@@ -40,7 +40,7 @@ from .paths import Health, Path
 from .probes import Echo, IkeKnock, ThroughTunnel
 
 SLOW = 1.0
-"""Seconds between probes of a crossed path, and of one that is probed by IKE."""
+"""Seconds between probes of a path that is not in use, and of one that is probed by IKE."""
 
 IKE_BURST = 0.2
 """Seconds between IKE probes once one was missed."""
@@ -145,7 +145,7 @@ class PathProbe:
             return IKE_BURST if missing or hurry or self.path.health is Health.DOWN else SLOW
         if watched:
             return interval / 2 if missing else interval
-        return interval if missing or hurry else SLOW
+        return interval if missing or hurry else max(SLOW, interval)
 
 
 class Agent:
@@ -284,7 +284,7 @@ class Agent:
         calm = machine.calm and not actions
         for key, probe in self._probes.items():
             if not calm or now >= probe.earliest:
-                due = min(due, probe.send(now, machine.watched(*key), machine.hurried(key[1])))
+                due = min(due, probe.send(now, machine.watched(*key), machine.hurried(*key)))
         if not calm and any(path.missed_in_a_row and path.health is Health.UP for path in machine.paths.values()):
             due = min(due, now + machine.settings.interval / 2)
         self._look_after(now)

@@ -226,15 +226,8 @@ class Machine:
         self.paths = {
             (uplink, shape.number): Path(settings.interval, settings.misses) for uplink in uplinks for shape in tunnels
         }
-        self._beside = {
-            number: tuple(
-                self.paths[(shape.uplink, shape.number)]
-                for shape in tunnels
-                if shape.number == number or len(uplinks) == 1
-            )
-            for number in self.tunnels
-        }
-        """The paths whose trouble casts doubt on a tunnel's other paths: its own; both tunnels' if they share an uplink."""
+        self._beside = {key: self._doubters(*key) for key in self.paths}
+        """The paths whose trouble casts doubt on a path."""
         self.calm = False
         """Whether every path is up and none has missed its last probe."""
         self.links = dict.fromkeys(uplinks, True)
@@ -407,17 +400,26 @@ class Machine:
         return tunnel.sa.installed and not doubtful and self.passable(number, tunnel.outer)
 
     def watched(self, uplink: int, number: int) -> bool:
-        """Whether that path is probed at the full rate: a tunnel's own.
+        """Whether that path is probed at the full rate: the active tunnel's own, and the standby's while it carries.
 
         Where both tunnels share an uplink, that of the tunnel in use alone, or the uplink would carry twice the probes.
         """
         if self.tunnels[number].shape.uplink != uplink:
             return False
-        return len(self.uplinks) > 1 or number == (self.inner or self.preferred)
+        carries = number == (self.inner or self.preferred)
+        return carries or (number == self.preferred and len(self.uplinks) > 1)
 
-    def hurried(self, number: int) -> bool:
-        """Whether a tunnel's other paths are probed more often than once a second: there is doubt."""
-        return any(path.missed_in_a_row > 0 or path.health is Health.DOWN for path in self._beside[number])
+    def hurried(self, uplink: int, number: int) -> bool:
+        """Whether a path that is not watched is probed more often than once a second: there is doubt."""
+        return any(path.missed_in_a_row > 0 or path.health is Health.DOWN for path in self._beside[(uplink, number)])
+
+    def _doubters(self, uplink: int, number: int) -> tuple[Path, ...]:
+        """A tunnel's own path; for the other tunnel's own path, which is then needed, the active tunnel's too."""
+        own = {shape_number: tunnel.shape.uplink for shape_number, tunnel in self.tunnels.items()}
+        wanted = [number]
+        if (uplink == own[number] and number != self.preferred) or len(self.uplinks) == 1:
+            wanted = list(own)
+        return tuple(self.paths[(own[other], other)] for other in wanted)
 
     def other_uplink(self, number: int) -> int | None:
         """The uplink that is not the tunnel's own, if there is one."""
