@@ -27,6 +27,9 @@ const HELP = `usage: npm run bench -- throughput [--rounds N] [--seconds N] [--j
   --seconds N  of TCP in each measurement (default 2)
   --json FILE  write what was measured to FILE`;
 
+/** Connections at the same time: where one recovers from a loss the others fill the way, so that rounds differ less. */
+const STREAMS = 4;
+
 /** Large packets of each sort. */
 const LARGE = 20;
 

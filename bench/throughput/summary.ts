@@ -1,5 +1,5 @@
 // What the rounds of the throughput benchmark come to.
-import { max, median, min } from "simple-statistics";
+import { max, median, min, sampleStandardDeviation } from "simple-statistics";
 import { markdown } from "../markdown";
 
 /** Ways for traffic, measured in turns. */
@@ -9,7 +9,7 @@ export type Contender = (typeof CONTENDERS)[number];
 export const WAYS = ["out", "in"] as const;
 export type Way = (typeof WAYS)[number];
 
-/** TCP for some seconds. */
+/** TCP for some seconds, by several connections at once. */
 export interface Run {
   readonly contender: Contender;
   readonly way: Way;
@@ -44,13 +44,23 @@ const NAMES: Record<Contender, string> = {
 const of = (runs: readonly Run[], contender: Contender, way: Way) =>
   runs.filter((run) => run.contender === contender && run.way === way);
 
-/** The product's throughput by the rival's in the same round: the median, least and most of the rounds. */
-export function ratios(runs: readonly Run[], way: Way, rival: Contender): { median: number; min: number; max: number } {
+export interface Ratios {
+  readonly median: number;
+  /** Standard error of the median, that of normally distributed rounds; NaN for a single round. */
+  readonly error: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** The product's throughput by the rival's in the same round. */
+export function ratios(runs: readonly Run[], way: Way, rival: Contender): Ratios {
   const [ours, theirs] = [of(runs, "product", way), of(runs, rival, way)];
   const each = ours.flatMap(({ round, mbits }) =>
     theirs.filter((run) => run.round === round).map((run) => mbits / run.mbits),
   );
-  return { median: median(each), min: min(each), max: max(each) };
+  const error =
+    each.length < 2 ? NaN : (sampleStandardDeviation(each) * Math.sqrt(Math.PI / 2)) / Math.sqrt(each.length);
+  return { median: median(each), error, min: min(each), max: max(each) };
 }
 
 /** Whether the product keeps its target both ways, and made no fragment. */
@@ -69,7 +79,7 @@ export function runsTable(runs: readonly Run[]): string {
   const rows = WAYS.flatMap((way) =>
     CONTENDERS.map((contender) => {
       const own = of(runs, contender, way);
-      const { median: middle, min: least, max: most } = ratios(runs, way, contender);
+      const { median: middle, error, min: least, max: most } = ratios(runs, way, contender);
       return [
         way === "out" ? "data center to VPC" : "VPC to data center",
         NAMES[contender],
@@ -78,7 +88,9 @@ export function runsTable(runs: readonly Run[]): string {
           own.map(({ mbits }) => mbits),
           1,
         ),
-        contender === "product" ? "" : `${middle.toFixed(3)} (${least.toFixed(2)} to ${most.toFixed(2)})`,
+        contender === "product"
+          ? ""
+          : `${middle.toFixed(3)} ± ${error.toFixed(3)} (${least.toFixed(2)} to ${most.toFixed(2)})`,
         spread(
           own.map(({ busy }) => busy * 100),
           0,
@@ -88,7 +100,7 @@ export function runsTable(runs: readonly Run[]): string {
     }),
   );
   return (
-    "TCP, minimum / median / maximum of the runs. Ratio: the product's to this one's in the same round, median (least to most of the rounds).\n" +
+    "TCP, minimum / median / maximum of the runs. Ratio: the product's to this one's in the same round, median ± its standard error (least to most of the rounds).\n" +
     markdown(
       ["way", "what", "runs", "Mbit/s", "product to it", "box busy, %", "IP fragments out, in (most in a run)"],
       rows,

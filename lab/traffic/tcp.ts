@@ -9,7 +9,9 @@ export interface TcpOptions {
   /** `out` is from the data center to the VPC. */
   readonly way: "out" | "in";
   readonly seconds: number;
-  /** Bits of payload that are sent in a second at most. @default as many as go */
+  /** Connections at the same time. @default 1 */
+  readonly streams?: number;
+  /** Bits of payload that each sends in a second at most. @default as many as go */
   readonly bitsPerSecond?: number;
   /** Address of the instance in the VPC. @default the lab's */
   readonly address?: string;
@@ -25,9 +27,11 @@ export class Tcp {
   private constructor(private readonly lab: Lab) {}
 
   /** Bits of payload that arrived in a second, the first second's not counted; 0 where the connection stalled. */
-  async run({ way, seconds, bitsPerSecond = 0, address = ECS.address }: TcpOptions): Promise<number> {
+  async run({ way, seconds, streams = 1, bitsPerSecond = 0, address = ECS.address }: TcpOptions): Promise<number> {
     const reverse = way === "in" ? "--reverse" : "";
-    const client = `iperf3 --client ${address} --time ${seconds} --bitrate ${bitsPerSecond} --omit 1 --connect-timeout 10000 --json ${reverse}`;
+    const client =
+      `iperf3 --client ${address} --time ${seconds} --parallel ${streams} --bitrate ${bitsPerSecond} --omit 1 ` +
+      `--connect-timeout 10000 --json ${reverse}`;
     // A server that is busy with the end of the run before refuses the next one.
     const refused = "unable to connect|server is busy|refused";
     const output = await this.lab

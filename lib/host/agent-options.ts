@@ -7,7 +7,8 @@ import { isLiteral } from "../structural";
 /** The failover agent: how it probes, when it decides, what it may do. */
 export interface AgentOptions {
   /**
-   * Milliseconds between two probes of a path, 20 to 60000.
+   * Milliseconds between two probes of the path in use, 20 to 60000. Other paths are probed once a second (no oftener than
+   * this one) until there is doubt.
    * @default 100
    */
   readonly probeIntervalMs?: number;

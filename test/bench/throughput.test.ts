@@ -45,9 +45,11 @@ describe("the counters of fragments", () => {
 });
 
 describe("the ratio of throughputs", () => {
-  it("is the median of the rounds' own, with the least and the most", () => {
+  it("is the median of the rounds' own, with its standard error, the least and the most", () => {
     const measured = runs({ product: [9, 10, 30], "hand-set": [10, 20, 15] });
-    expect(ratios(measured, "out", "hand-set")).toEqual({ median: 0.9, min: 0.5, max: 2 });
+    const { error, ...spread } = ratios(measured, "out", "hand-set");
+    expect(spread).toEqual({ median: 0.9, min: 0.5, max: 2 });
+    expect(error).toBeCloseTo(0.562, 3);
   });
 
   it("is held at 0.95 both ways without a fragment of the product's", () => {
