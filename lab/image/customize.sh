@@ -107,7 +107,21 @@ ExecStart=/bin/sh -ec 'for user in admin nosudo; do chown -R $$user: /home/$$use
 [Install]
 WantedBy=sysinit.target
 UNIT
-in_root systemctl -q enable lab-run.service systemd-networkd.service ssh.service
+# The kernel patches its own code when the first socket asks for receive timestamps and when the last one goes. QEMU 7.2
+# may go on running the breakpoint that stands there meanwhile, and the machine locks up for good; a ping holds them on.
+cat >"$root/etc/systemd/system/lab-timestamps.service" <<'UNIT'
+[Unit]
+Description=Hold receive timestamps on
+
+[Service]
+ExecStart=/bin/ping -q -i 86400 127.0.0.1
+StandardOutput=null
+Restart=always
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+in_root systemctl -q enable lab-run.service lab-timestamps.service systemd-networkd.service ssh.service
 trim
 
 # The box's only package source: a repository inside it with all that an installer may want, nothing of it installed.
