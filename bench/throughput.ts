@@ -132,7 +132,7 @@ async function measure(stage: Stage, rounds: number, seconds: number): Promise<{
       for (const contender of round % 2 ? CONTENDERS : [...CONTENDERS].reverse()) {
         await turn(contender);
         const { result, counts, busy } = await whole(contender, () =>
-          counted(() => tcp.run({ way, seconds, address: addressOf(contender) })),
+          counted(() => tcp.run({ way, seconds, streams: STREAMS, address: addressOf(contender) })),
         );
         runs.push({
           ...{ contender, way, round, busy, mbits: result / 1e6 },
