@@ -411,6 +411,14 @@ class Damping(unittest.TestCase):
         self.assertAlmostEqual(sent[1], 60 * (10 + 1), delta=6)
         self.assertAlmostEqual(sent[2], 60 * (1 + 1), delta=6)
 
+    def test_with_a_long_interval_no_path_is_probed_oftener_than_that(self) -> None:
+        site = settled(settings=replace(SETTINGS, interval=5.0))
+        site.run(60)
+        before = dict(site.probes_sent)
+        site.run(60)
+        for uplink, count in site.probes_sent.items():
+            self.assertLessEqual(count - before[uplink], 2 * (60 / 5 + 1))
+
     def test_the_standby_is_probed_at_the_full_rate_while_it_carries(self) -> None:
         site = settled()
         site.faults = Faults(refused={1})
