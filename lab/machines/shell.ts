@@ -34,8 +34,8 @@ export abstract class Shell {
 
   private failure(summary: string, result: Result): Error {
     const parts = [summary];
-    if (result.stdout.trim()) parts.push(`--- output\n${result.stdout.trimEnd()}`);
-    if (result.stderr.trim()) parts.push(`--- error output\n${result.stderr.trimEnd()}`);
+    if (result.stdout.trim()) parts.push(`--- output\n${end(result.stdout)}`);
+    if (result.stderr.trim()) parts.push(`--- error output\n${end(result.stderr)}`);
     const context = this.context();
     if (context) parts.push(context);
     return new Error(parts.join("\n"));
@@ -98,6 +98,13 @@ export abstract class Shell {
     );
     await this.succeed(`systemctl is-active --quiet '${unit}' || { systemctl status --no-pager '${unit}'; exit 1; }`);
   }
+}
+
+/** The last lines of a text; a log in which an error fills screens hides it. */
+function end(text: string): string {
+  const lines = text.trimEnd().split("\n");
+  const left = lines.length - 60;
+  return left > 0 ? [`[${left} lines more]`, ...lines.slice(-60)].join("\n") : lines.join("\n");
 }
 
 /** Quotes a word for sh. */

@@ -12,7 +12,7 @@ from typing import Any
 from dual_tunnel_vpn.agent.machine import Initiate, Machine, SetInner, SetOuter, Terminate
 from dual_tunnel_vpn.agent.paths import Health
 
-from .simulation import SETTINGS, Faults, Site
+from .simulation import SETTINGS, STEP, Faults, Site
 
 
 def settled(seed: int = 1, **options) -> Site:  # type: ignore[no-untyped-def]
@@ -176,6 +176,21 @@ class SilentLoss(unittest.TestCase):
         site.faults = Faults()
         site.run(20)
         self.assertEqual(site.switches(), [], site.story())
+
+    def test_when_everything_stood_still_the_path_that_wakes_first_is_no_witness_against_the_other(self) -> None:
+        # A busy gateway, an upstream router that restarts: up to where DPD has its say.
+        for tenths in range(2, 80):
+            for last, tunnel in ((1, 1), (2, 2)):
+                site = settled()
+                site.faults = Faults(stalled=True)
+                site.run(tenths / 10)
+                site.faults = Faults(out_dead={last})
+                site.run(2 * STEP)
+                site.faults = Faults()
+                site.run(20)
+                case = f"stalled for {tenths / 10} s, uplink {last} wakes last"
+                self.assertEqual(site.switches(), [], f"{case} {site.story()}")
+                self.assertNotIn(f"tunnel {tunnel} goes on by", site.story(), case)
 
     def test_an_ipsec_address_that_is_gone_is_not_chased_by_the_other_uplink(self) -> None:
         site = settled()

@@ -54,9 +54,11 @@ describe("a site under faults", () => {
       expect(beyond(fault.limits, result)).toEqual([]);
       failed -= 1;
     } catch (error) {
+      const said = results.get(id)?.story.join("\n") ?? "The run did not come to its end.";
       const journal = await scene.box.execute(
         "journalctl -o short-precise -n 60 -u 'dual-tunnel-vpn-agent@*' -u strongswan",
       );
+      (error as Error).message += `\n--- what the agent said during the run\n${said}`;
       (error as Error).message += `\n--- the box's journal\n${journal.stdout}`;
       throw error;
     }

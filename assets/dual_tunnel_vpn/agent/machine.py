@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Union
 
-from .paths import Health, Path
+from .paths import RECOVER, Health, Path
 
 MEMORY_VERSION = 2
 """Of what one agent leaves to the next; another version is not read, since an upgrade may change it."""
@@ -58,6 +58,15 @@ class Settings:
     """A path that probes cannot judge and that failed is tried again after this long, longer after each failure."""
     echo_within: float = 0.8
     """How long hosts in the VPC may take to clear a tunnel of it."""
+
+
+    @property
+    def witness(self) -> float:
+        """How long a path must have answered to witness that another's silence is that one's own.
+
+        When everything stood still for a moment, the answers of one path come a little before those of the other.
+        """
+        return 3 * self.interval
 
 
 @dataclass(frozen=True)
@@ -247,6 +256,7 @@ class Machine:
         self.traffic = {number: Traffic() for number in self.tunnels}
         self._traffic_seen = False
         self._echo_since: float | None = None
+        self._now = 0.0
         self._actions: list[Action] = []
 
     # What is seen
@@ -366,6 +376,7 @@ class Machine:
 
     def step(self, now: float) -> list[Action]:
         """The actions that what was seen calls for; they count as done."""
+        self._now = now
         self._judge_paths(now)
         self._judge_charon(now)
         self._judge_traffic(now)
@@ -386,8 +397,13 @@ class Machine:
         return self.links[uplink] and self.path(number, uplink).health is not Health.DOWN
 
     def inviting(self, number: int, uplink: int) -> bool:
-        """Whether that way is worth moving to: nothing speaks against it, not even silence yet to be judged."""
-        return self.passable(number, uplink) and not self.path(number, uplink).silent
+        """Whether that way is worth moving to: nothing speaks against it, not even silence yet to be judged.
+
+        One that is back is not at once: the way to be left may be back with it.
+        """
+        path = self.path(number, uplink)
+        settled = self._now - path.heard_since >= self.settings.witness
+        return self.passable(number, uplink) and settled and not path.silent
 
     def ready(self, number: int) -> bool:
         """Whether the tunnel is worth moving traffic to."""
@@ -441,10 +457,11 @@ class Machine:
                 continue
             self.calm = False
             where = f"uplink {uplink} to {self.tunnels[number].shape.address}"
+            verdict = self._others_answer(now, path) if path.health is Health.UP and path.missed_in_a_row else ""
             if path.health is Health.UP and path.silent:
-                verdict = self._others_answer(uplink, number)
                 if verdict or path.missed_in_a_row >= 3 * path.misses:
-                    path.mark_down()
+                    # Where everything is silent, one answer shows that it no longer is.
+                    path.mark_down(RECOVER if verdict else 1)
                     silence = now - path.first_missed_sent_at
                     missed = f"{path.missed_in_a_row} probes in a row without an answer, for {silence:.2f} s"
                     self._actions.append(Say(f"{where}: {missed}{verdict}"))
@@ -466,15 +483,19 @@ class Machine:
         path = self.paths[key]
         return path.health is Health.UP and key[0] != uplink and self.links[key[0]] and path.has_window
 
-    def _others_answer(self, uplink: int, number: int) -> str:
+    def _others_answer(self, now: float, path: Path) -> str:
         """Why the silence of a path is its own and not that of everything; empty when it is not."""
-        path = self.paths[(uplink, number)]
         proven = [(key, other) for key, other in self.paths.items() if other.health is Health.UP and other is not path]
         if not proven:
             return "; there is no other path to compare with"
         for (by, to), other in proven:
             if other.last_answered_sent_at > path.first_missed_sent_at and other.missed_in_a_row < other.misses:
-                return f"; uplink {by} to {self.tunnels[to].shape.address} answers"
+                if path.alone_since is None:
+                    path.alone_since = now
+                if now - path.alone_since >= self.settings.witness:
+                    return f"; uplink {by} to {self.tunnels[to].shape.address} answers"
+                return ""
+        path.alone_since = None
         return ""
 
     def _judge_charon(self, now: float) -> None:

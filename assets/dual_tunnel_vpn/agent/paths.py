@@ -17,26 +17,35 @@ class Health(Enum):
     DOWN = "down"
 
 
+RECOVER = 3
+"""Answers in a row by which a path that was dead by itself is taken to be back."""
+
+
 class Path:
     """Counts answered and missed probes of one path. Times are seconds of a monotonic clock."""
 
-    def __init__(self, interval: float, misses: int, window: int = 50, recover: int = 3) -> None:
+    def __init__(self, interval: float, misses: int, window: int = 50) -> None:
         """interval: between probes when nothing is missing. misses: in a row, for silence.
 
-        window: probes over which loss is measured. recover: answers in a row that end a DOWN.
+        window: probes over which loss is measured.
         """
         self.interval = interval
         self.misses = misses
-        self.recover = recover
+        self.recover = RECOVER
+        """Answers in a row that end a DOWN."""
         self.by_ike = False
         """Probed by IKE headers, because echoes are filtered."""
         self.health = Health.UNPROVEN
         self.up_since = 0.0
         self.doubted_until = 0.0
         """When a path that probes cannot judge, and that other evidence spoke against, gets another chance."""
+        self.heard_since = 0.0
+        """When the first answer after the last silence came."""
         self.missed_in_a_row = 0
         self.answered_in_a_row = 0
         self.first_missed_sent_at = 0.0
+        self.alone_since: float | None = None
+        """Since when another path has answered what was sent after the first of the misses in a row."""
         self.last_answered_sent_at = -1.0
         self._window: deque[bool] = deque()
         self._window_length = window
@@ -100,6 +109,8 @@ class Path:
             return False
         self._measure(max(0.0, now - sent_at))
         self.last_answered_sent_at = max(self.last_answered_sent_at, sent_at)
+        if self.missed_in_a_row >= self.misses:
+            self.heard_since = now
         self.missed_in_a_row = 0
         self.answered_in_a_row += 1
         if self.health is Health.UNPROVEN:
@@ -123,6 +134,7 @@ class Path:
             self.answered_in_a_row = 0
             if self.missed_in_a_row == 0:
                 self.first_missed_sent_at = sent_at
+                self.alone_since = None
             self.missed_in_a_row += 1
         while self._late and now - next(iter(self._late.values())) > 3.0:
             del self._late[next(iter(self._late))]
@@ -132,9 +144,10 @@ class Path:
         for sequence in self._outstanding:
             self._outstanding[sequence] += seconds
 
-    def mark_down(self) -> None:
-        """The path counts as DOWN until enough answers in a row have come."""
+    def mark_down(self, recover: int = RECOVER) -> None:
+        """The path counts as DOWN until that many answers in a row have come."""
         self.health = Health.DOWN
+        self.recover = recover
         self.answered_in_a_row = 0
         self._forget_window()
 
