@@ -1,4 +1,5 @@
-// `npm test`: everything, group by group, with each group's time, what was skipped and one closing line.
+// `npm test`: everything, group by group; at the end what failed and why in short, what was skipped, each group's time
+// and one closing line.
 // `npm test -- unit lint` runs only the groups named; `npm run test:full` adds the tests that take long, which look at
 // DUAL_TUNNEL_VPN_TEST and else are skipped with the reason in their names.
 import { spawnSync } from "node:child_process";
@@ -11,7 +12,10 @@ interface JestTotals {
   numFailedTests: number;
   numPendingTests: number;
   numFailedTestSuites: number;
-  testResults: { assertionResults: { fullName: string; status: string }[] }[];
+  testResults: {
+    message: string;
+    assertionResults: { fullName: string; status: string; failureMessages: string[] }[];
+  }[];
 }
 
 const root = path.resolve(__dirname, "..");
@@ -27,6 +31,13 @@ function run(bin: string, args: string[]): boolean {
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const skipped: string[] = [];
+const failed: string[] = [];
+
+/** The beginning of a long reason: the end of the log is where people look, and the whole stands further up. */
+function beginning(text: string): string {
+  const lines = text.split("\n").map((line) => `  ${line.length > 200 ? `${line.slice(0, 200)}…` : line}`);
+  return [...lines.slice(0, 30), ...(lines.length > 30 ? ["  …"] : [])].join("\n");
+}
 
 function jest(project: string, args: string[] = []): boolean {
   const results = path.join(scratch, `${project}.json`);
@@ -39,12 +50,13 @@ function jest(project: string, args: string[] = []): boolean {
   totals.passed += counted.numPassedTests;
   totals.failed += counted.numFailedTests + (counted.numFailedTests === 0 ? counted.numFailedTestSuites : 0);
   totals.skipped += counted.numPendingTests;
-  skipped.push(
-    ...counted.testResults
-      .flatMap(({ assertionResults }) => assertionResults)
-      .filter(({ status }) => status === "pending")
-      .map(({ fullName }) => `skipped   ${fullName}`),
-  );
+  for (const { message, assertionResults } of counted.testResults) {
+    if (assertionResults.length === 0 && message) failed.push(`FAILED    ${beginning(message)}`);
+    for (const { fullName, status, failureMessages } of assertionResults) {
+      if (status === "pending") skipped.push(`skipped   ${fullName}`);
+      if (status === "failed") failed.push(`FAILED    ${fullName}\n${beginning(failureMessages.join("\n"))}`);
+    }
+  }
   return ok;
 }
 
@@ -85,7 +97,7 @@ try {
     );
   }
   console.log(
-    `\n${[...skipped, ...lines].join("\n")}\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`,
+    `\n${[...failed, ...skipped, ...lines].join("\n")}\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`,
   );
   process.exitCode = ok ? 0 : 1;
 } finally {

@@ -67,7 +67,10 @@ class FakeCharon:
                     self._peers[peer] = vici.PacketReader()
                     self._registered[peer] = []
                     continue
-                data = sock.recv(65536)
+                try:
+                    data = sock.recv(65536)
+                except ConnectionResetError:  # the asker went away with an answer unread
+                    data = b""
                 if not data:
                     del self._peers[sock]
                     sock.close()

@@ -5,7 +5,9 @@ export default {
   async make(scene) {
     const began = Date.now();
     await scene.box.succeed("systemctl kill --signal=STOP strongswan");
-    await scene.box.waitUntilSucceeds("timeout 2 swanctl --version && timeout 1 swanctl --stats", { intervalMs: 100 });
+    // Asked without an end: who asks a charon that hangs is told when it is killed. A time limit of its own would
+    // measure how long an emulated machine takes to start swanctl.
+    await scene.box.waitUntilSucceeds("swanctl --stats", { intervalMs: 100 });
     const answers = (Date.now() - began) / 1000;
     await scene.bothUp();
     return { "charon answers": answers };
