@@ -65,6 +65,15 @@ class Settings:
         """How long a path must have answered to witness that another's silence is that one's own.
 
         When everything stood still for a moment, the answers of one path come a little before those of the other.
+        Short enough to cost nothing: with the default misses a lone silence has its witness before it is judged.
+        """
+        return 2 * self.interval
+
+    @property
+    def awake(self) -> float:
+        """How long a path that was silent must have answered before anything moves to it.
+
+        Longer than a witness: a path that counts as dead, and may be back as well, is probed half as often.
         """
         return 3 * self.interval
 
@@ -402,7 +411,7 @@ class Machine:
         One that is back is not at once: the way to be left may be back with it.
         """
         path = self.path(number, uplink)
-        settled = self._now - path.heard_since >= self.settings.witness
+        settled = self._now - path.heard_since >= self.settings.awake
         return self.passable(number, uplink) and settled and not path.silent
 
     def ready(self, number: int) -> bool:
