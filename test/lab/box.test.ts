@@ -145,7 +145,7 @@ describe("the box", () => {
         .map((line) => line.split(" ").slice(0, 2).join(" ")),
     ).toEqual(["600 root", "600 root", "700 root"]);
     const leaks = await lab.box.execute(
-      "grep -rlE 'psk-of-tunnel|cHNrLW9mLXR1bm5lb' /etc /root /home /tmp /var/log /var/lib/dual-tunnel-vpn /run 2>/dev/null; journalctl | grep -cE 'psk-of-tunnel|cHNrLW9mLXR1bm5lb'",
+      "grep -rlE 'psk-of-tunnel|cHNrLW9mLXR1bm5lb' /etc /root /home /tmp /var/log /var/lib/dual-tunnel-vpn /run 2>/dev/null | sort; journalctl | grep -cE 'psk-of-tunnel|cHNrLW9mLXR1bm5lb'",
     );
     expect(leaks.stdout.trim().split("\n")).toEqual([
       "/etc/swanctl/conf.d/singapore-1.secrets.conf",
