@@ -35,7 +35,7 @@ const LEFT_BY_PACKAGES = [
 /**
  * A POSIX shell script that prints the listing. Files that a package owns and byte code beside them are left out:
  * packages that we added stay installed. What is enabled shows as links, in /etc and below /run: systemd itself is
- * not asked for it, since a busy emulated box may not answer \`systemctl list-unit-files\` within D-Bus's 25 s.
+ * not asked for it, since a busy emulated box may not answer `systemctl list-unit-files` within D-Bus's 25 s.
  */
 export const BOX_LISTING_SCRIPT = `
 set -eu

@@ -59,7 +59,6 @@ class Settings:
     echo_within: float = 0.8
     """How long hosts in the VPC may take to clear a tunnel of it."""
 
-
     @property
     def witness(self) -> float:
         """How long a path must have answered to witness that another's silence is that one's own.

@@ -13,7 +13,7 @@ export default {
     await scene.cloudBy(2);
   },
   limits: { out: { gapS: 3 }, in: { gapS: OWN_DETECTION_S + 4 }, switches: 1 },
-  // Nothing worse than the cloud alone, which comes up to two seconds later than its timers say: charon counts silence
-  // in whole seconds. With the mechanisms that lean on the cloud switched off it took 7.4 to 9.4 s (docs/failover.md).
+  // Nothing worse than the cloud alone, which comes up to two seconds later than its timers say: 7.4 to 9.4 s with the
+  // mechanisms that lean on the cloud switched off (docs/failover.md).
   target: { out: { medianS: 0.8, maxS: 1.2 }, in: { maxS: OWN_DETECTION_S + 2 } },
 } satisfies Fault;
