@@ -7,7 +7,7 @@ import { startEmulatedCloud, type EmulatedCloud } from "../cloud/server";
 import type { WorldCloudEnd } from "../cloud-end";
 import { Console } from "../demo/console";
 import { Deployment, exampleConfig } from "../demo/deployment";
-import { cacheDirectory } from "../image/image";
+import { cacheDirectory } from "../cache";
 import type { Lab } from "../machines/lab";
 import { prepareProviders } from "../terraform/providers";
 import type { Contender } from "./contender";

@@ -2,8 +2,8 @@
 import { execFileSync } from "child_process";
 import { createHash } from "crypto";
 import { existsSync, mkdirSync, readFileSync, utimesSync } from "fs";
-import { homedir } from "os";
 import { dirname, join } from "path";
+import { cacheDirectory } from "../cache";
 import { runBound } from "../process";
 import { aptSources } from "./sources";
 import { ensureTools } from "./tools";
@@ -49,11 +49,6 @@ export interface Images {
   readonly world: string;
   readonly kernel: string;
   readonly initrd: string;
-}
-
-/** Where the lab keeps what may be made again: images, the verdict on KVM, the state of a lab left up. */
-export function cacheDirectory(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "cdktf-alicloud-dual-tunnel-vpn");
 }
 
 const CUSTOMIZE = join(__dirname, "customize.sh");

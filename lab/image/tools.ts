@@ -6,6 +6,7 @@ import { delimiter, join } from "path";
 /** Program to Debian package. */
 const PACKAGES: Record<string, string> = {
   "qemu-system-x86_64": "qemu-system-x86",
+  "qemu-img": "qemu-utils",
   mmdebstrap: "mmdebstrap",
   mke2fs: "e2fsprogs",
   "dpkg-scanpackages": "dpkg-dev",

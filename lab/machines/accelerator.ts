@@ -1,7 +1,8 @@
 // Decides how QEMU runs a guest: by KVM only after a boot under it succeeded, since its device proves nothing.
 import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "fs";
 import { join } from "path";
-import { cacheDirectory, type Images } from "../image/image";
+import { cacheDirectory } from "../cache";
+import type { Images } from "../image/image";
 import { spawnBound } from "../process";
 
 /** QEMU's arguments for the CPU. */

@@ -1,13 +1,16 @@
 // The lab: two machines, `box` and `world`, joined by three links, and the faults that can be made on them.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync, mkdirSync } from "fs";
+import { execFileSync } from "child_process";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync, mkdirSync } from "fs";
 import { tmpdir } from "os";
-import { join } from "path";
-import { cacheDirectory, ensureImages, type Images } from "../image/image";
+import { dirname, join } from "path";
+import { cacheDirectory, contentOf, Kept, keyOf } from "../cache";
+import { ensureImages, type Images } from "../image/image";
 import { LAN, UPLINKS } from "../network";
 import { MACS, networkEnv } from "../world/network-env";
 import { acceleratorArguments, kvmWorks } from "./accelerator";
-import { Machine, type MachineState, type Nic } from "./machine";
-import { keyFiles, makeKey, writeRunDisk, type RunFile } from "./run-disk";
+import { Machine, PortTaken, type MachineState, type Nic } from "./machine";
+import { freePorts } from "./ports";
+import { keyFiles, loginKey, makeKey, writeRunDisk, type RunFile } from "./run-disk";
 import { quote, Shell, type ExecuteOptions, type Result } from "./shell";
 
 /** `branch` is there when a test has made it (test/lab/branch.ts). */
@@ -73,7 +76,19 @@ export interface LabOptions {
   readonly log?: (line: string) => void;
   /** True: the machines live on when this process ends, until `npm run lab -- down`. @default false */
   readonly detached?: boolean;
+  /** True: boots, although the cache may hold a lab that has booted. @default false */
+  readonly fresh?: boolean;
 }
+
+const NAMES = ["box", "world"] as const;
+type MachineName = (typeof NAMES)[number];
+const NICS: readonly Nic[] = ["uplink1", "uplink2", "lan"];
+
+/** What is saved of a machine beside its disk and memory. */
+type SavedMachine = Pick<MachineState, "sshPort" | "altSshPort" | "hostKeyEcdsa">;
+
+/** The file that says what a directory of saved machines holds. */
+const SAVED = "lab.json";
 
 interface LabState {
   readonly directory: string;
@@ -197,79 +212,194 @@ export class Lab {
     this.options.log?.(`${((Date.now() - this.began) / 1000).toFixed(1)} s  ${line}`);
   }
 
-  /** Builds what has to be built, boots both machines, and waits until the topology stands. */
+  /** Builds what has to be built, and gives a lab whose topology stands: booted now, or once and kept since. */
   async start(): Promise<void> {
-    const { detached = false } = this.options;
-    if (detached && Lab.attach()) {
-      throw new Error('A lab is up already; end it with "npm run lab -- down".');
-    }
-    const images = await ensureImages((line) => this.log(line));
+    const { detached = false, fresh = false } = this.options;
+    const images = await this.prepare();
     const kvm = await kvmWorks(images, (line) => this.log(line));
-    removeLeftovers();
-    this.directory = mkdtempSync(join(tmpdir(), detached ? "lab-kept-" : `${RUN_DIRECTORY}${process.pid}-`));
+    const booted = new Kept("booted", this.keyOfBoot(images, kvm));
+    if (!fresh && booted.exists && (await this.opened(booted.path))) return;
+    this.directory = this.makeDirectory();
     try {
-      const login = makeKey("ed25519");
-      const keyPath = join(this.directory, "id_ed25519");
-      writeFileSync(keyPath, login.private, { mode: 0o600 });
-      const make = (name: "box" | "world", users: string[], files: RunFile[]): Machine => {
-        const ecdsa = makeKey("ecdsa");
-        const disk = join(this.directory as string, `${name}.run`);
-        writeRunDisk(disk, [...keyFiles(login, ecdsa, makeKey("ed25519"), users), ...files]);
-        return new Machine({
-          name,
-          directory: this.directory as string,
-          qemuArguments: this.qemuArguments(name, images, disk, kvm),
-          keyPath,
-          hostKeyEcdsa: ecdsa.public.split(" ").slice(0, 2).join(" "),
-          detached,
-        });
-      };
+      const [first, second, third, fourth] = await freePorts(4);
       this.machines = {
-        box: make("box", ["root", "admin", "nosudo"], boxFiles()),
-        world: make("world", ["root"], worldFiles()),
+        box: this.newMachine("box", images, kvm, [first, second], ["root", "admin", "nosudo"], boxFiles()),
+        world: this.newMachine("world", images, kvm, [third, fourth], ["root"], worldFiles()),
       };
-      const { box, world } = this.machines;
-      this.log(`booting box and world (${kvm ? "KVM" : "emulated"})`);
-      await Promise.all([box.start(), world.start()]);
-      if (detached) {
-        mkdirSync(cacheDirectory(), { recursive: true });
-        const state: LabState = { directory: this.directory, box: box.state, world: world.state };
-        writeFileSync(stateFile(), JSON.stringify(state), { mode: 0o600 });
-      }
-      await Promise.all([
-        box.waitForSsh().then(() => this.log("box answers")),
-        world.waitForSsh().then(async () => {
-          this.log("world answers");
-          await world.waitForUnit("lab-world.service", BOOT);
-          this.log("world's namespaces stand");
-        }),
-      ]);
-      const reaches = (address: string) => box.waitUntilSucceeds(`ping -q -c 1 -W 1 ${address}`, BOOT);
-      await Promise.all([...UPLINKS.map((uplink) => reaches(uplink.gateway)), reaches(LAN.server)]);
-      this.log("box reaches both gateways and the LAN");
+      await this.boot(kvm);
+      if (!fresh && !booted.exists) await booted.put((directory) => this.save(directory));
+      if (detached) this.remember();
     } catch (error) {
       await this.stop();
       throw error;
     }
   }
 
-  private qemuArguments(name: "box" | "world", images: Images, disk: string, kvm: boolean): string[] {
+  /** Gives the lab that was saved in a directory. @throws PortTaken when a lab saved there is up already */
+  async open(directory: string): Promise<void> {
+    const images = await this.prepare();
+    const kvm = await kvmWorks(images, (line) => this.log(line));
+    this.directory = this.makeDirectory();
+    try {
+      const saved = JSON.parse(readFileSync(join(directory, SAVED), "utf8")) as Record<MachineName, SavedMachine>;
+      const machine = (name: MachineName) => {
+        const { sshPort, altSshPort, hostKeyEcdsa } = saved[name];
+        copyFileSync(join(directory, `${name}.run`), join(this.directory as string, `${name}.run`));
+        return this.machine(name, images, kvm, [sshPort, altSshPort], hostKeyEcdsa);
+      };
+      this.machines = { box: machine("box"), world: machine("world") };
+      await this.bringBack(directory);
+      if (this.options.detached) this.remember();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /**
+   * Writes both machines as they are now, disk and memory, to an empty directory; they stand still meanwhile. Connections
+   * to them should be closed: what a machine runs for one runs on in what is brought back.
+   */
+  async save(directory: string): Promise<void> {
+    const machines = NAMES.map((name) => this.started[name]);
+    await Promise.all(machines.map((machine) => machine.halt()));
+    await Promise.all(machines.map((machine) => machine.save(directory)));
+    for (const name of NAMES) {
+      copyFileSync(join(this.directory as string, `${name}.run`), join(directory, `${name}.run`));
+    }
+    const saved = Object.fromEntries(NAMES.map((name) => [name, this.started[name].state]));
+    writeFileSync(join(directory, SAVED), JSON.stringify(saved), { mode: 0o600 });
+    await Promise.all(machines.map((machine) => machine.goOn()));
+  }
+
+  /** Makes both machines what they were when they were saved there; connections to them are gone. */
+  async bringBack(directory: string): Promise<void> {
+    const machines = NAMES.map((name) => this.started[name]);
+    await Promise.all(machines.map((machine) => machine.stop()));
+    for (const name of NAMES) for (const nic of NICS) rmSync(this.socket(name, nic), { force: true });
+    await Promise.all(machines.map((machine) => machine.load(directory)));
+    await Promise.all(machines.map((machine) => machine.goOn()));
+    await Promise.all(machines.map((machine) => machine.waitForSsh()));
+    this.log("box and world are back as they were saved");
+  }
+
+  private async prepare(): Promise<Images> {
+    if (this.options.detached && Lab.attach()) {
+      throw new Error('A lab is up already; end it with "npm run lab -- down".');
+    }
+    const images = await ensureImages((line) => this.log(line));
+    removeLeftovers();
+    return images;
+  }
+
+  /** Opens a kept lab; false when another process has it up. */
+  private async opened(directory: string): Promise<boolean> {
+    try {
+      await this.open(directory);
+      return true;
+    } catch (error) {
+      if (!(error instanceof PortTaken)) throw error;
+      this.log(`the kept lab is in use: booting another`);
+      return false;
+    }
+  }
+
+  private makeDirectory(): string {
+    return mkdtempSync(join(tmpdir(), this.options.detached ? "lab-kept-" : `${RUN_DIRECTORY}${process.pid}-`));
+  }
+
+  /** Differs when a boot would make another lab. */
+  private keyOfBoot(images: Images, kvm: boolean): string {
+    const files = [...boxFiles(), ...worldFiles()];
+    return keyOf(
+      dirname(images.box),
+      execFileSync("qemu-system-x86_64", ["--version"], { encoding: "utf8" }),
+      ...NAMES.flatMap((name) => this.qemuArguments(name, images, kvm, "")),
+      ...files.flatMap(({ path, content, mode }) => [path, content, String(mode)]),
+      contentOf(join(__dirname, "run-disk.ts")),
+      loginKey().public,
+    );
+  }
+
+  private newMachine(
+    name: MachineName,
+    images: Images,
+    kvm: boolean,
+    ports: readonly [number, number],
+    users: string[],
+    files: RunFile[],
+  ): Machine {
+    const ecdsa = makeKey("ecdsa");
+    writeRunDisk(join(this.directory as string, `${name}.run`), [
+      ...keyFiles(loginKey(), ecdsa, makeKey("ed25519"), users),
+      ...files,
+    ]);
+    return this.machine(name, images, kvm, ports, ecdsa.public.split(" ").slice(0, 2).join(" "));
+  }
+
+  private machine(
+    name: MachineName,
+    images: Images,
+    kvm: boolean,
+    ports: readonly [number, number],
+    hostKeyEcdsa: string,
+  ): Machine {
+    const directory = this.directory as string;
+    return new Machine({
+      name,
+      directory,
+      image: images[name],
+      qemuArguments: this.qemuArguments(name, images, kvm, directory),
+      ports,
+      keyPath: loginKey().path,
+      hostKeyEcdsa,
+      detached: this.options.detached ?? false,
+    });
+  }
+
+  private async boot(kvm: boolean): Promise<void> {
+    const { box, world } = this.started;
+    this.log(`booting box and world (${kvm ? "KVM" : "emulated"})`);
+    await Promise.all([box.start(), world.start()]);
+    await Promise.all([
+      box.waitForSsh().then(() => this.log("box answers")),
+      world.waitForSsh().then(async () => {
+        this.log("world answers");
+        await world.waitForUnit("lab-world.service", BOOT);
+        this.log("world's namespaces stand");
+      }),
+    ]);
+    const reaches = (address: string) => box.waitUntilSucceeds(`ping -q -c 1 -W 1 ${address}`, BOOT);
+    await Promise.all([...UPLINKS.map((uplink) => reaches(uplink.gateway)), reaches(LAN.server)]);
+    this.log("box reaches both gateways and the LAN");
+  }
+
+  /** Notes where the lab is, for processes to come. */
+  private remember(): void {
+    const { box, world } = this.started;
+    mkdirSync(cacheDirectory(), { recursive: true });
+    const state: LabState = { directory: this.directory as string, box: box.state, world: world.state };
+    writeFileSync(stateFile(), JSON.stringify(state), { mode: 0o600 });
+  }
+
+  private socket(machine: MachineName, nic: Nic, directory = this.directory as string): string {
+    return join(directory, `${machine}-${nic}`);
+  }
+
+  private qemuArguments(name: MachineName, images: Images, kvm: boolean, directory: string): string[] {
     const peer = name === "box" ? "world" : "box";
-    const nics: Nic[] = ["uplink1", "uplink2", "lan"];
-    const socket = (machine: string, nic: Nic) => join(this.directory as string, `${machine}-${nic}`);
     return [
       ...["-machine", "pc", ...acceleratorArguments(kvm), "-smp", "2", "-m", "1024"],
       ...["-nodefaults", "-display", "none", "-no-user-config"],
       ...["-kernel", images.kernel, "-initrd", images.initrd],
       ...["-append", `${KERNEL_ARGUMENTS} ${name === "world" ? "net.ifnames=0 ipv6.disable_ipv6=1" : ""}`],
-      ...["-drive", `file=${images[name]},if=virtio,format=raw,snapshot=on,cache=unsafe`],
-      ...["-drive", `file=${disk},if=virtio,format=raw,readonly=on`],
+      ...["-drive", `file=${join(directory, `${name}.run`)},if=virtio,format=raw,readonly=on`],
       ...["-device", "virtio-rng-pci"],
-      ...["-netdev", "user,id=management,restrict=on,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:0-:22"],
       ...["-device", `virtio-net-pci,netdev=management,mac=${MACS[name].management},romfile=,addr=0x10`],
-      ...nics.flatMap((nic, index) => [
+      ...NICS.flatMap((nic, index) => [
         "-netdev",
-        `dgram,id=${nic}-net,local.type=unix,local.path=${socket(name, nic)},remote.type=unix,remote.path=${socket(peer, nic)}`,
+        `dgram,id=${nic}-net,local.type=unix,local.path=${this.socket(name, nic, directory)},` +
+          `remote.type=unix,remote.path=${this.socket(peer, nic, directory)}`,
         "-device",
         `virtio-net-pci,id=${nic},netdev=${nic}-net,mac=${MACS[name][nic]},romfile=,addr=0x${(0x11 + index).toString(16)}`,
       ]),

@@ -1,12 +1,12 @@
 // One machine of the lab: a QEMU process, its shell over SSH, and what can be done to it from outside.
 import { spawn, type ChildProcess } from "child_process";
-import { existsSync, openSync, readFileSync, closeSync } from "fs";
+import { constants, copyFileSync, existsSync, openSync, readFileSync, closeSync, rmSync } from "fs";
 import { join } from "path";
 import { setTimeout as delay } from "timers/promises";
 import type { ClientChannel } from "ssh2";
-import { spawnBound } from "../process";
-import { qmp } from "./qmp";
-import { Shell, type ExecuteOptions, type Result } from "./shell";
+import { runBound, spawnBound } from "../process";
+import { awaitMigration, qmp } from "./qmp";
+import { quote, Shell, type ExecuteOptions, type Result } from "./shell";
 import { SshConnection } from "./ssh";
 
 /** A machine's NICs beside the management one. */
@@ -18,6 +18,8 @@ export interface MachineState {
   /** QEMU's process, or that of a wrapper that ends with it. */
   readonly pid: number;
   readonly directory: string;
+  readonly image: string;
+  readonly qemuArguments: readonly string[];
   readonly sshPort: number;
   readonly altSshPort: number;
   readonly hostKeyEcdsa: string;
@@ -26,9 +28,14 @@ export interface MachineState {
 
 export interface MachineProps {
   readonly name: string;
-  /** Holds the machine's sockets and its console log. */
+  /** Holds the machine's disk, its sockets and its console log. */
   readonly directory: string;
+  /** The raw image that its disk begins as. */
+  readonly image: string;
+  /** QEMU's arguments but for the disk `disk`, the management NIC's network and the console. */
   readonly qemuArguments: readonly string[];
+  /** Ports on 127.0.0.1 that lead to the machine's port 22. */
+  readonly ports: readonly [number, number];
   readonly keyPath: string;
   /** `TYPE BASE64`. */
   readonly hostKeyEcdsa: string;
@@ -36,12 +43,19 @@ export interface MachineProps {
   readonly detached: boolean;
 }
 
+/** Another process has a port by which a machine was to be reached. */
+export class PortTaken extends Error {
+  constructor(machine: string) {
+    super(`${machine}: another process listens on its port; end that process, or boot a lab anew.`);
+  }
+}
+
 export class Machine extends Shell {
   /** Attaches to a machine that another process started. */
   static attach(state: MachineState): Machine {
-    const machine = new Machine({ ...state, qemuArguments: [], detached: true });
+    const ports = [state.sshPort, state.altSshPort] as const;
+    const machine = new Machine({ ...state, ports, detached: true });
     machine.pid = state.pid;
-    machine.ports = [state.sshPort, state.altSshPort];
     return machine;
   }
 
@@ -52,7 +66,6 @@ export class Machine extends Shell {
   readonly hostKeyEcdsa: string;
   private child?: ChildProcess;
   private pid?: number;
-  private ports: number[] = [];
   private ssh?: SshConnection;
 
   constructor(private readonly props: MachineProps) {
@@ -64,17 +77,18 @@ export class Machine extends Shell {
 
   /** Port on 127.0.0.1 that leads to the machine's port 22. */
   get sshPort(): number {
-    return this.ports[0];
+    return this.props.ports[0];
   }
 
   /** A second port on 127.0.0.1 that leads to the same. */
   get altSshPort(): number {
-    return this.ports[1];
+    return this.props.ports[1];
   }
 
   get state(): MachineState {
-    const { name, keyPath, hostKeyEcdsa, sshPort, altSshPort } = this;
-    return { name, keyPath, hostKeyEcdsa, sshPort, altSshPort, pid: this.pid ?? 0, directory: this.props.directory };
+    const { name, keyPath, hostKeyEcdsa, sshPort, altSshPort, pid = 0 } = this;
+    const { directory, image, qemuArguments } = this.props;
+    return { name, keyPath, hostKeyEcdsa, sshPort, altSshPort, pid, directory, image, qemuArguments };
   }
 
   private get qmpSocket(): string {
@@ -102,13 +116,71 @@ export class Machine extends Shell {
 
   /** Switches the machine on; does not wait for its boot. */
   async start(): Promise<void> {
-    const { directory, qemuArguments, detached } = this.props;
+    await this.makeDisk("raw", this.props.image);
+    await this.startQemu();
+  }
+
+  /** Writes what the halted machine is, disk and memory, to files in a directory. */
+  async save(directory: string): Promise<void> {
+    // Without a limit of its own, the file's speed is the limit.
+    await qmp(this.qmpSocket, "migrate-set-parameters", { "max-bandwidth": 2 ** 40 });
+    await qmp(this.qmpSocket, "migrate", { uri: `exec:cat >${quote(this.memoryIn(directory))}` });
+    await awaitMigration(this.qmpSocket);
+    // QEMU has let go of the disk until it goes on.
+    copyFileSync(this.disk, this.diskIn(directory), constants.COPYFILE_FICLONE);
+  }
+
+  /** Switches the machine on as it was saved there, halted. @throws PortTaken */
+  async load(directory: string): Promise<void> {
+    await this.makeDisk("qcow2", this.diskIn(directory));
+    await this.startQemu("-S", "-incoming", "defer");
+    await qmp(this.qmpSocket, "migrate-incoming", { uri: `exec:cat ${quote(this.memoryIn(directory))}` });
+    await awaitMigration(this.qmpSocket);
+  }
+
+  /** Halts the machine: its time stands still. */
+  async halt(): Promise<void> {
+    await qmp(this.qmpSocket, "stop");
+  }
+
+  /** Lets a halted machine go on. */
+  async goOn(): Promise<void> {
+    await qmp(this.qmpSocket, "cont");
+  }
+
+  private get disk(): string {
+    return this.diskIn(this.props.directory);
+  }
+
+  private diskIn(directory: string): string {
+    return join(directory, `${this.name}.qcow2`);
+  }
+
+  private memoryIn(directory: string): string {
+    return join(directory, `${this.name}.memory`);
+  }
+
+  private async makeDisk(format: "raw" | "qcow2", backing: string): Promise<void> {
+    rmSync(this.disk, { force: true });
+    const argumentsOf = ["create", "-q", "-f", "qcow2", "-F", format, "-b", backing, this.disk];
+    const { status, stderr } = await runBound("qemu-img", argumentsOf);
+    if (status !== 0) throw new Error(`${this.name}: its disk could not be made: ${stderr.trim()}`);
+  }
+
+  private async startQemu(...more: readonly string[]): Promise<void> {
+    const { directory, qemuArguments, ports, detached } = this.props;
+    const forwards = ports.map((port) => `hostfwd=tcp:127.0.0.1:${port}-:22`).join(",");
     const argumentsOf = [
+      ...["-drive", `file=${this.disk},if=virtio,format=qcow2,cache=unsafe`],
+      ...["-netdev", `user,id=management,restrict=on,${forwards}`],
       ...qemuArguments,
-      ...["-name", this.name, "-chardev", `file,id=console,path=${this.consolePath}`, "-serial", "chardev:console"],
-      ...["-qmp", `unix:${this.qmpSocket},server=on,wait=off`],
+      ...["-name", this.name, "-chardev", `file,id=console,append=on,path=${this.consolePath}`],
+      ...["-serial", "chardev:console", "-qmp", `unix:${this.qmpSocket},server=on,wait=off`],
+      ...more,
     ];
-    const log = openSync(join(directory, `${this.name}.qemu`), "a");
+    rmSync(this.qmpSocket, { force: true });
+    const logPath = join(directory, `${this.name}.qemu`);
+    const log = openSync(logPath, "w");
     const stdio = ["ignore", log, log] as ("ignore" | number)[];
     const child = detached
       ? spawn("qemu-system-x86_64", argumentsOf, { stdio, detached: true, cwd: directory })
@@ -120,17 +192,12 @@ export class Machine extends Shell {
     const deadline = Date.now() + 20_000;
     while (!existsSync(this.qmpSocket)) {
       if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
-        throw new Error(
-          `${this.name}: QEMU did not start: ${readFileSync(join(directory, `${this.name}.qemu`), "utf8").trim()}`,
-        );
+        const said = readFileSync(logPath, "utf8").trim();
+        if (said.includes("Could not set up host forwarding rule")) throw new PortTaken(this.name);
+        throw new Error(`${this.name}: QEMU did not start: ${said}`);
       }
       await delay(20);
     }
-    // The kernel chose the ports; QEMU tells them.
-    const info = String(await qmp(this.qmpSocket, "human-monitor-command", { "command-line": "info usernet" }));
-    this.ports = [...info.matchAll(/HOST_FORWARD\]\s+\S+\s+127\.0\.0\.1\s+(\d+)/g)]
-      .map((match) => Number(match[1]))
-      .sort();
   }
 
   /** Waits until a command can be run. */

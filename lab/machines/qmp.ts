@@ -1,5 +1,6 @@
 // Speaks to a running QEMU by its machine protocol: one connection for one command.
 import { createConnection } from "net";
+import { setTimeout as delay } from "timers/promises";
 
 interface Message {
   readonly QMP?: unknown;
@@ -48,4 +49,16 @@ export function qmp(socketPath: string, execute: string, argumentsOf: Record<str
       }
     });
   });
+}
+
+/** Waits until QEMU has written or read a machine's memory. @throws when it could not */
+export async function awaitMigration(socketPath: string): Promise<void> {
+  for (;;) {
+    const answer = (await qmp(socketPath, "query-migrate")) as { status?: string; "error-desc"?: string };
+    if (answer.status === "completed") return;
+    if (answer.status === "failed" || answer.status === "cancelled") {
+      throw new Error(`QEMU could not move a machine's memory: ${answer["error-desc"] ?? answer.status}`);
+    }
+    await delay(20);
+  }
 }

@@ -1,8 +1,9 @@
 // The small second disk of a machine: what one lab run brings to a cached image (keys, host name, network, files).
 import { execFileSync } from "child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "fs";
+import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "fs";
 import { dirname, join } from "path";
 import { utils } from "ssh2";
+import { cacheDirectory } from "../cache";
 
 export interface KeyPair {
   /** OpenSSH private key. */
@@ -15,6 +16,28 @@ export function makeKey(type: "ed25519" | "ecdsa"): KeyPair {
   const pair =
     type === "ed25519" ? utils.generateKeyPairSync("ed25519") : utils.generateKeyPairSync("ecdsa", { bits: 256 });
   return { private: pair.private.endsWith("\n") ? pair.private : `${pair.private}\n`, public: pair.public };
+}
+
+/** The key that enters every lab's machines: one for all, so that what is kept of a lab can be entered later. */
+export function loginKey(): KeyPair & { readonly path: string } {
+  const path = join(cacheDirectory(), "id_ed25519");
+  if (!existsSync(path)) {
+    mkdirSync(dirname(path), { recursive: true });
+    const making = mkdtempSync(join(dirname(path), "making-"));
+    writeFileSync(join(making, "key"), makeKey("ed25519").private, { mode: 0o600 });
+    try {
+      linkSync(join(making, "key"), path);
+    } catch (error) {
+      // Another process was sooner: its key is everyone's.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    } finally {
+      rmSync(making, { recursive: true });
+    }
+  }
+  const pem = readFileSync(path, "utf8");
+  const key = utils.parseKey(pem);
+  if (key instanceof Error) throw new Error(`${path} is no private key: remove it and run this again.`);
+  return { private: pem, public: `${key.type} ${key.getPublicSSH().toString("base64")}`, path };
 }
 
 export interface RunFile {

@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { BOX_LISTING_SCRIPT, differences } from "../../lab/demo/box-listing";
 import { CommandFailed, Deployment } from "../../lab/demo/deployment";
-import { cacheDirectory } from "../../lab/image/image";
+import { cacheDirectory } from "../../lab/cache";
 import { Lab } from "../../lab/machines/lab";
 import { makeKey } from "../../lab/machines/run-disk";
 import { quote } from "../../lab/machines/shell";

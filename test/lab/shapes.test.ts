@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { BOX_LISTING_SCRIPT, differences } from "../../lab/demo/box-listing";
-import { cacheDirectory } from "../../lab/image/image";
+import { cacheDirectory } from "../../lab/cache";
 import { Lab } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { BRANCH, ECS, LAN, VPC_CIDR } from "../../lab/network";

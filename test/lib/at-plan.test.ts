@@ -6,7 +6,7 @@ import { Testing } from "cdktf";
 import { DEFAULTS, ExampleConfig } from "../../bin/config";
 import { ExampleStack } from "../../bin/example-stack";
 import { EmulatedCloud, startEmulatedCloud } from "../../lab/cloud/server";
-import { cacheDirectory } from "../../lab/image/image";
+import { cacheDirectory } from "../../lab/cache";
 import { PreparedProviders, prepareProviders } from "../../lab/terraform/providers";
 import { assertEmulated, DUMMY_KEYS, runTerraform } from "../../lab/terraform/terraform";
 

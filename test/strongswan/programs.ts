@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { cacheDirectory } from "../../lab/image/image";
+import { cacheDirectory } from "../../lab/cache";
 import { runBound } from "../../lab/process";
 
 /** What assets/install.sh asks apt for, and what that depends on within strongSwan. */
