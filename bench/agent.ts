@@ -45,9 +45,9 @@ export async function benchAgent(args: string[]): Promise<boolean> {
   }
   const minutes = Number(values.minutes);
   if (!(minutes > 0)) throw new Error(`--minutes is ${values.minutes}; give a number above 0.`);
-  const stage = await Stage.boot({ log: (line) => console.log(line) });
+  const stage = await Stage.of("product", { log: (line) => console.log(line) });
   try {
-    await stage.enter("product");
+    await stage.scene();
     const cost = await measure(stage.lab.box, minutes * 30);
     const machine = await machineOf(stage.lab.box);
     const lines = judge(cost);

@@ -4,8 +4,7 @@ import type { Contender } from "../lab/faults/contender";
 import { FAULTS } from "../lab/faults/catalogue";
 import type { AgentParameters } from "../lab/faults/product";
 import type { Fault } from "../lab/faults/fault";
-import { beyond, type Runner } from "../lab/faults/run";
-import type { Scene } from "../lab/faults/scene";
+import { beyond, run as runFault } from "../lab/faults/run";
 import { Stage } from "../lab/faults/stage";
 import { machineOf } from "./failover/machine";
 import { Results } from "./failover/results";
@@ -53,20 +52,18 @@ export async function benchFailover(args: string[]): Promise<boolean> {
   const left = (contender: Contender["id"]) =>
     ids.filter((id) => results.missing(contender, id, wanted(results, contender, id, runs)));
   const toMeasure = contenders.filter((contender) => left(contender).length > 0);
-  if (toMeasure.length > 0) {
-    const stage = await Stage.boot({
+  for (const contender of toMeasure) {
+    const stage = await Stage.of(contender, {
       log: (line) => console.log(line),
       agent: JSON.parse(values.agent) as AgentParameters,
     });
     try {
-      for (const contender of toMeasure) {
-        const played = await stage.enter(contender);
-        results.describe(await machineOf(stage.lab.box));
-        for (const id of left(contender)) {
-          console.log(`\n${contender}: ${id}. ${faultOf(id).what}`);
-          while (results.missing(contender, id, wanted(results, contender, id, runs))) {
-            console.log(await measure(results, played, contender, id));
-          }
+      await stage.scene();
+      results.describe(await machineOf(stage.lab.box));
+      for (const id of left(contender)) {
+        console.log(`\n${contender}: ${id}. ${faultOf(id).what}`);
+        while (results.missing(contender, id, wanted(results, contender, id, runs))) {
+          console.log(await measure(results, stage, contender, id));
         }
       }
     } finally {
@@ -85,16 +82,11 @@ function faultOf(id: string): Fault {
 }
 
 /** Makes a fault once and keeps what it showed, or why it showed nothing; gives a line about it. */
-async function measure(
-  results: Results,
-  { scene, runner }: { readonly scene: Scene; readonly runner: Runner },
-  contender: Contender["id"],
-  id: string,
-): Promise<string> {
+async function measure(results: Results, stage: Stage, contender: Contender["id"], id: string): Promise<string> {
   const fault = faultOf(id);
   const run = { contender, fault: id, at: new Date().toISOString() };
   try {
-    const result = await runner.run(fault);
+    const result = await runFault(stage, fault);
     results.add({ ...run, ...result });
     const { out, in: back, switches, times } = result;
     const told = [
@@ -109,7 +101,6 @@ async function measure(
   } catch (error) {
     const { message } = error as Error;
     results.add({ ...run, error: message });
-    await scene.restoreAll();
     return `  failed: ${message}`;
   }
 }

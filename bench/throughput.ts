@@ -68,7 +68,7 @@ export async function benchThroughput(args: string[]): Promise<boolean> {
       throw new Error(`--${name} is ${values[name]}; give a whole number from 1.`);
     return number;
   });
-  const stage = await Stage.boot({ log: (line) => console.log(line) });
+  const stage = await Stage.of("product", { log: (line) => console.log(line) });
   try {
     const measured = await measure(stage, rounds, seconds);
     const machine = await machineOf(stage.lab.box);
@@ -86,7 +86,7 @@ export async function benchThroughput(args: string[]): Promise<boolean> {
 
 async function measure(stage: Stage, rounds: number, seconds: number): Promise<{ runs: Run[]; loads: Load[] }> {
   const { lab } = stage;
-  const { scene } = await stage.enter("product");
+  const scene = await stage.scene();
   await uncounted(stage);
   const byHand = {
     "hand-set": new HandSet(lab, { number: 1, mtu: 1400, mss: 1360 }),

@@ -9,8 +9,9 @@ export function cacheDirectory(): string {
   return path.join(process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache"), "cdktf-alicloud-dual-tunnel-vpn");
 }
 
-/** How many of a kind are kept beside the one in use; others are removed, the longest unused first. */
-const KEPT = 2;
+/** How many of a kind are kept beside the one just made; others go when nobody has asked for them for some hours. */
+const KEPT = 3;
+const UNUSED_MS = 3 * 3600 * 1000;
 
 /** Sixteen digits that differ when any of the parts does. */
 export function keyOf(...parts: readonly string[]): string {
@@ -74,17 +75,15 @@ export class Kept {
     this.removeOld();
   }
 
-  /** Removes it. */
-  drop(): void {
-    fs.rmSync(this.path, { recursive: true, force: true });
-  }
-
   private removeOld(): void {
+    const usedAt = (directory: string) => fs.statSync(directory).mtimeMs;
     const others = fs
       .readdirSync(this.folder)
-      .filter((name) => name !== this.key && /^[0-9a-f]{16}$/.test(name))
+      .filter((name) => name !== this.key)
       .map((name) => path.join(this.folder, name))
-      .sort((a, b) => fs.statSync(b).mtimeMs - fs.statSync(a).mtimeMs);
-    for (const old of others.slice(KEPT)) fs.rmSync(old, { recursive: true, force: true });
+      .sort((a, b) => usedAt(b) - usedAt(a));
+    for (const old of others.slice(KEPT)) {
+      if (usedAt(old) < Date.now() - UNUSED_MS) fs.rmSync(old, { recursive: true, force: true });
+    }
   }
 }

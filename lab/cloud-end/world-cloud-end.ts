@@ -144,8 +144,20 @@ export class WorldCloudEnd implements CloudEnd {
   /** Stops the gateway; its SAs end with it. A later call starts another, with nothing in it. */
   async stop(): Promise<void> {
     this.started = undefined;
-    await this.daemon?.close();
+    await this.hangUp();
     await this.lab.world.succeed(`systemctl stop ${UNITS.join(" ")}`);
+  }
+
+  /** Ends the conversation with the gateway's daemon; the next request begins another. */
+  async hangUp(): Promise<void> {
+    await this.daemon?.close();
+    this.daemon = undefined;
+  }
+
+  /** The world machine was brought back with the gateway running in it. */
+  resume(): void {
+    this.started = Promise.resolve();
+    this.daemon = undefined;
   }
 
   private async call(request: Readonly<Record<string, unknown>>): Promise<unknown> {

@@ -49,6 +49,10 @@ export interface EmulatedCloud {
   state(): CloudState;
   /** Resolves when no change is under way and every gateway is at rest. */
   settled(): Promise<void>;
+  /** What exists, for `load`; waits until all is settled. */
+  save(): Promise<Buffer>;
+  /** Makes what exists what it was at a `save`; the cloud end is not told. */
+  load(saved: Buffer): Promise<void>;
   /** Lets the next call of an action fail before it does anything; several are used up in their order. */
   failNext(action: string, status: number, code: string, message: string): void;
   /** Whether Describe calls give four scalars of each tunnel as JSON strings, as Alibaba's description types them. */
@@ -131,6 +135,17 @@ class Cloud implements EmulatedCloud {
 
   async settled(): Promise<void> {
     await this.work.settled();
+  }
+
+  async save(): Promise<Buffer> {
+    await this.settled();
+    return this.store.save();
+  }
+
+  async load(saved: Buffer): Promise<void> {
+    await this.settled();
+    this.store.load(saved);
+    this.faults.splice(0);
   }
 
   failNext(action: string, status: number, code: string, message: string): void {

@@ -1,6 +1,7 @@
 // What exists in the emulated cloud: the resources, their ids, and the pool that IPsec addresses come from.
 // The store only remembers; the rules are in actions/.
 import { randomBytes } from "node:crypto";
+import { deserialize, serialize } from "node:v8";
 import type { CloudState } from "./cloud-end";
 import { quotaFull } from "./errors";
 
@@ -135,6 +136,26 @@ export class Store {
 
   constructor(ipsecAddresses: readonly string[]) {
     this.freeAddresses = [...ipsecAddresses];
+  }
+
+  /** Everything that exists, as bytes. */
+  save(): Buffer {
+    return serialize([this.maps.map((map) => [...map]), this.routes, this.freeAddresses]);
+  }
+
+  /** Makes everything what it was when `save` gave these bytes. */
+  load(bytes: Buffer): void {
+    const [maps, routes, freeAddresses] = deserialize(bytes) as [[string, unknown][][], Route[], string[]];
+    this.maps.forEach((map, index) => {
+      map.clear();
+      for (const [id, resource] of maps[index]) (map as Map<string, unknown>).set(id, resource);
+    });
+    this.routes.splice(0, this.routes.length, ...routes);
+    this.freeAddresses.splice(0, this.freeAddresses.length, ...freeAddresses);
+  }
+
+  private get maps(): Map<string, object>[] {
+    return [this.vpcs, this.vSwitches, this.vpnGateways, this.customerGateways, this.vpnConnections];
   }
 
   /** An id of Alibaba's look. */

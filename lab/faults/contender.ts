@@ -9,9 +9,13 @@ export interface Contender {
   readonly children: readonly [string, string];
   /** Deploys it on a booted lab, the cloud side included. */
   install(): Promise<void>;
-  /** Takes it off the box and out of the cloud. */
-  remove(): Promise<void>;
-  /** Forgets what earlier faults taught it, so that runs do not depend on each other. */
+  /** Writes what it holds outside of the machines to a directory, for when they are brought back. */
+  save(directory: string): Promise<void>;
+  /** Takes up what was saved there: the machines are as they were then. */
+  load(directory: string): Promise<void>;
+  /** Ends what it has running outside of the machines. */
+  close(): Promise<void>;
+  /** Starts its agent anew, with nothing remembered. */
   refresh(): Promise<void>;
   /** Whether it says of itself that all is well, in words that say what is not; empty when well. */
   trouble(): Promise<string>;

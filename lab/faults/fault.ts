@@ -1,7 +1,8 @@
 // What a fault is: something done to a deployed site while packets are counted, and what must be seen then.
 // To add one, add a small file to catalogue/.
-import type { PeerPolicy, WorldCloudEndOptions } from "../cloud-end";
+import type { PeerPolicy } from "../cloud-end";
 import type { Scene } from "./scene";
+import type { CloudTimers } from "./stage";
 
 /** What one direction may show. */
 export interface Limit {
@@ -41,10 +42,7 @@ export interface Fault {
   /** How the cloud treats a tunnel that comes by the other uplink. @default "cooperative" */
   readonly peer?: PeerPolicy;
   /** Other timers at the cloud than Alibaba's and strongSwan's. @default none */
-  readonly cloudTimers?: Pick<
-    WorldCloudEndOptions,
-    "dpdDelay" | "retransmitTimeout" | "retransmitBase" | "retransmitTries"
-  >;
+  readonly cloudTimers?: CloudTimers;
   /** Done before packets are counted. @default nothing */
   prepare?(scene: Scene): Promise<void>;
   /**

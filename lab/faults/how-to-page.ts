@@ -1,13 +1,13 @@
 // The how-to page's configuration on the lab's box, and the cloud side that the page makes: the rival.
 import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { CloudState, CloudTunnel } from "../cloud/cloud-end";
 import type { WorldCloudEnd } from "../cloud-end";
 import { HowTo } from "../how-to/how-to";
 import type { Lab } from "../machines/lab";
 import { DATA_CENTER_CIDR, IPSEC_ADDRESSES, UPLINKS, VPC_CIDR } from "../network";
 import type { Contender } from "./contender";
-
-const NOTHING: CloudState = { gateways: [], connections: [], routes: [] };
 
 /** The page's tunnels: its algorithms are the console's defaults, and one key serves both. */
 function tunnels(psk: string, activePsk = psk): CloudTunnel[] {
@@ -57,24 +57,30 @@ export class HowToPage implements Contender {
   readonly interfaces = ["ipsec0", "ipsec1"] as const;
   readonly connections = ["vco1", "vco2"] as const;
   readonly children = ["vco_child1", "vco_child2"] as const;
-  private readonly psk = randomBytes(12).toString("hex");
-  private readonly howTo: HowTo;
+  private psk = randomBytes(12).toString("hex");
 
   constructor(
     private readonly lab: Lab,
     private readonly cloudEnd: WorldCloudEnd,
-  ) {
-    this.howTo = new HowTo(lab, { psk: this.psk });
-  }
+  ) {}
 
   async install(): Promise<void> {
     await this.cloudEnd.apply(cloudState(this.psk));
-    await this.howTo.install();
+    await new HowTo(this.lab, { psk: this.psk }).install();
   }
 
-  async remove(): Promise<void> {
-    await this.howTo.remove();
-    await this.cloudEnd.apply(NOTHING);
+  save(directory: string): Promise<void> {
+    writeFileSync(join(directory, "how-to.psk"), this.psk, { mode: 0o600 });
+    return Promise.resolve();
+  }
+
+  load(directory: string): Promise<void> {
+    this.psk = readFileSync(join(directory, "how-to.psk"), "utf8");
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** The page has no memory but the order of its routes: strongSwan starts anew when they are not as at first. */

@@ -36,7 +36,7 @@ export class Product implements Contender {
   readonly children = this.interfaces;
   private api?: EmulatedCloud;
   private deployment?: Deployment;
-  private readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-faults-"));
+  private readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-product-"));
 
   constructor(
     private readonly lab: Lab,
@@ -45,30 +45,49 @@ export class Product implements Contender {
   ) {}
 
   async install(): Promise<void> {
-    const { lab } = this;
-    const providers = await prepareProviders({ cacheDir: cacheDirectory() });
     this.api = await startEmulatedCloud({ cloudEnd: this.cloudEnd });
     const newPsk = () => randomBytes(18).toString("base64url");
-    this.deployment = new Deployment({
-      directory: this.directory,
-      endpoint: this.api.endpoint,
-      providerEnv: providers.env,
-      config: exampleConfig(lab, this.agent),
-      variables: { singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() },
-    });
+    this.deployment = await this.newDeployment({ singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() });
     await this.deployment.deploy();
   }
 
-  async remove(): Promise<void> {
-    await this.deployment?.destroy();
-    await this.close();
+  async save(directory: string): Promise<void> {
+    const { api, deployment } = this.deployed;
+    fs.writeFileSync(path.join(directory, "cloud"), await api.save(), { mode: 0o600 });
+    fs.writeFileSync(path.join(directory, "variables.json"), JSON.stringify(deployment.variables), { mode: 0o600 });
+    copyDeployment(this.directory, path.join(directory, "deployment"));
   }
 
-  /** Ends the emulated API; the box stays as it is. */
+  async load(directory: string): Promise<void> {
+    this.api ??= await startEmulatedCloud({ cloudEnd: this.cloudEnd });
+    await this.api.load(fs.readFileSync(path.join(directory, "cloud")));
+    fs.rmSync(this.directory, { recursive: true, force: true });
+    copyDeployment(path.join(directory, "deployment"), this.directory);
+    const variables = fs.readFileSync(path.join(directory, "variables.json"), "utf8");
+    this.deployment = await this.newDeployment(JSON.parse(variables) as Record<string, string>);
+  }
+
   async close(): Promise<void> {
     await this.api?.close();
     this.api = undefined;
     fs.rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  private async newDeployment(variables: Record<string, string>): Promise<Deployment> {
+    const providers = await prepareProviders({ cacheDir: cacheDirectory() });
+    return new Deployment({
+      directory: this.directory,
+      endpoint: (this.api as EmulatedCloud).endpoint,
+      providerEnv: providers.env,
+      config: exampleConfig(this.lab, this.agent),
+      variables,
+    });
+  }
+
+  private get deployed(): { readonly api: EmulatedCloud; readonly deployment: Deployment } {
+    const { api, deployment } = this;
+    if (!api || !deployment) throw new Error("The product has not been deployed.");
+    return { api, deployment };
   }
 
   async refresh(): Promise<void> {
@@ -102,10 +121,15 @@ export class Product implements Contender {
   }
 
   async breakActivePsk(): Promise<() => Promise<void>> {
-    if (!this.api || !this.deployment) throw new Error("The product has not been deployed.");
-    const console_ = new Console(this.api.endpoint);
-    const right = this.deployment.variables.singapore_psk_active;
+    const { api, deployment } = this.deployed;
+    const console_ = new Console(api.endpoint);
+    const right = deployment.variables.singapore_psk_active;
     await console_.changeActivePsk(randomBytes(18).toString("base64url"));
     return () => console_.changeActivePsk(right);
   }
+}
+
+/** Without what Terraform made at its initialization, which names directories and is made again. */
+function copyDeployment(from: string, to: string): void {
+  fs.cpSync(from, to, { recursive: true, filter: (source) => path.basename(source) !== ".terraform" });
 }

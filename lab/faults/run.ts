@@ -1,8 +1,7 @@
 // One run of one fault: all is well, the fault is made while packets are counted, all becomes well again.
 import type { DirectionReport } from "../traffic/traffic";
-import type { WorldCloudEndOptions } from "../cloud-end";
 import type { Fault, Limits, Times } from "./fault";
-import type { Scene } from "./scene";
+import type { Stage } from "./stage";
 
 /** What a run showed. */
 export interface RunResult {
@@ -18,55 +17,28 @@ export interface RunResult {
   readonly story: readonly string[];
 }
 
-/** strongSwan's and Alibaba's timers, and a gateway that follows. */
-const USUAL: Required<Omit<WorldCloudEndOptions, "restart">> = {
-  peer: "cooperative",
-  dpdDelay: 10,
-  retransmitTimeout: 4,
-  retransmitBase: 1.8,
-  retransmitTries: 5,
-};
-
-/** Runs faults on a scene; remembers how the cloud end is set. */
-export class Runner {
-  private cloud = USUAL;
-
-  constructor(private readonly scene: Scene) {}
-
-  /** Makes the fault once. @throws Error when what must be seen is not, or all does not become well again */
-  async run(fault: Fault): Promise<RunResult> {
-    const { scene } = this;
-    await scene.contender.refresh();
-    await scene.well();
-    await this.configureCloud(fault);
-    await fault.prepare?.(scene);
-    const before = (await scene.contender.switches()) ?? 0;
-    const began = Date.now();
-    const [clock, mark] = [await scene.boxClock(), await scene.traffic.mark()];
-    try {
-      const times = (await fault.make(scene)) ?? {};
-      await scene.flowing();
-      const { out, in: back } = await scene.traffic.since(mark);
-      const seconds = (Date.now() - began) / 1000;
-      const after = await scene.contender.switches();
-      // A contender that was started anew has counted anew.
-      const switches = after === undefined || after < before ? after : after - before;
-      return { out, in: back, switches, times, seconds, story: await scene.contender.story(clock) };
-    } finally {
-      await (fault.undo ? fault.undo(scene) : scene.restoreAll());
-      await scene.well(180);
-    }
-  }
-
-  private async configureCloud({ peer = "cooperative", cloudTimers = {} }: Fault): Promise<void> {
-    const wanted = { ...USUAL, ...cloudTimers, peer };
-    const timers = (["dpdDelay", "retransmitTimeout", "retransmitBase", "retransmitTries"] as const).some(
-      (key) => wanted[key] !== this.cloud[key],
-    );
-    if (!timers && wanted.peer === this.cloud.peer) return;
-    await this.scene.configureCloud(wanted, timers);
-    this.cloud = wanted;
-  }
+/**
+ * Makes a fault once on a stage that is brought back for it.
+ * @throws Error when what must be seen is not, or all does not become well again
+ */
+export async function run(stage: Stage, fault: Fault): Promise<RunResult> {
+  const scene = await stage.scene(fault.cloudTimers);
+  if (fault.peer) await scene.cloud.setOptions({ peer: fault.peer });
+  await fault.prepare?.(scene);
+  const before = (await scene.contender.switches()) ?? 0;
+  const began = Date.now();
+  const [clock, mark] = [await scene.boxClock(), await scene.traffic.mark()];
+  const times = (await fault.make(scene)) ?? {};
+  await scene.flowing();
+  const { out, in: back } = await scene.traffic.since(mark);
+  const seconds = (Date.now() - began) / 1000;
+  const after = await scene.contender.switches();
+  // A contender that was started anew has counted anew.
+  const switches = after === undefined || after < before ? after : after - before;
+  const story = await scene.contender.story(clock);
+  await (fault.undo ? fault.undo(scene) : scene.restoreAll());
+  await scene.well(180);
+  return { out, in: back, switches, times, seconds, story };
 }
 
 /** What a run showed beyond its limits, one sentence each. */

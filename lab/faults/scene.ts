@@ -1,6 +1,6 @@
 // Where faults are made: a booted lab, a contender on its box, traffic through its tunnels, and words for what is awaited.
 import { setTimeout as delay } from "node:timers/promises";
-import type { WorldCloudEnd, WorldCloudEndOptions } from "../cloud-end";
+import type { WorldCloudEnd } from "../cloud-end";
 import type { Direction, Impairment, Lab, LinkName } from "../machines/lab";
 import type { Machine } from "../machines/machine";
 import { ECS } from "../network";
@@ -89,14 +89,6 @@ export class Scene {
     const { stdout } = await this.box.execute(`swanctl --list-sas --ike ${connection}`);
     const ids = (pattern: RegExp) => [...stdout.matchAll(pattern)].map((match) => match[1]).join(",");
     return { ike: ids(/^\S+: #(\d+), ESTABLISHED/gm), child: ids(/^\s+\S+: #(\d+), .*INSTALLED/gm) };
-  }
-
-  /** Sets what the cloud end does; where that changes, new timers hold for tunnels negotiated anew. */
-  async configureCloud(options: WorldCloudEndOptions, renegotiate: boolean): Promise<void> {
-    await this.cloud.setOptions(options);
-    if (!renegotiate) return;
-    for (const tunnel of [1, 2] as const) await this.cloud.deleteTunnel(await this.tunnelId(tunnel));
-    await this.well();
   }
 
   /** Waits until both tunnels are up at the box. */

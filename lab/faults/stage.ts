@@ -1,11 +1,16 @@
-// Boots a lab with its cloud end and puts contenders on it, one after the other; ends what it began.
-import { WorldCloudEnd } from "../cloud-end";
+// A stage: a lab with its cloud end and a contender deployed on it, well. It is made once and brought back, in seconds,
+// before each fault and whatever else wants it untouched.
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { contentOf, Kept, keyOf } from "../cache";
+import { WorldCloudEnd, type WorldCloudEndOptions } from "../cloud-end";
 import { Lab } from "../machines/lab";
+import { PortTaken } from "../machines/machine";
 import { Traffic } from "../traffic/traffic";
 import type { Contender } from "./contender";
 import { HowToPage } from "./how-to-page";
 import { Product, type AgentParameters } from "./product";
-import { Runner } from "./run";
 import { Scene } from "./scene";
 
 /** Milliseconds between packets, each way: the resolution of every gap. */
@@ -18,46 +23,128 @@ export interface StageOptions {
   readonly agent?: AgentParameters;
 }
 
+/** Timers that hold for tunnels negotiated after they were set. */
+export type CloudTimers = Pick<
+  WorldCloudEndOptions,
+  "dpdDelay" | "retransmitTimeout" | "retransmitBase" | "retransmitTries"
+>;
+
+const ROOT = path.join(__dirname, "../..");
+/** All that decides what a deployment makes of a booted lab. */
+const INGREDIENTS = ["assets", "bin", "lab", "lib", "package-lock.json"];
+
 export class Stage {
-  static async boot(options: StageOptions = {}): Promise<Stage> {
+  /** The stage of a contender: kept since an earlier process, or made now. */
+  static async of(id: Contender["id"], options: StageOptions = {}): Promise<Stage> {
     const lab = new Lab({ log: options.log });
-    await lab.start();
-    const cloud = new WorldCloudEnd(lab);
-    await cloud.start();
-    return new Stage(lab, cloud, options);
+    const content = contentOf(...INGREDIENTS.map((name) => path.join(ROOT, name)));
+    const kept = new Kept("stages", keyOf(await lab.bootKey(), content, id, JSON.stringify(options.agent ?? {})));
+    const stage = new Stage(lab, id, options);
+    try {
+      if (kept.exists && (await stage.take(kept.path))) return stage;
+      await stage.make();
+      if (kept.exists) {
+        // Another process has it up: this one keeps its own for itself.
+        stage.saved = path.join(stage.scratch, "stage");
+        fs.mkdirSync(stage.saved);
+        await stage.save(stage.saved);
+      } else {
+        await kept.put((directory) => stage.save(directory));
+        stage.saved = kept.path;
+      }
+      return stage;
+    } catch (error) {
+      await stage.stop();
+      throw error;
+    }
   }
 
-  private contender?: Contender;
+  readonly cloud: WorldCloudEnd;
+  readonly contender: Contender;
+  private readonly scratch = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-stage-"));
+  /** Where the stage is to be brought back from. */
+  private saved = "";
+  /** The same with other timers at the cloud, by what they are. */
+  private readonly variants = new Map<string, string>();
   private traffic?: Traffic;
 
   private constructor(
     readonly lab: Lab,
-    readonly cloud: WorldCloudEnd,
+    id: Contender["id"],
     private readonly options: StageOptions,
-  ) {}
-
-  /** Deploys a contender, in place of the one before; gives what runs faults on it. */
-  async enter(id: Contender["id"]): Promise<{ readonly scene: Scene; readonly runner: Runner }> {
-    await this.leave();
-    const { lab, cloud } = this;
-    this.contender = id === "product" ? new Product(lab, cloud, this.options.agent) : new HowToPage(lab, cloud);
-    this.options.log?.(`deploying the ${id === "product" ? "product" : "how-to page"}`);
-    await this.contender.install();
-    this.traffic = await Traffic.start(lab, { intervalMs: INTERVAL_MS });
-    const scene = new Scene(lab, cloud, this.contender, this.traffic);
-    await scene.well(240);
-    this.options.log?.("all is well, traffic flows");
-    return { scene, runner: new Runner(scene) };
+  ) {
+    this.cloud = new WorldCloudEnd(lab);
+    this.contender = id === "product" ? new Product(lab, this.cloud, options.agent) : new HowToPage(lab, this.cloud);
   }
 
-  private async leave(): Promise<void> {
-    await this.traffic?.stop();
-    await this.contender?.remove();
-    this.traffic = this.contender = undefined;
+  /**
+   * Everything as it was when the contender had been deployed and all was well, with traffic between the hosts.
+   * @param timers of the cloud; the first time that they are asked for the tunnels are negotiated anew
+   */
+  async scene(timers: CloudTimers = {}): Promise<Scene> {
+    const key = JSON.stringify(Object.entries(timers).sort());
+    const variant = this.variants.get(key);
+    await this.bringBack(variant ?? this.saved);
+    if (variant === undefined && Object.keys(timers).length > 0) await this.keepVariant(key, timers);
+    this.traffic = await Traffic.start(this.lab, { intervalMs: INTERVAL_MS });
+    const scene = new Scene(this.lab, this.cloud, this.contender, this.traffic);
+    await scene.well();
+    return scene;
   }
 
   async stop(): Promise<void> {
-    if (this.contender instanceof Product) await this.contender.close();
+    await this.contender.close();
     await this.lab.stop();
+    fs.rmSync(this.scratch, { recursive: true, force: true });
+  }
+
+  private async make(): Promise<void> {
+    await this.lab.start();
+    await this.cloud.start();
+    this.options.log?.(`deploying the ${this.contender.id}`);
+    await this.contender.install();
+    await this.becomeWell();
+  }
+
+  /** Takes up what another process has kept; false when that is up already. */
+  private async take(directory: string): Promise<boolean> {
+    try {
+      await this.lab.open(directory);
+    } catch (error) {
+      if (error instanceof PortTaken) return false;
+      throw error;
+    }
+    this.saved = directory;
+    return true;
+  }
+
+  private async bringBack(directory: string): Promise<void> {
+    this.traffic = undefined;
+    await this.lab.bringBack(directory);
+    this.cloud.resume();
+    await this.contender.load(directory);
+  }
+
+  private async keepVariant(key: string, timers: CloudTimers): Promise<void> {
+    await this.cloud.setOptions(timers);
+    for (const id of Object.keys((await this.cloud.report()).tunnels)) await this.cloud.deleteTunnel(id);
+    await this.becomeWell();
+    const directory = path.join(this.scratch, `variant-${this.variants.size}`);
+    fs.mkdirSync(directory);
+    await this.save(directory);
+    this.variants.set(key, directory);
+  }
+
+  private async becomeWell(): Promise<void> {
+    const traffic = await Traffic.start(this.lab, { intervalMs: INTERVAL_MS });
+    await new Scene(this.lab, this.cloud, this.contender, traffic).well(240);
+    await traffic.stop();
+    this.options.log?.("all is well, traffic flows");
+  }
+
+  private async save(directory: string): Promise<void> {
+    await this.cloud.hangUp();
+    await this.contender.save(directory);
+    await this.lab.save(directory);
   }
 }

@@ -215,8 +215,7 @@ export class Lab {
   /** Builds what has to be built, and gives a lab whose topology stands: booted now, or once and kept since. */
   async start(): Promise<void> {
     const { detached = false, fresh = false } = this.options;
-    const images = await this.prepare();
-    const kvm = await kvmWorks(images, (line) => this.log(line));
+    const { images, kvm } = await this.prepare();
     const booted = new Kept("booted", this.keyOfBoot(images, kvm));
     if (!fresh && booted.exists && (await this.opened(booted.path))) return;
     this.directory = this.makeDirectory();
@@ -237,8 +236,7 @@ export class Lab {
 
   /** Gives the lab that was saved in a directory. @throws PortTaken when a lab saved there is up already */
   async open(directory: string): Promise<void> {
-    const images = await this.prepare();
-    const kvm = await kvmWorks(images, (line) => this.log(line));
+    const { images, kvm } = await this.prepare();
     this.directory = this.makeDirectory();
     try {
       const saved = JSON.parse(readFileSync(join(directory, SAVED), "utf8")) as Record<MachineName, SavedMachine>;
@@ -283,13 +281,19 @@ export class Lab {
     this.log("box and world are back as they were saved");
   }
 
-  private async prepare(): Promise<Images> {
+  /** Differs when a boot would make another lab. */
+  async bootKey(): Promise<string> {
+    const { images, kvm } = await this.prepare();
+    return this.keyOfBoot(images, kvm);
+  }
+
+  private async prepare(): Promise<{ readonly images: Images; readonly kvm: boolean }> {
     if (this.options.detached && Lab.attach()) {
       throw new Error('A lab is up already; end it with "npm run lab -- down".');
     }
     const images = await ensureImages((line) => this.log(line));
     removeLeftovers();
-    return images;
+    return { images, kvm: await kvmWorks(images, (line) => this.log(line)) };
   }
 
   /** Opens a kept lab; false when another process has it up. */
@@ -308,7 +312,6 @@ export class Lab {
     return mkdtempSync(join(tmpdir(), this.options.detached ? "lab-kept-" : `${RUN_DIRECTORY}${process.pid}-`));
   }
 
-  /** Differs when a boot would make another lab. */
   private keyOfBoot(images: Images, kvm: boolean): string {
     const files = [...boxFiles(), ...worldFiles()];
     return keyOf(
