@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { CloudEnd, CloudState, CloudTunnel, TunnelStatus } from "../cloud/cloud-end";
 import type { Lab } from "../machines/lab";
 import { ECS, INTERNET } from "../network";
-import { RequestChannel, type Reply } from "./request-channel";
+import { RequestChannel, type Reply } from "../machines/request-channel";
 
 /** What the gateway does with a tunnel's packets from an address that is not its customer gateway's. */
 export type PeerPolicy =
@@ -162,7 +162,7 @@ export class WorldCloudEnd implements CloudEnd {
 
   private async call(request: Readonly<Record<string, unknown>>): Promise<unknown> {
     await this.start();
-    this.daemon ??= new RequestChannel(this.lab.world, `PYTHONPATH=${CODE} exec python3 -m cloud_end call ${RUN}`);
+    this.daemon ??= new RequestChannel(() => this.lab.world.socket(`${RUN}/control`));
     const { result, error } = await this.daemon.ask(request, 120).catch((failure: Error): Reply => {
       return { error: failure.message };
     });

@@ -36,6 +36,7 @@ export class Product implements Contender {
   readonly children = this.interfaces;
   private api?: EmulatedCloud;
   private deployment?: Deployment;
+  private providers?: ReturnType<typeof prepareProviders>;
   private readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-product-"));
 
   constructor(
@@ -74,11 +75,11 @@ export class Product implements Contender {
   }
 
   private async newDeployment(variables: Record<string, string>): Promise<Deployment> {
-    const providers = await prepareProviders({ cacheDir: cacheDirectory() });
+    this.providers ??= prepareProviders({ cacheDir: cacheDirectory() });
     return new Deployment({
       directory: this.directory,
       endpoint: (this.api as EmulatedCloud).endpoint,
-      providerEnv: providers.env,
+      providerEnv: (await this.providers).env,
       config: exampleConfig(this.lab, this.agent),
       variables,
     });

@@ -58,9 +58,13 @@ export class Scene {
 
   /** Waits until the contender says that all is well, and the cloud sends by the active tunnel. */
   async well(timeoutS = 120): Promise<void> {
-    await this.until(async () => this.contender.trouble(), timeoutS);
-    await this.cloudBy(1, timeoutS);
-    await this.flowing(timeoutS);
+    await this.untroubled(timeoutS);
+    await Promise.all([this.cloudBy(1, timeoutS), this.flowing(timeoutS)]);
+  }
+
+  /** Waits until the contender says that all is well. */
+  async untroubled(timeoutS = 120): Promise<void> {
+    await this.until(() => this.contender.trouble(), timeoutS);
   }
 
   /** Waits until a look at things finds no fault in them. @param look says what is wrong, empty when nothing is */

@@ -66,7 +66,6 @@ export class Stage {
   private saved = "";
   /** The same with other timers at the cloud, by what they are. */
   private readonly variants = new Map<string, string>();
-  private traffic?: Traffic;
 
   private constructor(
     readonly lab: Lab,
@@ -86,9 +85,8 @@ export class Stage {
     const variant = this.variants.get(key);
     await this.bringBack(variant ?? this.saved);
     if (variant === undefined && Object.keys(timers).length > 0) await this.keepVariant(key, timers);
-    this.traffic = await Traffic.start(this.lab, { intervalMs: INTERVAL_MS });
-    const scene = new Scene(this.lab, this.cloud, this.contender, this.traffic);
-    await scene.well();
+    const scene = new Scene(this.lab, this.cloud, this.contender, Traffic.going(this.lab));
+    await Promise.all([scene.untroubled(), scene.traffic.waitUntilFlowing({ forS: 0.4 })]);
     return scene;
   }
 
@@ -119,7 +117,6 @@ export class Stage {
   }
 
   private async bringBack(directory: string): Promise<void> {
-    this.traffic = undefined;
     await this.lab.bringBack(directory);
     this.cloud.resume();
     await this.contender.load(directory);
@@ -138,7 +135,7 @@ export class Stage {
   private async becomeWell(): Promise<void> {
     const traffic = await Traffic.start(this.lab, { intervalMs: INTERVAL_MS });
     await new Scene(this.lab, this.cloud, this.contender, traffic).well(240);
-    await traffic.stop();
+    await traffic.hangUp();
     this.options.log?.("all is well, traffic flows");
   }
 

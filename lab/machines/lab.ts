@@ -174,6 +174,7 @@ export class Lab {
 
   private directory?: string;
   private machines?: { box: Machine; world: Machine };
+  private readonly disturbed = new Set<LinkName>();
   private readonly began = Date.now();
 
   constructor(private readonly options: LabOptions = {}) {}
@@ -274,6 +275,7 @@ export class Lab {
   async bringBack(directory: string): Promise<void> {
     const machines = NAMES.map((name) => this.started[name]);
     await Promise.all(machines.map((machine) => machine.stop()));
+    this.disturbed.clear();
     for (const name of NAMES) for (const nic of NICS) rmSync(this.socket(name, nic), { force: true });
     await Promise.all(machines.map((machine) => machine.load(directory)));
     await Promise.all(machines.map((machine) => machine.goOn()));
@@ -426,6 +428,7 @@ export class Lab {
   /** Drops a link's packets silently: the carrier stays. */
   async cut(link: LinkName, direction: Direction = "both"): Promise<void> {
     const { device } = LINKS[link];
+    this.disturbed.add(link);
     const commands = [
       ...(direction === "in" ? [] : Lab.filter(device, "ingress", 1, "drop")),
       ...(direction === "out" ? [] : Lab.filter(device, "egress", 1, "drop")),
@@ -444,16 +447,18 @@ export class Lab {
         `if ip link show ifb-${device} >/dev/null 2>&1; then ip link del ifb-${device}; fi`,
       ].join("\n"),
     );
+    this.disturbed.delete(link);
   }
 
-  /** Takes back every cut and impairment there is. */
+  /** Takes back every cut and impairment that was made here since the start. */
   async restoreAll(): Promise<void> {
-    await Promise.all((Object.keys(LINKS) as LinkName[]).map((link) => this.restore(link)));
+    await Promise.all([...this.disturbed].map((link) => this.restore(link)));
   }
 
   /** Makes a link lossy or slow; replaces an earlier impairment of the same direction. */
   async impair(link: LinkName, impairment: Impairment, direction: Direction = "both"): Promise<void> {
     const { device } = LINKS[link];
+    this.disturbed.add(link);
     const netem = `netem delay ${impairment.delayMs ?? 0}ms loss ${impairment.lossPercent ?? 0}%`;
     const ifb = `ifb-${device}`;
     await this.onLink(

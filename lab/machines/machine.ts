@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "child_process";
 import { constants, copyFileSync, existsSync, openSync, readFileSync, closeSync, rmSync } from "fs";
 import { join } from "path";
 import { setTimeout as delay } from "timers/promises";
-import type { ClientChannel } from "ssh2";
+import type { Channel, ClientChannel } from "ssh2";
 import { runBound, spawnBound } from "../process";
 import { awaitMigration, qmp } from "./qmp";
 import { quote, Shell, type ExecuteOptions, type Result } from "./shell";
@@ -220,6 +220,11 @@ export class Machine extends Shell {
   /** Starts a command whose streams the caller handles. */
   channel(command: string): Promise<ClientChannel> {
     return this.connection.channel(command);
+  }
+
+  /** Connects to a Unix socket on the machine; no process is started there. */
+  socket(path: string): Promise<Channel> {
+    return this.connection.socket(path);
   }
 
   /** Joins this process's terminal to a login shell; gives the shell's exit status. */

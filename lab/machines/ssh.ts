@@ -1,6 +1,6 @@
 // A lasting SSH connection to a machine: one channel a command, connected again when the machine comes back.
 import { setTimeout as delay } from "timers/promises";
-import { Client, type ClientChannel } from "ssh2";
+import { Client, type Channel, type ClientChannel } from "ssh2";
 import type { ExecuteOptions, Result } from "./shell";
 
 export interface SshTarget {
@@ -77,6 +77,16 @@ export class SshConnection {
     const client = await this.connect(connectTimeoutS);
     return new Promise((resolve, reject) => {
       client.exec(command, (error, channel) => (error ? reject(error) : resolve(channel)));
+    });
+  }
+
+  /** Connects to a Unix socket of the server's. */
+  async socket(path: string): Promise<Channel> {
+    const client = await this.connect(30);
+    return new Promise((resolve, reject) => {
+      client.openssh_forwardOutStreamLocal(path, (error, channel) =>
+        error ? reject(new Error(`nobody answers at ${path}: ${error.message}`)) : resolve(channel),
+      );
     });
   }
 

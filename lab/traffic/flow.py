@@ -1,7 +1,7 @@
 """Runs in the world machine: sends numbered UDP packets between two of its namespaces, both ways, and notes arrivals.
 
-Both ends live in one process, so one clock tells every gap. Commands come on standard input, one JSON object a line,
-answers go out the same way.
+Both ends live in one process, so one clock tells every gap. It answers on a Unix socket, to one asker at a time: a JSON
+object a line, answered by one.
 """
 
 from __future__ import annotations
@@ -86,16 +86,50 @@ class Direction:
         }
 
 
+class Asker:
+    """Whoever is connected to the socket, and what of its lines has come."""
+
+    def __init__(self, path: str) -> None:
+        self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._server.bind(path)
+        self._server.listen()
+        self._connection: socket.socket | None = None
+        self._pending = b""
+
+    @property
+    def waited_for(self) -> socket.socket:
+        """What to select on."""
+        return self._connection or self._server
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Takes a connection, or what has come by it."""
+        if self._connection is None:
+            self._connection, _ = self._server.accept()
+            self._pending = b""
+            return []
+        chunk = self._connection.recv(65536)
+        if not chunk:
+            self._connection.close()
+            self._connection = None
+            return []
+        *lines, self._pending = (self._pending + chunk).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def answer(self, answer: dict[str, Any]) -> None:
+        """Sends a line."""
+        assert self._connection is not None
+        self._connection.sendall(json.dumps(answer).encode() + b"\n")
+
+
 def main() -> None:
-    """Arguments: interval in ms, then namespace and address of either end; "out" goes from the first to the second."""
-    interval = int(sys.argv[1]) / 1000
-    ends = [socket_in(sys.argv[2], sys.argv[3]), socket_in(sys.argv[4], sys.argv[5])]
+    """Arguments: socket, interval in ms, then namespace and address of either end; "out" goes from the first to the second."""
+    interval = int(sys.argv[2]) / 1000
+    ends = [socket_in(sys.argv[3], sys.argv[4]), socket_in(sys.argv[5], sys.argv[6])]
     targets = [end.getsockname() for end in reversed(ends)]
     directions = [Direction(), Direction()]
+    asker = Asker(sys.argv[1])
     began = time.monotonic()
     due = began
-    pending = b""
-    print(json.dumps({"ready": True}), flush=True)
     while True:
         now = time.monotonic()
         if now >= due:
@@ -103,23 +137,19 @@ def main() -> None:
                 direction.send(ends[index], targets[index], now)
             # A machine that stood still does not catch up with a burst.
             due = max(due + interval, now)
-        ready, _, _ = select.select([*ends, sys.stdin.fileno()], [], [], max(0.0, due - time.monotonic()))
+        ready, _, _ = select.select([*ends, asker.waited_for], [], [], max(0.0, due - time.monotonic()))
         for index, direction in enumerate(directions):
             if ends[1 - index] in ready:
                 direction.receive(ends[1 - index])
         now = time.monotonic()
-        if sys.stdin.fileno() in ready:
-            chunk = os.read(sys.stdin.fileno(), 65536)
-            if not chunk:
-                return
-            *lines, pending = (pending + chunk).split(b"\n")
-            for line in lines:
-                request = json.loads(line)
-                start = began + request.get("since", 0.0)
-                answer = {"id": request["id"], "now": now - began}
-                if request["verb"] != "mark":
-                    answer["out"], answer["in"] = (d.report(start, now) for d in directions)
-                print(json.dumps(answer), flush=True)
+        if asker.waited_for not in ready:
+            continue
+        for request in asker.requests():
+            start = began + request.get("since", 0.0)
+            answer: dict[str, Any] = {"now": now - began}
+            if request["verb"] != "mark":
+                answer["out"], answer["in"] = (d.report(start, now) for d in directions)
+            asker.answer({"result": answer})
 
 
 if __name__ == "__main__":

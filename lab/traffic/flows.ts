@@ -1,7 +1,7 @@
 // Many hosts' flows through the tunnels at once: one UDP flow each, answered by a host in the VPC.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { RequestChannel } from "../cloud-end/request-channel";
+import { RequestChannel } from "../machines/request-channel";
 import type { Lab } from "../machines/lab";
 import { ECS, LAN } from "../network";
 
@@ -9,11 +9,8 @@ export class Flows {
   /** Starts so many flows from the data center's server; each sends every few seconds until `stop`. */
   static async start(lab: Lab, count: number): Promise<Flows> {
     await lab.world.write(readFileSync(join(__dirname, "flows.py"), "utf8"), "/run/flows.py");
-    const channel = new RequestChannel(
-      lab.world,
-      `exec python3 /run/flows.py ${count} dc ${LAN.server} ecs ${ECS.address}`,
-    );
-    return new Flows(channel, count);
+    const command = `exec python3 /run/flows.py ${count} dc ${LAN.server} ecs ${ECS.address}`;
+    return new Flows(new RequestChannel(() => lab.world.channel(command)), count);
   }
 
   private constructor(

@@ -1,12 +1,10 @@
 // Measures what a fault does to hosts' traffic: a steady flow both ways between the data center and the VPC.
 import { readFileSync } from "fs";
 import { join } from "path";
-import { createInterface } from "readline";
 import { setTimeout as delay } from "timers/promises";
-import type { ClientChannel } from "ssh2";
+import { RequestChannel, type Reply } from "../machines/request-channel";
 import { ECS, LAN } from "../network";
 import type { Lab, NamespaceName } from "../machines/lab";
-import { quote } from "../machines/shell";
 
 /** What one direction saw in a window. */
 export interface DirectionReport {
@@ -49,55 +47,49 @@ export interface TrafficOptions {
 }
 
 interface Answer extends Partial<TrafficReport> {
-  readonly id: number;
   readonly now: number;
 }
 
+const UNIT = "lab-traffic";
+const SCRIPT = "/run/lab-traffic.py";
+const SOCKET = "/run/lab-traffic.socket";
+
 export class Traffic {
-  /** Starts a flow both ways; it goes on until `stop`, whatever is lost. */
+  /** Starts a flow both ways, in place of one that goes on; it goes on until `stop`, whatever is lost. */
   static async start(lab: Lab, options: TrafficOptions = {}): Promise<Traffic> {
     const { intervalMs = 100 } = options;
     const from = options.from ?? { namespace: "dc", address: LAN.server };
     const to = options.to ?? { namespace: "ecs", address: ECS.address };
-    const script = readFileSync(join(__dirname, "flow.py"), "utf8");
-    const channel = await lab.world.channel(
-      ["exec python3 -c", quote(script), intervalMs, from.namespace, from.address, to.namespace, to.address].join(" "),
+    await lab.world.write(readFileSync(join(__dirname, "flow.py"), "utf8"), SCRIPT);
+    const ends = [from.namespace, from.address, to.namespace, to.address].join(" ");
+    await lab.world.succeed(
+      `systemctl stop ${UNIT} 2>/dev/null; rm -f ${SOCKET}; ` +
+        `systemd-run --quiet --collect --unit=${UNIT} python3 ${SCRIPT} ${SOCKET} ${intervalMs} ${ends}`,
     );
-    const traffic = new Traffic(channel);
-    await traffic.ready;
-    return traffic;
+    await lab.world.waitUntilSucceeds(`test -S ${SOCKET}`, { intervalMs: 50 });
+    return new Traffic(lab);
   }
 
-  private readonly ready: Promise<void>;
-  private readonly waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
-  private ended?: Error;
-  private lastId = 0;
-
-  private constructor(private readonly channel: ClientChannel) {
-    let errors = "";
-    channel.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
-    this.ready = new Promise((resolve, reject) => {
-      createInterface({ input: channel }).on("line", (line) => {
-        const message = JSON.parse(line) as Answer | { ready: true };
-        if ("ready" in message) return resolve();
-        this.waiting.get(message.id)?.resolve(message);
-        this.waiting.delete(message.id);
-      });
-      channel.on("close", () => {
-        this.ended = new Error(`The traffic's sender in the world machine ended. ${errors.trim()}`.trim());
-        for (const { reject: refuse } of this.waiting.values()) refuse(this.ended);
-        reject(this.ended);
-      });
-    });
+  /** A flow that was started before, by another process perhaps. */
+  static going(lab: Lab): Traffic {
+    return new Traffic(lab);
   }
 
-  private ask(verb: "mark" | "report", since?: number): Promise<Answer> {
-    if (this.ended) return Promise.reject(this.ended);
-    const id = ++this.lastId;
-    return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
-      this.channel.write(`${JSON.stringify({ id, verb, since })}\n`);
+  private readonly channel: RequestChannel;
+
+  private constructor(private readonly lab: Lab) {
+    this.channel = new RequestChannel(() => lab.world.socket(SOCKET));
+  }
+
+  private async ask(verb: "mark" | "report", since?: number): Promise<Answer> {
+    const { result, error } = await this.channel.ask({ verb, since }, 60).catch((failure: Error): Reply => {
+      return { error: failure.message };
     });
+    if (error !== undefined) {
+      const { stdout } = await this.lab.world.execute(`journalctl --no-pager -o cat -n 5 -u ${UNIT}`);
+      throw new Error(`The traffic's sender in the world machine does not answer: ${error}\n${stdout}`.trim());
+    }
+    return result as Answer;
   }
 
   /** Notes this moment. */
@@ -130,12 +122,16 @@ export class Traffic {
     }
   }
 
+  /** Ends the conversation with the flow, which goes on. */
+  async hangUp(): Promise<void> {
+    await this.channel.close();
+  }
+
   /** Ends the flow; gives what happened since its start. */
   async stop(): Promise<TrafficReport> {
     const report = await this.since({ atS: 0 });
-    const closed = new Promise((resolve) => this.channel.once("close", resolve));
-    this.channel.end();
-    await closed;
+    await this.hangUp();
+    await this.lab.world.succeed(`systemctl stop ${UNIT}`);
     return report;
   }
 }

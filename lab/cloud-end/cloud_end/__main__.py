@@ -1,6 +1,7 @@
-"""`serve DIR` runs the gateway; `call DIR` sends it requests (a line of JSON each, from standard input).
+"""Runs the gateway: `python3 -m cloud_end DIR`.
 
-The socket is DIR/control; both ends speak one line of JSON. An answer is {"result": ...} or {"error": "one sentence"}.
+It answers on the socket DIR/control: a line of JSON is a request, a line of JSON its answer, which is {"result": ...} or
+{"error": "one sentence"}.
 """
 
 from __future__ import annotations
@@ -58,16 +59,10 @@ def serve(directory: Path) -> int:
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            with one_at_a_time:
-                try:
-                    reply: dict[str, Any] = {"result": answer(gateway, json.loads(self.rfile.readline()))}
-                except (Refused, KernelError, vici.ViciError) as error:
-                    reply = {"error": str(error)}
-                except Exception as error:  # noqa: BLE001
-                    # A traceback could show a secret: the journal gets the place, the caller the kind.
-                    log.error("%s at %s", type(error).__name__, _place(error))
-                    reply = {"error": f"The cloud end failed with {type(error).__name__}; its journal says where."}
-            self.wfile.write(json.dumps(reply).encode() + b"\n")
+            for line in self.rfile:
+                with one_at_a_time:
+                    reply = _reply(gateway, line)
+                self.wfile.write(json.dumps(reply).encode() + b"\n")
 
     path = directory / "control"
     path.unlink(missing_ok=True)
@@ -80,6 +75,17 @@ def serve(directory: Path) -> int:
         gateway.watch(stopping.is_set)
         server.shutdown()
     return 0
+
+
+def _reply(gateway: Gateway, line: bytes) -> dict[str, Any]:
+    try:
+        return {"result": answer(gateway, json.loads(line))}
+    except (Refused, KernelError, vici.ViciError) as error:
+        return {"error": str(error)}
+    except Exception as error:  # noqa: BLE001
+        # A traceback could show a secret: the journal gets the place, the caller the kind.
+        log.error("%s at %s", type(error).__name__, _place(error))
+        return {"error": f"The cloud end failed with {type(error).__name__}; its journal says where."}
 
 
 def _place(error: BaseException) -> str:
@@ -96,20 +102,5 @@ def _ready() -> None:
             sock.sendto(b"READY=1", where.replace("@", "\0", 1) if where.startswith("@") else where)
 
 
-def call(directory: Path) -> int:
-    """Passes each line of standard input on and prints the daemon's answer to it."""
-    for request in sys.stdin:
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-                sock.connect(str(directory / "control"))
-                sock.sendall(request.encode())
-                with sock.makefile("r", encoding="utf-8") as file:
-                    reply = file.readline().strip()
-        except OSError as error:
-            reply = json.dumps({"error": f"The cloud end's daemon is not reachable: {error.strerror}."})
-        print(reply or json.dumps({"error": "The cloud end's daemon ended before it answered."}), flush=True)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit({"serve": serve, "call": call}[sys.argv[1]](Path(sys.argv[2])))
+    sys.exit(serve(Path(sys.argv[1])))

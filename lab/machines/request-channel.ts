@@ -1,6 +1,5 @@
 // A lasting conversation with a program on a machine: one line of JSON asked, one line answered, in order.
-import type { ClientChannel } from "ssh2";
-import type { Machine } from "../machines/machine";
+import type { Channel } from "ssh2";
 
 /** What the program answers to a line: a result, or the sentence that says why there is none. */
 export interface Reply {
@@ -14,19 +13,16 @@ interface Waiting {
 }
 
 export class RequestChannel {
-  private opening?: Promise<ClientChannel>;
+  private opening?: Promise<Channel>;
   private readonly waiting: Waiting[] = [];
   private received = "";
   private complaint = "";
 
-  /** @param command reads requests from its standard input until that ends */
-  constructor(
-    private readonly machine: Pick<Machine, "channel">,
-    private readonly command: string,
-  ) {}
+  /** @param reach opens the way to a program: its socket, or its standard input and output */
+  constructor(private readonly reach: () => Promise<Channel>) {}
 
   /**
-   * Asks and waits for the answer. Starts the program when it does not run (yet, or any more).
+   * Asks and waits for the answer. Opens the way to the program when it is not open (yet, or any more).
    * @throws Error when the program ends without an answer, or after `timeoutS` seconds
    */
   async ask(request: object, timeoutS: number): Promise<Reply> {
@@ -46,14 +42,14 @@ export class RequestChannel {
     });
   }
 
-  /** Ends the program. */
+  /** Ends the conversation, and with it a program that lives by its standard input. */
   async close(): Promise<void> {
     const channel = await this.opening?.catch(() => undefined);
     if (channel) this.end(channel, new Error("the conversation was ended"));
   }
 
-  private open(): Promise<ClientChannel> {
-    this.opening ??= this.machine.channel(this.command).then(
+  private open(): Promise<Channel> {
+    this.opening ??= this.reach().then(
       (channel) => {
         this.received = this.complaint = "";
         channel.on("data", (data: Buffer) => this.take(data.toString("utf8")));
@@ -76,7 +72,7 @@ export class RequestChannel {
     for (const line of lines) this.waiting.shift()?.resolve(JSON.parse(line) as Reply);
   }
 
-  private end(channel: ClientChannel, error: Error): void {
+  private end(channel: Channel, error: Error): void {
     this.opening = undefined;
     channel.removeAllListeners("close");
     channel.close();
