@@ -1,16 +1,50 @@
 // The command behind `npm run lab`: a lab that stays up for play, made by `up` or left by the demo's --keep.
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { cacheDirectory } from "./cache";
 import { Lab } from "./machines/lab";
 
 const USAGE = `Usage: npm run lab -- COMMAND
   up                  boot the box and the world around it, and leave them up
   status              say whether they run, and how to reach them
   shell box|world     open a shell on a machine
+  save NAME           keep both machines as they are now: disks, memory, what runs
+  restore NAME        make both what they were then; a lab that is not up comes up so
   down                switch both off`;
 
 function present(): Lab {
   const lab = Lab.attach();
   if (!lab) throw new Error('No lab is up; make one with "npm run lab -- up".');
   return lab;
+}
+
+/** Where a lab is kept under a name. */
+function keptAs(name: string | undefined): string {
+  if (!/^[a-z0-9][a-z0-9-]{0,40}$/.test(name ?? "")) {
+    throw new Error("Give the kept lab a name of lower-case letters, digits and hyphens.");
+  }
+  return path.join(cacheDirectory(), "saved", name as string);
+}
+
+async function save(name: string | undefined): Promise<void> {
+  const directory = keptAs(name);
+  const making = `${directory}.making`;
+  fs.rmSync(making, { recursive: true, force: true });
+  fs.mkdirSync(making, { recursive: true, mode: 0o700 });
+  await present().save(making);
+  fs.rmSync(directory, { recursive: true, force: true });
+  fs.renameSync(making, directory);
+}
+
+async function restore(name: string | undefined): Promise<void> {
+  const directory = keptAs(name);
+  if (!fs.existsSync(directory)) {
+    const names = fs.existsSync(path.dirname(directory)) ? fs.readdirSync(path.dirname(directory)).join(", ") : "";
+    throw new Error(`No lab is kept as ${name}; ${names ? `there are ${names}` : "none is kept"}.`);
+  }
+  const up = Lab.attach();
+  if (up) await up.bringBack(directory);
+  else await new Lab({ detached: true, log: (line) => console.log(line) }).open(directory);
 }
 
 async function main([command, name]: string[]): Promise<number> {
@@ -28,6 +62,13 @@ async function main([command, name]: string[]): Promise<number> {
       if (name !== "box" && name !== "world") throw new Error(`Say which machine's shell: box or world.`);
       return present()[name].interactiveShell();
     }
+    case "save":
+      await save(name);
+      return 0;
+    case "restore":
+      await restore(name);
+      console.log(present().status().join("\n"));
+      return 0;
     case "down":
       await present().stop();
       return 0;

@@ -248,7 +248,6 @@ export class Lab {
       };
       this.machines = { box: machine("box"), world: machine("world") };
       await this.bringBack(directory);
-      if (this.options.detached) this.remember();
     } catch (error) {
       await this.stop();
       throw error;
@@ -279,6 +278,7 @@ export class Lab {
     for (const name of NAMES) for (const nic of NICS) rmSync(this.socket(name, nic), { force: true });
     await Promise.all(machines.map((machine) => machine.load(directory)));
     await Promise.all(machines.map((machine) => machine.goOn()));
+    if (this.options.detached) this.remember();
     await Promise.all(machines.map((machine) => machine.waitForSsh()));
     this.log("box and world are back as they were saved");
   }
