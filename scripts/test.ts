@@ -1,8 +1,8 @@
-// `npm test`: everything, group by group; at the end what failed and why in short, what was skipped, each group's time
-// and one closing line.
+// `npm test`: everything; at the end what failed and why in short, what was skipped, each group's time and one closing
+// line. Two groups run at a time, but the lab alone, whose tests measure time.
 // `npm test -- unit lint` runs only the groups named; `npm run test:full` adds the tests that take long, which look at
 // DUAL_TUNNEL_VPN_TEST and else are skipped with the reason in their names.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -21,12 +21,21 @@ interface JestTotals {
 const root = path.resolve(__dirname, "..");
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-test-"));
 
-function run(bin: string, args: string[]): boolean {
-  const { status } = spawnSync(process.execPath, [path.join(root, "node_modules/.bin", bin), ...args], {
+/** Runs a program of node_modules; what it prints comes as it is printed, or at its end in one piece. */
+function run(bin: string, args: string[], live = false): Promise<boolean> {
+  const child = spawn(process.execPath, [path.join(root, "node_modules/.bin", bin), ...args], {
     cwd: root,
-    stdio: "inherit",
+    stdio: live ? "inherit" : ["ignore", "pipe", "pipe"],
   });
-  return status === 0;
+  const printed: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => printed.push(chunk));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (status) => {
+      process.stdout.write(Buffer.concat(printed));
+      resolve(status === 0);
+    });
+  });
 }
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
@@ -39,9 +48,9 @@ function beginning(text: string): string {
   return [...lines.slice(0, 30), ...(lines.length > 30 ? ["  …"] : [])].join("\n");
 }
 
-function jest(project: string, args: string[] = []): boolean {
+async function jest(project: string, args: string[] = [], live = false): Promise<boolean> {
   const results = path.join(scratch, `${project}.json`);
-  const ok = run("jest", ["--selectProjects", project, "--json", "--outputFile", results, ...args]);
+  const ok = await run("jest", ["--selectProjects", project, "--json", "--outputFile", results, ...args], live);
   if (!fs.existsSync(results)) {
     totals.failed += 1;
     return false;
@@ -61,45 +70,69 @@ function jest(project: string, args: string[] = []): boolean {
 }
 
 /** A group without test cases of its own counts as one. */
-function check(ok: boolean): boolean {
+async function check(result: Promise<boolean>): Promise<boolean> {
+  const ok = await result;
   totals[ok ? "passed" : "failed"] += 1;
   return ok;
 }
 
-const groups: Record<string, () => boolean> = {
-  format: () => check(run("prettier", ["--check", "--log-level", "warn", "."])),
-  types: () => check(run("tsc", ["-p", "tsconfig.json"])),
-  lint: () => check(run("eslint", ["."])),
-  unit: () => jest("unit"),
-  docs: () => jest("docs", ["--ci"]),
+const groups: Record<string, () => Promise<boolean>> = {
   packaging: () => jest("packaging", ["--runInBand"]),
-  lab: () => jest("lab", ["--runInBand", "--reporters=default", "--reporters=./scripts/each-test-reporter.js"]),
+  unit: () => jest("unit", ["--maxWorkers=1"]),
+  docs: () => jest("docs", ["--ci", "--maxWorkers=1"]),
+  lint: () => check(run("eslint", ["."])),
+  types: () => check(run("tsc", ["-p", "tsconfig.json"])),
+  format: () => check(run("prettier", ["--check", "--log-level", "warn", "."])),
+};
+
+/** Run after all others, one by one. */
+const alone: Record<string, () => Promise<boolean>> = {
+  lab: () => jest("lab", ["--runInBand", "--reporters=default", "--reporters=./scripts/each-test-reporter.js"], true),
 };
 
 const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !(name in groups));
+const known = [...Object.keys(groups), ...Object.keys(alone)];
+const unknown = wanted.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
-  console.error(`test: there is no group ${unknown.join(", ")}; the groups are ${Object.keys(groups).join(", ")}.`);
+  console.error(`test: there is no group ${unknown.join(", ")}; the groups are ${known.join(", ")}.`);
   process.exit(2);
 }
 
-try {
-  const lines: string[] = [];
-  let ok = true;
-  for (const [name, group] of Object.entries(groups)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
-    console.log(`\n=== ${name}`);
-    const began = Date.now();
-    const passed = group();
-    ok &&= passed;
-    lines.push(
-      `${name.padEnd(9)} ${passed ? "passed" : "FAILED"} ${((Date.now() - began) / 1000).toFixed(0).padStart(6)} s`,
-    );
+const lines: string[] = [];
+let ok = true;
+
+async function timed(name: string, group: () => Promise<boolean>): Promise<void> {
+  const began = Date.now();
+  const passed = await group();
+  ok &&= passed;
+  const seconds = ((Date.now() - began) / 1000).toFixed(0).padStart(6);
+  lines.push(`${name.padEnd(9)} ${passed ? "passed" : "FAILED"} ${seconds} s`);
+  console.log(`=== ${lines.at(-1)}`);
+}
+
+/** Runs groups, so many at a time, each when a place becomes free. */
+async function pool(places: number, entries: [string, () => Promise<boolean>][]): Promise<void> {
+  const left = entries.filter(([name]) => wanted.length === 0 || wanted.includes(name));
+  const place = async () => {
+    for (let next = left.shift(); next; next = left.shift()) await timed(...next);
+  };
+  await Promise.all(Array.from({ length: places }, place));
+}
+
+async function main(): Promise<void> {
+  const began = Date.now();
+  try {
+    await pool(2, Object.entries(groups));
+    await pool(1, Object.entries(alone));
+  } finally {
+    fs.rmSync(scratch, { recursive: true, force: true });
   }
+  const minutes = ((Date.now() - began) / 60_000).toFixed(1);
   console.log(
-    `\n${[...failed, ...skipped, ...lines].join("\n")}\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`,
+    `\n${[...failed, ...skipped, ...lines].join("\n")}\n` +
+      `${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped, in ${minutes} minutes`,
   );
   process.exitCode = ok ? 0 : 1;
-} finally {
-  fs.rmSync(scratch, { recursive: true, force: true });
 }
+
+void main();
