@@ -26,6 +26,8 @@ export interface DeploymentOptions {
   readonly config: Record<string, unknown>;
   /** Terraform variables (the PSKs): passed by the environment, never by the command line. */
   readonly variables: Record<string, string>;
+  /** The CDKTF app. @default the example's */
+  readonly app?: string;
   /** Called with each line that the command prints. */
   readonly onLine?: (line: string) => void;
 }
@@ -64,8 +66,13 @@ export class Deployment {
     this.config = options.config;
     this.variables = { ...options.variables };
     fs.mkdirSync(options.directory, { recursive: true });
+    this.useApp(options.app ?? path.join(root, "bin/main.ts"));
+  }
+
+  /** From now on this app is synthesized, into the same state. */
+  useApp(app: string): void {
     fs.writeFileSync(
-      path.join(options.directory, "cdktf.json"),
+      path.join(this.options.directory, "cdktf.json"),
       JSON.stringify({
         language: "typescript",
         projectId: "dual-tunnel-vpn-lab",
@@ -74,7 +81,7 @@ export class Deployment {
           JSON.stringify(process.execPath),
           "-r",
           JSON.stringify(path.join(root, "node_modules/ts-node/register/transpile-only")),
-          JSON.stringify(path.join(root, "bin/main.ts")),
+          JSON.stringify(app),
         ].join(" "),
       }),
     );

@@ -38,7 +38,7 @@ export interface DemoOptions {
 export async function runDemo(reporter: Reporter, options: DemoOptions): Promise<void> {
   const progress = (line: string) => reporter.progress(line);
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-demo-"));
-  const lab = new Lab({ detached: options.keep, log: progress });
+  const lab = new Lab({ detached: options.keep, fresh: true, log: progress });
   let cloud: EmulatedCloud | undefined;
   try {
     await reporter.step("Build the machines' images (cached by content)", () => ensureImages(progress));

@@ -62,6 +62,8 @@ export class Stage {
   readonly cloud: WorldCloudEnd;
   readonly contender: Contender;
   private readonly scratch = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-stage-"));
+  /** Seconds from the wish for the scene to traffic that flows, each time. */
+  readonly broughtBackS: number[] = [];
   /** Where the stage is to be brought back from. */
   private saved = "";
   /** The same with other timers at the cloud, by what they are. */
@@ -81,12 +83,14 @@ export class Stage {
    * @param timers of the cloud; the first time that they are asked for the tunnels are negotiated anew
    */
   async scene(timers: CloudTimers = {}): Promise<Scene> {
+    const began = Date.now();
     const key = JSON.stringify(Object.entries(timers).sort());
     const variant = this.variants.get(key);
     await this.bringBack(variant ?? this.saved);
     if (variant === undefined && Object.keys(timers).length > 0) await this.keepVariant(key, timers);
     const scene = new Scene(this.lab, this.cloud, this.contender, Traffic.going(this.lab));
     await Promise.all([scene.untroubled(), scene.traffic.waitUntilFlowing({ forS: 0.4 })]);
+    if (variant !== undefined || Object.keys(timers).length === 0) this.broughtBackS.push((Date.now() - began) / 1000);
     return scene;
   }
 

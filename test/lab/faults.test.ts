@@ -1,5 +1,6 @@
 // Every fault of the laboratory once, with generous limits: slow machines keep them, a broken mechanism does not.
 // The distributions are the benchmark's affair: `npm run bench -- failover`.
+import { median } from "simple-statistics";
 import { FAULTS } from "../../lab/faults/catalogue";
 import type { Fault } from "../../lab/faults/fault";
 import { beyond, run, type RunResult } from "../../lab/faults/run";
@@ -14,15 +15,25 @@ const faults = [...FAULTS];
 const short = faults.filter(([, fault]) => full || !fault.long);
 const long = faults.filter(([, fault]) => !full && fault.long);
 
+const tell = (line: string) => process.stderr.write(`       ${line}\n`);
+
 describe("a site under faults", () => {
   let stage: Stage;
   const results = new Map<string, RunResult>();
 
   beforeAll(async () => {
+    const began = Date.now();
     stage = await Stage.of("product");
+    tell(`the stage was there after ${((Date.now() - began) / 1000).toFixed(0)} s`);
   }, 900_000);
 
-  afterAll(() => stage.stop());
+  afterAll(async () => {
+    const { broughtBackS } = stage;
+    if (broughtBackS.length > 0) {
+      tell(`it was brought back ${broughtBackS.length} times, in ${median(broughtBackS).toFixed(1)} s (median)`);
+    }
+    await stage.stop();
+  });
 
   // Where all is broken no hours are to be spent.
   const FEW = 3;

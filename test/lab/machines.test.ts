@@ -1,6 +1,7 @@
 // The lab's machines, links and instruments themselves, before anything of the product runs on them.
 import { spawn } from "child_process";
-import { existsSync, readdirSync, readFileSync } from "fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "fs";
+import { tmpdir } from "os";
 import { join } from "path";
 import { createInterface } from "readline";
 import { setTimeout as delay } from "timers/promises";
@@ -153,10 +154,41 @@ describe("the lab", () => {
   });
 });
 
+it("brings machines back as they were saved: disk, memory, running programs, in this process and in another", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "saved-lab-"));
+  const counter = "systemd-run --quiet --unit=counter sh -c 'while :; do echo >>/run/counted; sleep 0.1; done'";
+  const counted = async (lab: Lab) => Number(await lab.box.succeed("wc -l </run/counted"));
+  const asSaved = async (lab: Lab) => {
+    expect(await lab.box.succeed("cat /root/kept /run/kept")).toBe("on disk\nin memory\n");
+    expect(await counted(lab)).toBeGreaterThanOrEqual(before);
+    await lab.box.waitUntilSucceeds(`[ "$(wc -l </run/counted)" -gt ${await counted(lab)} ]`);
+    await lab.in("dc", "ping -q -c 1 -W 5 172.16.3.1");
+  };
+  const first = new Lab();
+  const second = new Lab();
+  let before = 0;
+  try {
+    await first.start();
+    await first.box.succeed(`echo on disk >/root/kept; echo in memory >/run/kept; ${counter}`);
+    before = await counted(first);
+    await first.save(directory);
+    await asSaved(first);
+    await first.box.succeed("rm /root/kept /run/kept; echo 0 >/run/counted; systemctl stop counter");
+    await first.bringBack(directory);
+    await asSaved(first);
+    await first.stop();
+    await second.open(directory);
+    await asSaved(second);
+  } finally {
+    await Promise.all([first.stop(), second.stop()]);
+    rmSync(directory, { recursive: true });
+  }
+});
+
 it("leaves no process behind when its process is killed", async () => {
   const script = `
     const { Lab } = require(${JSON.stringify(join(__dirname, "../../lab/machines/lab"))});
-    new Lab({ log: (line) => console.log(line) }).start();
+    new Lab({ fresh: true, log: (line) => console.log(line) }).start();
     setInterval(() => undefined, 1000);`;
   const child = spawn(process.execPath, ["-r", "ts-node/register/transpile-only", "-e", script], {
     stdio: ["ignore", "pipe", "inherit"],
