@@ -93,8 +93,10 @@ export interface Settings {
 }
 
 // The provider sleeps 3 to 15 s between tries and up to 20 s before a first look; the emulated cloud is quicker than
-// the real one, and a stand-in has nobody to spare: it looks every half second.
-const INTERVAL = 500;
+// the real one, and a stand-in has nobody to spare. Its pauses grow too: a short wait ends soon, a long one costs little.
+const FIRST_PAUSE = 50;
+const LONGEST_PAUSE = 1000;
+const GROWTH = 1.5;
 
 /**
  * How often a request is sent at once before the provider hears of a failure: maxAttempts 3, without a backoff, in
@@ -224,40 +226,44 @@ export class Api {
     extra: Record<string, string> = {},
   ): Promise<Answer> {
     const end = Date.now() + within;
-    for (;;) {
+    for (let tries = 0; ; tries++) {
       try {
         return await this.call(action, parameters(), extra);
       } catch (error) {
         if (!(error instanceof ApiError && (error.isPassing || error.isOneOf(codes))) || Date.now() > end) throw error;
       }
-      await this.pause();
+      await this.pause(tries);
     }
   }
 
   /** Looks until `done` says that it is so. */
   async waitFor<T>(what: string, look: () => Promise<T>, done: (seen: T) => boolean, within: number): Promise<T> {
     const end = Date.now() + within;
-    for (let missed = 0; ;) {
+    for (let looks = 0, missed = 0; ; looks++) {
       const seen = await look();
       if (done(seen)) return seen;
       missed = seen === undefined ? missed + 1 : 0;
       if (missed > NOT_FOUND_CHECKS) throw new Error(`[ERROR] ${what}: couldn't find resource (${missed} retries)`);
       if (Date.now() > end) throw new Error(`[ERROR] ${what}: timeout after ${Math.round(within / 1000)} s.`);
-      await this.pause();
+      await this.pause(looks);
     }
   }
 
-  private pause(): Promise<void> {
+  /** @param before how many pauses of the same wait there were */
+  private pause(before: number): Promise<void> {
     const { stopped } = this.settings;
     return new Promise((resolve, reject) => {
       const interrupted = () => {
         clearTimeout(timer);
         reject(new Error("Interrupted: Terraform was asked to stop."));
       };
-      const timer = setTimeout(() => {
-        stopped.removeEventListener("abort", interrupted);
-        resolve();
-      }, INTERVAL);
+      const timer = setTimeout(
+        () => {
+          stopped.removeEventListener("abort", interrupted);
+          resolve();
+        },
+        Math.min(LONGEST_PAUSE, FIRST_PAUSE * GROWTH ** before),
+      );
       if (stopped.aborted) interrupted();
       else stopped.addEventListener("abort", interrupted, { once: true });
     });
