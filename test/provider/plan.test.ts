@@ -71,6 +71,14 @@ it("plans nothing where the difference is between unset and zero", () => {
   expect(plan(stored, {}).planned).toEqual(stored);
 });
 
+it("judges whether a difference counts by what the resource has, where the configuration is silent", () => {
+  const paid: Facts = { suppress: { size: ({ zone }) => zone !== "paid" } };
+  const change = (zone: string) =>
+    planChange(block, paid, { ...existing, zone }, { ...existing, zone, size: 5 }, { ...empty, size: 5 }).planned;
+  expect(change("paid")).toMatchObject({ size: 5 });
+  expect(change("free")).toMatchObject({ size: null });
+});
+
 it("plans to unset what is left out and was not zero", () => {
   expect(plan({ ...existing, name: "n" as never }, {}).planned).toEqual(existing);
 });

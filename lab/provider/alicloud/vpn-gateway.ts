@@ -87,7 +87,7 @@ export const vpnGateway: Resource<Api> = {
       "vswitch_id",
     ],
     defaults: { enable_ipsec: true, enable_ssl: false, period: 1 },
-    suppress: { period: (config) => !isPrepaid(config) },
+    suppress: { period: (proposed) => !isPrepaid(proposed) },
     conflicts: [
       ["payment_type", "instance_charge_type"],
       ["vpn_gateway_name", "name"],
