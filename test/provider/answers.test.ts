@@ -7,6 +7,9 @@ import { emptyValues, type Block } from "../../lab/provider/schema";
 import { answered, providerService, type Response } from "../../lab/provider/server";
 import { fromWire, toWire, type DynamicValue, type Values } from "../../lab/provider/values";
 
+// Alibaba's SDK takes seconds to load on a machine that is busy.
+jest.setTimeout(120_000);
+
 type Reply = (request: Record<string, string>, response: ServerResponse) => void;
 
 const json =
