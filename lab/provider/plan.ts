@@ -11,8 +11,8 @@ export interface Facts {
   readonly defaults?: Readonly<Record<string, Value>>;
   /** Blocks that keep their value when the configuration leaves them out. */
   readonly computedBlocks?: readonly string[];
-  /** Whether a difference in an attribute is ignored. */
-  readonly suppress?: Readonly<Record<string, (config: Values) => boolean>>;
+  /** Whether a difference in an attribute is ignored, by the configuration laid over what the resource has. */
+  readonly suppress?: Readonly<Record<string, (proposed: Values) => boolean>>;
   /** Attributes that exclude each other. */
   readonly conflicts?: readonly (readonly [string, string])[];
   /** Checks of single attributes (by dotted name): what is wrong with a known value, if anything. */
@@ -47,12 +47,11 @@ export function planChange(
 ): Plan {
   if (proposed === null) return { planned: null, replace: [] };
   const replace: Path[] = [];
-  const root = config ?? {};
 
   const attribute = (path: Path, before: Value, after: Value, given: Value, computed: boolean, set: boolean): Value => {
     const name = dotted(path);
     const creating = prior === null;
-    if (facts.suppress?.[name]?.(root)) return before;
+    if (facts.suppress?.[name]?.(proposed)) return before;
     const wanted = after === null && given === null ? (facts.defaults?.[name] ?? null) : after;
     if (wanted === null && computed) return creating ? UNKNOWN : before;
     // An explicit false or 0 where nothing was is a difference, though none that a resource would see.

@@ -101,6 +101,9 @@ function conformType(type: Type, value: unknown, where: string): Value {
     if (type === "string" && typeof value === "number") return String(value);
     const wanted = type === "bool" ? "boolean" : type;
     if (typeof value !== wanted) throw new Error(`${where} is a ${typeof value} where a ${wanted} is expected`);
+    // Terraform itself crashes on what is not a number.
+    if (typeof value === "number" && !Number.isFinite(value))
+      throw new Error(`${where} is ${value}, which is no number`);
     return value;
   }
   const [kind, element] = type;

@@ -5,17 +5,7 @@ import { loadSync } from "@grpc/proto-loader";
 import { planChange, validate, type Path } from "./plan";
 import type { AnyProvider, Created, Resource, Timeouts } from "./provider";
 import { conform, emptyValues, overlay, schemaToWire, type Schema } from "./schema";
-import {
-  fromWire,
-  isList,
-  isObject,
-  Reader,
-  toWire,
-  withoutUnknowns,
-  type DynamicValue,
-  type Value,
-  type Values,
-} from "./values";
+import { fromWire, Reader, toWire, withoutUnknowns, type DynamicValue, type Values } from "./values";
 
 interface Request {
   readonly type_name: string;
@@ -37,22 +27,19 @@ const pathToWire = (steps: Path) => ({
   steps: steps.map((step) => (typeof step === "string" ? { attribute_name: step } : { element_key_int: step })),
 });
 
-/** Every secret in the values, longest first: what no message may show. */
-export function secretsIn(...all: (Values | null)[]): string[] {
-  const found = new Set<string>();
-  const walk = (value: Value, name: string): void => {
-    if (isList(value)) value.forEach((each) => walk(each, name));
-    else if (isObject(value)) Object.entries(value).forEach(([inner, each]) => walk(each, inner));
-    else if (typeof value === "string" && value !== "" && /^(psk|result|secret_key|security_token)$/.test(name))
-      found.add(value);
-  };
-  all.forEach((values) => walk(values, ""));
-  return [...found].sort((a, b) => b.length - a.length);
-}
+// An API's text goes into it whole, as with the real providers: whoever keeps a secret out of it is the API.
+const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-function message(error: unknown, secrets: readonly string[]): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return secrets.reduce((masked, secret) => masked.replaceAll(secret, "(secret)"), text);
+/** What a handler answers: everything else in it depends on the method. */
+export type Response = Record<string, unknown> & { readonly diagnostics?: { readonly summary: string }[] };
+
+/** A handler's answer; whatever it throws, at once or later, is a diagnostic: a crash would tell the user nothing. */
+export async function answered(handle: (request: Request) => unknown, request: Request): Promise<Response> {
+  try {
+    return (await handle(request)) as Response;
+  } catch (error) {
+    return { diagnostics: [diagnostic(message(error))] };
+  }
 }
 
 const UNITS: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
@@ -87,24 +74,25 @@ export function providerService(provider: AnyProvider): Record<string, (request:
 
   /** What is there now, laid over `values`; null when it is gone. */
   const read = async (type: string, id: string, values: Values): Promise<Values | null> => {
-    const found = await resourceOf(type).read(client, id, values);
-    if (found === undefined) return null;
     try {
-      return overlay(schemaOf(type).block, values, { ...found, id });
+      const found = await resourceOf(type).read(client, id, values);
+      return found === undefined ? null : overlay(schemaOf(type).block, values, { ...found, id });
     } catch (error) {
-      throw new Error(`${type} ${id}: ${message(error, [])}.`);
+      // What the provider itself says names the resource already.
+      throw message(error).startsWith("[ERROR]")
+        ? error
+        : new Error(`${type} ${id}: ${message(error).replace(/\.$/, "")}.`);
     }
   };
 
   const create = async (type: string, planned: Values) => {
     const resource = resourceOf(type);
     const within = timeout(resource, planned, "create");
-    const secrets = secretsIn(planned);
     let created: Created;
     try {
       created = await resource.create(client, planned, within);
     } catch (error) {
-      return { new_state: toWire(null), diagnostics: [diagnostic(message(error, secrets))] };
+      return { new_state: toWire(null), diagnostics: [diagnostic(message(error))] };
     }
     const { id, values } = created;
     const made = overlay(schemaOf(type).block, withoutUnknowns(planned) as Values, { ...values, id });
@@ -114,7 +102,7 @@ export function providerService(provider: AnyProvider): Record<string, (request:
       if (state === null) throw new Error(`${type} ${id} was created and cannot be found.`);
       return { new_state: toWire(withoutUnknowns(state)) };
     } catch (error) {
-      return { new_state: toWire(made), diagnostics: [diagnostic(message(error, secrets))] };
+      return { new_state: toWire(made), diagnostics: [diagnostic(message(error))] };
     }
   };
 
@@ -125,7 +113,7 @@ export function providerService(provider: AnyProvider): Record<string, (request:
       const state = await read(type, idOf(prior), withoutUnknowns(planned) as Values);
       return { new_state: toWire(state === null ? null : withoutUnknowns(state)) };
     } catch (error) {
-      return { new_state: toWire(prior), diagnostics: [diagnostic(message(error, secretsIn(prior, planned)))] };
+      return { new_state: toWire(prior), diagnostics: [diagnostic(message(error))] };
     }
   };
 
@@ -135,7 +123,7 @@ export function providerService(provider: AnyProvider): Record<string, (request:
       await resource.delete(client, idOf(prior), prior, timeout(resource, prior, "delete"));
       return { new_state: toWire(null) };
     } catch (error) {
-      return { new_state: toWire(prior), diagnostics: [diagnostic(message(error, secretsIn(prior)))] };
+      return { new_state: toWire(prior), diagnostics: [diagnostic(message(error))] };
     }
   };
 
@@ -182,7 +170,7 @@ export function providerService(provider: AnyProvider): Record<string, (request:
       try {
         return { new_state: toWire(await read(type, idOf(state), state)) };
       } catch (error) {
-        return { new_state: wire, diagnostics: [diagnostic(message(error, secretsIn(state)))] };
+        return { new_state: wire, diagnostics: [diagnostic(message(error))] };
       }
     },
 
@@ -252,14 +240,7 @@ export function makeServer(provider: AnyProvider, shutdown: () => void): grpc.Se
   const handlers: grpc.UntypedServiceImplementation = {};
   for (const [name, handle] of Object.entries(providerService(provider)))
     handlers[name] = (call: grpc.ServerUnaryCall<Request, unknown>, callback: grpc.sendUnaryData<unknown>) => {
-      // Handlers may throw before they are asynchronous: either way the user sees a diagnostic, never a stack trace.
-      void new Promise((resolve) => resolve(handle(call.request))).then(
-        (response) => callback(null, response),
-        (error: unknown) => {
-          const secrets = secretsIn(...[call.request.config, call.request.planned_state].map(fromWire));
-          callback(null, { diagnostics: [diagnostic(message(error, secrets))] });
-        },
-      );
+      void answered(handle, call.request).then((response) => callback(null, response));
     };
   server.addService(serviceOf("tfplugin5.proto", "tfplugin5", "Provider"), handlers);
   server.addService(serviceOf("controller.proto", "plugin", "GRPCController"), {

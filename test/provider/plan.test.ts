@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { decode, encode, ExtData } from "@msgpack/msgpack";
 import { planChange, validate, type Facts } from "../../lab/provider/plan";
 import { conform, overlay, type Block } from "../../lab/provider/schema";
-import { parseDuration, secretsIn } from "../../lab/provider/server";
+import { parseDuration } from "../../lab/provider/server";
 import { fromWire, isKnown, sameValue, toWire, UNKNOWN, withoutUnknowns, type Value } from "../../lab/provider/values";
 
 const block: Block = {
@@ -69,6 +69,14 @@ it("keeps computed attributes and blocks of what exists", () => {
 it("plans nothing where the difference is between unset and zero", () => {
   const stored = { ...existing, name: "" as never, size: 0 as never, tags: {} as never };
   expect(plan(stored, {}).planned).toEqual(stored);
+});
+
+it("judges whether a difference counts by what the resource has, where the configuration is silent", () => {
+  const paid: Facts = { suppress: { size: ({ zone }) => zone !== "paid" } };
+  const change = (zone: string) =>
+    planChange(block, paid, { ...existing, zone }, { ...existing, zone, size: 5 }, { ...empty, size: 5 }).planned;
+  expect(change("paid")).toMatchObject({ size: 5 });
+  expect(change("free")).toMatchObject({ size: null });
 });
 
 it("plans to unset what is left out and was not zero", () => {
@@ -174,9 +182,4 @@ it("lays what was read over what was there", () => {
 it("reads durations in Go's notation", () => {
   expect(["15m", "1h30m", "10s", "1.5s", "250ms"].map(parseDuration)).toEqual([900000, 5400000, 10000, 1500, 250]);
   expect(["", "5", "m", "5 m", "5d"].map(parseDuration)).toEqual(Array(5).fill(undefined));
-});
-
-it("knows the secrets of a state at any depth, the longest first", () => {
-  const values = { tunnel: [{ ike: [{ psk: "short" }] }, { ike: [{ psk: "short-and-longer" }] }], name: "n" };
-  expect(secretsIn(values)).toEqual(["short-and-longer", "short"]);
 });

@@ -96,14 +96,18 @@ export const vpnGatewayActions: Record<string, Action> = {
     return { ...counters, VpnGateways: { VpnGateway: rows.map(describeGateway) } };
   },
 
-  // Never refused as busy: the provider sends it within a create and does not try again.
+  // A change like any other: refused while another is under way, though the provider does not try this one again.
   ModifyVpnGatewayAttribute(context) {
+    const { work } = context;
     const gateway = requiredGateway(context);
     const name = checkedName(context);
     const description = checkedText(context.parameters, "Description", 1, 100);
-    gateway.autoPropagate = context.parameters.flag("AutoPropagate") ?? gateway.autoPropagate;
+    const autoPropagate = context.parameters.flag("AutoPropagate");
+    work.requireIdle(gateway);
+    gateway.autoPropagate = autoPropagate ?? gateway.autoPropagate;
     gateway.name = name ?? gateway.name;
     gateway.description = description ?? gateway.description;
+    work.change(gateway);
     return { VpnGatewayId: gateway.id, Name: gateway.name, Description: gateway.description };
   },
 

@@ -1,16 +1,14 @@
 // Tags, which every resource of the VPC API has in the same way.
 import { sameValue, Reader, type Values } from "../values";
-import { failure, type Answer, type Api } from "./api";
+import { failure, objectsIn, type Answer, type Api } from "./api";
 
 /** Keys of Alibaba's own, which the provider neither sets nor shows. */
 const RESERVED = /^(aliyun|acs:|http:\/\/|https:\/\/)/;
 
 /** The tags in a Describe's answer. */
-export function readTags(answer: Answer): Record<string, string> {
-  const list = ((answer.Tags as { Tag?: { Key: string; Value: string }[] } | undefined)?.Tag ?? []).filter(
-    (tag) => !RESERVED.test(tag.Key),
-  );
-  return Object.fromEntries(list.map((tag) => [tag.Key, tag.Value]));
+export function readTags(answer: Answer): Record<string, unknown> {
+  const list = (objectsIn(answer, "Tags", "Tag") ?? []).filter((tag) => !RESERVED.test(String(tag.Key)));
+  return Object.fromEntries(list.map((tag) => [String(tag.Key), tag.Value]));
 }
 
 /** A request's list of tags, undefined when there are none. */

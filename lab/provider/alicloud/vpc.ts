@@ -1,7 +1,7 @@
 // alicloud_vpc over CreateVpc, DescribeVpcAttribute, DescribeRouteTableList, ModifyVpcAttribute and DeleteVpc.
 import type { Resource } from "../provider";
 import { Reader, sameValue, type Values } from "../values";
-import { ApiError, clientToken, failure, given, type Answer, type Api } from "./api";
+import { ApiError, clientToken, failure, given, listIn, objectsIn, type Answer, type Api } from "./api";
 import { describe } from "./describe";
 import { readTags, tagList, updateTags } from "./tags";
 
@@ -14,8 +14,8 @@ async function look(api: Api, id: string): Promise<Answer | undefined> {
 
 async function systemRouteTable(api: Api, id: string): Promise<Answer | undefined> {
   const answer = await describe(api, "DescribeRouteTableList", id, { VpcId: id });
-  const list = (answer?.RouterTableList as { RouterTableListType?: Answer[] } | undefined)?.RouterTableListType ?? [];
-  return list.find((table) => table.RouteTableType === "System" && table.VpcId === id);
+  const list = answer && objectsIn(answer, "RouterTableList", "RouterTableListType");
+  return list?.find((table) => table.RouteTableType === "System" && table.VpcId === id);
 }
 
 /** What the provider does after a creation and as an update: it looks at the system route table, then come the tags. */
@@ -95,19 +95,19 @@ export const vpc: Resource<Api> = {
       dns_hostname_status: answer.DnsHostnameStatus,
       enable_ipv6: answer.EnabledIpv6,
       ipv6_cidr_block: answer.Ipv6CidrBlock,
-      ipv6_cidr_blocks: ((answer.Ipv6CidrBlocks as { Ipv6CidrBlock?: Answer[] } | undefined)?.Ipv6CidrBlock ?? []).map(
-        (block) => ({ ipv6_cidr_block: block.Ipv6CidrBlock, ipv6_isp: block.Ipv6Isp }),
-      ),
+      ipv6_cidr_blocks: (objectsIn(answer, "Ipv6CidrBlocks", "Ipv6CidrBlock") ?? []).map((block) => ({
+        ipv6_cidr_block: block.Ipv6CidrBlock,
+        ipv6_isp: block.Ipv6Isp,
+      })),
       is_default: answer.IsDefault,
       name: answer.VpcName,
       region_id: answer.RegionId,
       resource_group_id: answer.ResourceGroupId,
       router_id: answer.VRouterId,
-      secondary_cidr_blocks:
-        (answer.SecondaryCidrBlocks as { SecondaryCidrBlock?: string[] } | undefined)?.SecondaryCidrBlock ?? [],
+      secondary_cidr_blocks: listIn(answer, "SecondaryCidrBlocks", "SecondaryCidrBlock") ?? [],
       status: answer.Status,
       tags: readTags(answer),
-      user_cidrs: (answer.UserCidrs as { UserCidr?: string[] } | undefined)?.UserCidr ?? [],
+      user_cidrs: listIn(answer, "UserCidrs", "UserCidr") ?? [],
       vpc_name: answer.VpcName,
       route_table_id: table?.RouteTableId,
       router_table_id: table?.RouteTableId,

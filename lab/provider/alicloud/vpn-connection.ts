@@ -2,7 +2,7 @@
 // DeleteVpnConnection: the connection, its two tunnels, and the older single-tunnel blocks.
 import type { Resource } from "../provider";
 import { Reader, sameValue, type Values } from "../values";
-import { clientToken, failure, given, type Answer, type Api } from "./api";
+import { clientToken, failure, given, objectIn, objectsIn, type Answer, type Api } from "./api";
 import { cidrBlocks } from "./checks";
 import { describe } from "./describe";
 import { inHashOrder } from "./hash-order";
@@ -176,14 +176,12 @@ async function modify(api: Api, id: string, prior: Values, planned: Values, with
 }
 
 const subnets = (text: unknown): string[] => (typeof text === "string" && text !== "" ? text.split(",") : []);
-const filled = (value: unknown): Answer | undefined =>
-  typeof value === "object" && value !== null && Object.keys(value).length > 0 ? (value as Answer) : undefined;
 const asBoolean = (value: unknown): unknown => (typeof value === "string" ? value === "true" : value);
 
 function readTunnel(tunnel: Answer): Record<string, unknown> {
-  const ike = filled(tunnel.TunnelIkeConfig);
-  const ipsec = filled(tunnel.TunnelIpsecConfig);
-  const bgp = filled(tunnel.TunnelBgpConfig);
+  const ike = objectIn(tunnel, "TunnelIkeConfig");
+  const ipsec = objectIn(tunnel, "TunnelIpsecConfig");
+  const bgp = objectIn(tunnel, "TunnelBgpConfig");
   return {
     customer_gateway_id: tunnel.CustomerGatewayId,
     enable_dpd: tunnel.EnableDpd,
@@ -235,10 +233,10 @@ function readTunnel(tunnel: Answer): Record<string, unknown> {
 }
 
 function readSingleTunnel(answer: Answer): Record<string, unknown> {
-  const ike = filled(answer.IkeConfig);
-  const ipsec = filled(answer.IpsecConfig);
-  const bgp = filled(answer.VpnBgpConfig);
-  const health = filled(answer.VcoHealthCheck);
+  const ike = objectIn(answer, "IkeConfig");
+  const ipsec = objectIn(answer, "IpsecConfig");
+  const bgp = objectIn(answer, "VpnBgpConfig");
+  const health = objectIn(answer, "VcoHealthCheck");
   return {
     ike_config: ike
       ? [
@@ -346,7 +344,7 @@ export const vpnConnection: Resource<Api> = {
   async read(api, id) {
     const answer = await look(api, id);
     if (!answer) return undefined;
-    const options = (answer.TunnelOptionsSpecification as { TunnelOptions?: Answer[] } | undefined)?.TunnelOptions;
+    const options = objectsIn(answer, "TunnelOptionsSpecification", "TunnelOptions");
     return {
       create_time: answer.CreateTime,
       customer_gateway_id: answer.CustomerGatewayId,

@@ -20,7 +20,11 @@ export const vpnGatewayZones: DataSource<Api> = {
     } catch (error) {
       throw failure("alicloud_vpn_gateway_zones", error);
     }
-    const zones = answer.AvailableZoneIdList as { ZoneId: string; ZoneName: string }[];
+    const zones = answer.AvailableZoneIdList as { ZoneId: unknown; ZoneName: unknown }[];
+    if (!Array.isArray(zones) || zones.some((zone: unknown) => typeof zone !== "object" || zone === null))
+      throw new Error(
+        "alicloud_vpn_gateway_zones: the answer has no list AvailableZoneIdList; the real provider crashes here.",
+      );
     return {
       id: randomUUID(),
       ids: zones.map((zone) => zone.ZoneId),

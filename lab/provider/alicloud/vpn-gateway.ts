@@ -34,6 +34,17 @@ const isPrepaid = (values: Values): boolean =>
     (word) => typeof word === "string" && /^(subscription|prepaid)$/i.test(word),
   );
 
+/** Mbit/s of a gateway whose answer says `10M`; a number there reads as 0, and then the gateway is to be replaced. */
+function bandwidthOf(spec: unknown): number {
+  if (typeof spec !== "string") return 0;
+  const digits = spec.split("M")[0];
+  if (!/^\d{1,9}$/.test(digits))
+    throw new Error(
+      `Spec is ${JSON.stringify(spec)} where a bandwidth such as "10M" is expected; the real provider crashes here`,
+    );
+  return Number(digits);
+}
+
 /** @param prior null right after a creation: the name has gone with it already */
 async function modify(api: Api, id: string, prior: Values | null, planned: Values, within: number): Promise<void> {
   const value = new Reader(planned);
@@ -76,7 +87,7 @@ export const vpnGateway: Resource<Api> = {
       "vswitch_id",
     ],
     defaults: { enable_ipsec: true, enable_ssl: false, period: 1 },
-    suppress: { period: (config) => !isPrepaid(config) },
+    suppress: { period: (proposed) => !isPrepaid(proposed) },
     conflicts: [
       ["payment_type", "instance_charge_type"],
       ["vpn_gateway_name", "name"],
@@ -139,7 +150,7 @@ export const vpnGateway: Resource<Api> = {
     const payment = PAYMENT_TYPES[String(answer.ChargeType)] ?? answer.ChargeType;
     return {
       auto_propagate: answer.AutoPropagate ?? false,
-      bandwidth: typeof answer.Spec === "string" ? Number(answer.Spec.split("M")[0]) : 0,
+      bandwidth: bandwidthOf(answer.Spec),
       business_status: answer.BusinessStatus,
       create_time: answer.CreateTime,
       description: answer.Description,

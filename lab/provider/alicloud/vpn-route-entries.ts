@@ -2,7 +2,7 @@
 // names of their actions, in a source, and in how patiently the provider treats them.
 import type { Resource } from "../provider";
 import { Reader, sameValue } from "../values";
-import { ApiError, clientToken, failure, given, type Answer, type Api } from "./api";
+import { ApiError, clientToken, failure, given, objectsIn, type Answer, type Api } from "./api";
 import { oneOfNumbers } from "./checks";
 import { describe } from "./describe";
 
@@ -44,11 +44,9 @@ function routeEntry(kind: Kind): Resource<Api> {
         PageSize: PAGE,
       });
       if (!answer) return undefined;
-      const list = (answer[`${kind.noun.replace(/y$/, "ies")}`] as Record<string, Answer[]> | undefined)?.[kind.noun];
-      if (!list)
-        throw new Error(
-          `[ERROR] Getting resource ${id} attribute by path $.${kind.noun.replace(/y$/, "ies")}.${kind.noun} failed!!!`,
-        );
+      const outer = kind.noun.replace(/y$/, "ies");
+      const list = objectsIn(answer, outer, kind.noun);
+      if (!list) throw new Error(`[ERROR] Getting resource ${id} attribute by path $.${outer}.${kind.noun} failed!!!`);
       const found = list.find(
         (entry) =>
           entry.NextHop === key.NextHop &&
