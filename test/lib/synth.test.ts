@@ -68,6 +68,21 @@ describe("synth(app)", () => {
     expect(written(app)).toBe(false);
   });
 
+  it("names the guide when the app is of another copy of CDKTF and cannot be synthesized", () => {
+    const other: Pick<App, "node" | "synth"> = {
+      node: Testing.app().node,
+      synth: () => {
+        throw new TypeError("e._resetResolveDiscoveredProviderFeatureUsage is not a function");
+      },
+    };
+    synth(other as App);
+    expect(printed).toEqual([
+      expect.stringMatching(/^Error: the app is made with another copy .*docs\/guides\/cdktn\.md says\.$/),
+    ]);
+    expect(printed[0]).toContain("docs/guides/cdktn.md");
+    expect(process.exitCode).toBe(1);
+  });
+
   it("tells the problems of all stacks and of the app together", () => {
     const { app } = appWith({ routeMetric: 0 });
     const other = new TerraformStack(app, "other");
