@@ -9,7 +9,7 @@ export default tseslint.config(
       "packages/",
       "coverage/",
       "eslint.config.mjs",
-      "jest.config.js",
+      "**/jest.config.js",
       "bin/app.js",
       "scripts/each-test-reporter.js",
     ],

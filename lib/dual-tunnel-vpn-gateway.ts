@@ -40,7 +40,8 @@ export class Charge {
 
   /**
    * By subscription. Destroy leaves the gateway running and billed: the provider only forgets it, and
-   * the rest of the subscription is to be returned in the console.
+   * the rest of the subscription is to be returned in the console. It keeps its vSwitches in use, so that a stack that
+   * owns them too cannot be destroyed whole. Another number of months later changes nothing: renew in the console.
    *
    * @param months 1 to 9, 12, 24 or 36
    * @param autoPay false leaves the order unpaid, and the gateway unmade, until someone pays it in the console

@@ -1,19 +1,23 @@
 // synth(app): what an app calls in place of `app.synth()`, so that a wrong input is told in one sentence each,
 // all of them together, with no stack trace.
 import { AnnotationMetadataEntryType, App } from "cdktf";
-import { IConstruct } from "constructs";
+import { Construct, IConstruct } from "constructs";
 
 // Set by the cdktf program for the app that it runs; after a success it shows warnings of its own accord.
 const UNDER_CDKTF = process.env.CDKTF_CONTINUE_SYNTH_ON_ERROR_ANNOTATIONS !== undefined;
+
+const OTHER_CDKTF =
+  "the app is made with another copy of CDKTF than the one that this library imports as cdktf; have one only, and cdktn " +
+  "under the name cdktf, as node_modules/cdktf-alicloud-dual-tunnel-vpn/docs/guides/cdktn.md says.";
 
 /**
  * Synthesizes the app, or prints what is wrong with it, one line for each problem, and sets the exit status to 1.
  * Warnings are printed in both cases.
  *
- * @param app the app to synthesize
+ * @param app the app to synthesize, an `App`
  * @throws what `app.synth()` throws when no check and no annotation explains it
  */
-export function synth(app: App): void {
+export function synth(app: Construct & Pick<App, "synth">): void {
   let failure: { readonly error: unknown } | undefined;
   try {
     // It runs every check, and stops at the first stack with a problem.
@@ -24,7 +28,10 @@ export function synth(app: App): void {
   const constructs = app.node.findAll();
   const problems = failure ? validations(constructs) : [];
   problems.push(...annotations(constructs, AnnotationMetadataEntryType.ERROR));
-  if (failure && problems.length === 0) throw failure.error;
+  if (failure && problems.length === 0) {
+    if (app instanceof App) throw failure.error;
+    problems.push({ path: "", message: OTHER_CDKTF });
+  }
 
   const warnings = annotations(constructs, AnnotationMetadataEntryType.WARN).map((note) => `Warning: ${line(note)}`);
   if (problems.length > 0 || !UNDER_CDKTF) print(warnings);

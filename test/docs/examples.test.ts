@@ -4,35 +4,31 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { Fence, fencesIn } from "./markdown";
-import { complaints, forSnapshot, PAGES, Project, ROOT } from "./project";
+import { fencesIn } from "./markdown";
+import { complaints, EXAMPLES, forSnapshot, PAGES, Project, ROOT } from "./project";
 import { refusal } from "../provider/validate";
 
 jest.setTimeout(120_000);
 
-const fences: (Fence & { page: string })[] = PAGES.flatMap((page) =>
-  fencesIn(path.join(ROOT, page)).map((fence) => ({ ...fence, page })),
-);
+const all = PAGES.flatMap((page) => fencesIn(path.join(ROOT, page)).map((fence) => ({ ...fence, page })));
+const fences = all.filter(({ language }) => /^(ts|typescript)$/.test(language));
+const place = ({ page, line }: { page: string; line: number }) => `${page}:${line}`;
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-docs-"));
 afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
 const projects = new Map<string, Project>();
-for (const { page, example } of fences) {
-  if (example === undefined || projects.has(example)) continue;
-  const files = fences.filter((fence) => fence.page === page && fence.example === example);
+for (const { page, marker, name } of fences) {
+  if (marker !== "example" || projects.has(name)) continue;
+  const files = fences.filter((fence) => fence.page === page && fence.name === name);
   projects.set(
-    example,
-    new Project(path.join(scratch, example), Object.fromEntries(files.map(({ file, code }) => [file, code]))),
+    name,
+    new Project(path.join(scratch, name), Object.fromEntries(files.map(({ file = "", code }) => [file, code]))),
   );
 }
-for (const example of fs.readdirSync(path.join(ROOT, "examples"), { withFileTypes: true })) {
-  if (!example.isDirectory()) continue;
-  const main = fs.readFileSync(path.join(ROOT, "examples", example.name, "main.ts"), "utf8");
-  projects.set(
-    `examples/${example.name}`,
-    new Project(path.join(scratch, "examples", example.name), { "main.ts": main }),
-  );
+for (const example of EXAMPLES) {
+  const main = fs.readFileSync(path.join(ROOT, "examples", example, "main.ts"), "utf8");
+  projects.set(`examples/${example}`, new Project(path.join(scratch, "examples", example), { "main.ts": main }));
 }
 const synthesized = new Map<Project, Record<string, string>>();
 const stacksOf = (project: Project): Record<string, string> => {
@@ -44,11 +40,20 @@ const synthesizing = [...projects].filter(([, project]) => !project.isTest);
 const testing = [...projects].filter(([, project]) => project.isTest);
 
 it("finds a named example behind every fence of TypeScript", () => {
-  expect(fences.filter(({ example }) => example === undefined).map(({ page, line }) => `${page}:${line}`)).toEqual([]);
+  expect(fences.filter(({ marker }) => marker !== "example").map(place)).toEqual([]);
+});
+
+it("finds a language on every fence", () => {
+  expect(all.filter(({ language }) => language === "").map(place)).toEqual([]);
+});
+
+it("finds a recipe that is run, or the reason why it is not, behind every fence of commands", () => {
+  const commands = all.filter(({ language }) => language === "sh");
+  expect(commands.filter(({ marker }) => marker !== "recipe" && marker !== "by hand").map(place)).toEqual([]);
 });
 
 it("finds each example's name on one page only", () => {
-  const places = new Set(fences.map(({ page, example, file }) => `${page} ${example} ${file}`));
+  const places = new Set(fences.map(({ page, name, file }) => `${page} ${name} ${file}`));
   expect(places.size).toBe(fences.length);
   expect(new Set([...places].map((place) => place.split(" ").slice(1).join(" "))).size).toBe(fences.length);
 });

@@ -16,6 +16,11 @@ export const PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/
     .map((file) => `docs/${file}`),
 );
 
+/** The whole apps in examples/; examples/project holds what each of them needs beside its main.ts. */
+export const EXAMPLES = fs
+  .readdirSync(path.join(ROOT, "examples"))
+  .filter((name) => fs.existsSync(path.join(ROOT, "examples", name, "main.ts")));
+
 export class Project {
   /** What main.ts last wrote to standard error. */
   warnings = "";

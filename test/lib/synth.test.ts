@@ -2,6 +2,7 @@ import { AlicloudProvider } from "@cdktf/provider-alicloud/lib/provider";
 import { NullProvider } from "@cdktf/provider-null/lib/provider";
 import { Annotations, App, TerraformStack, Testing } from "cdktf";
 import { addCustomSynthesis } from "cdktf/lib/synthesize/synthesizer";
+import { Construct } from "constructs";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { DualTunnelVpn, DualTunnelVpnProps, Encryption, synth } from "../../lib";
@@ -66,6 +67,20 @@ describe("synth(app)", () => {
     synth(app);
     expect(printed).toEqual(["Error: site: not like this"]);
     expect(written(app)).toBe(false);
+  });
+
+  it("names the guide when the app is of another copy of CDKTF and cannot be synthesized", () => {
+    class OtherApp extends Construct {
+      synth(): void {
+        throw new TypeError("e._resetResolveDiscoveredProviderFeatureUsage is not a function");
+      }
+    }
+    synth(new OtherApp(undefined as unknown as Construct, ""));
+    expect(printed).toEqual([
+      expect.stringMatching(/^Error: the app is made with another copy .*docs\/guides\/cdktn\.md says\.$/),
+    ]);
+    expect(printed[0]).toContain("docs/guides/cdktn.md");
+    expect(process.exitCode).toBe(1);
   });
 
   it("tells the problems of all stacks and of the app together", () => {

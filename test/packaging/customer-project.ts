@@ -195,7 +195,7 @@ export class CustomerProject {
 }
 
 /** The environment without what `npm test` adds to it, which other package managers take for the user's settings. */
-function outsideOfNpm(): NodeJS.ProcessEnv {
+export function outsideOfNpm(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^npm_|^TS_NODE_|^NODE_OPTIONS$/i.test(name)),
   );

@@ -63,6 +63,22 @@ describe("the tarball", () => {
     expect(tarball.files).toEqual(expectedFiles());
   });
 
+  it("holds what the pages in it link to, but for what is about the repository", () => {
+    const broken = tarball.files
+      .filter((file) => file.endsWith(".md"))
+      .flatMap((page) => {
+        const text = fs.readFileSync(path.join(tarball.unpacked, page), "utf8");
+        return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+          .map(([, target]) => target.replace(/#.*/, ""))
+          .filter(
+            (target) => target !== "" && !/^https?:/.test(target) && !/^(CONTRIBUTING\.md|measurements\/)/.test(target),
+          )
+          .filter((target) => !fs.existsSync(path.resolve(tarball.unpacked, path.dirname(page), target)))
+          .map((target) => `${page}: ${target}`);
+      });
+    expect(broken).toEqual([]);
+  });
+
   it("has at most 1 MiB", () => {
     expect(tarball.size).toBeLessThanOrEqual(MEBIBYTE);
   });

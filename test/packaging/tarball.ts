@@ -56,7 +56,13 @@ export function expectedFiles(): string[] {
     .filter((entry) => entry.isDirectory())
     .map((entry) => `dist/alicloud/${entry.name}/index`);
   const assets = repositoryFiles("assets").map((file) => `dist/${file}`);
-  return ["CHANGELOG.md", "LICENSE", "README.md", "package.json", ...compiled([...lib, ...bindings]), ...assets].sort();
+  const pages = [...repositoryFiles("docs", ".md"), ...repositoryFiles("docs", ".svg"), ...repositoryFiles("examples")];
+  return [
+    ...["CHANGELOG.md", "LICENSE", "README.md", "package.json"],
+    ...compiled([...lib, ...bindings]),
+    ...assets,
+    ...pages,
+  ].sort();
 }
 
 /** The bindings that the library itself imports. */
