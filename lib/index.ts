@@ -1,9 +1,10 @@
 // The library's surface: everything that a stack imports from "cdktf-alicloud-dual-tunnel-vpn".
+export { ChangeQueue } from "./cloud/change-queue";
 export * from "./customer-gateway-pair";
 export * from "./dual-tunnel-vpn";
 export * from "./dual-tunnel-vpn-gateway";
 export type { AgentOptions } from "./host/agent-options";
-export { HostKey } from "./host/ssh";
+export { HostKey } from "./host/host-key";
 export type { BastionOptions, SshOptions } from "./host/ssh";
 export { IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
 export type {
