@@ -10,6 +10,7 @@ import { gatewayNameProblem, idProblem, tagProblems, textProblem } from "./cloud
 import { zonePrecondition, zonesAtPlan } from "./cloud/zones-at-plan";
 import { Findings } from "./findings";
 import {
+  described,
   facts,
   flag,
   guard,
@@ -280,7 +281,9 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     }
     const months = props.charge?.months;
     if (months !== undefined && isLiteral(months) && !PERIODS.includes(months)) {
-      findings.error(`charge: a subscription of ${months} months is not sold; choose one of ${PERIODS.join(", ")}.`);
+      findings.error(
+        `charge: a subscription of ${typeof months === "number" ? months : described(months)} months is not sold; choose one of ${PERIODS.join(", ")}.`,
+      );
     }
     if (props.charge?.paymentType === "Subscription") {
       findings.warning(
@@ -313,6 +316,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     const where = region === undefined || ofRegion?.level === "error" ? zones[0] && regionOfZone(zones[0]) : region;
     if (where !== undefined && (hasOneZoneOnly(where) || regionFinding(where))) return;
     const remedy = "give two vSwitches in two zones, so that the tunnels do not fail together";
+    if (isStandIn(props.vswitches)) return;
     if (props.vswitches.length !== 2) {
       findings.error(
         `vswitches has ${props.vswitches.length} ${props.vswitches.length === 1 ? "entry" : "entries"}; give two, the active tunnel's first.`,

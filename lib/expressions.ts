@@ -18,9 +18,7 @@ export function applied(name: "sensitive" | "base64encode", value: string): stri
 /** The condition that a value matches a regular expression, which holds no double quote and no backslash. */
 export function matches(pattern: string, value: string): string | IResolvable {
   const inner = innerExpression(value);
-  return inner === undefined
-    ? (Fn.can(Fn.regex(pattern, value)) as IResolvable)
-    : `\${can(regex("${pattern}", ${inner}))}`;
+  return inner === undefined ? Fn.can(Fn.regex(pattern, value)) : `\${can(regex("${pattern}", ${inner}))}`;
 }
 
 const BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";

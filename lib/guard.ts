@@ -41,7 +41,7 @@ function standingIn<T extends object>(value: T): T {
 }
 
 /** What a value is, in words that do not repeat it: it may be a secret. */
-function described(value: unknown): string {
+export function described(value: unknown): string {
   if (value === undefined) return "missing";
   if (value === null) return "null";
   if (Token.isUnresolved(value) || (typeof value === "string" && !isLiteral(value))) return "known only to Terraform";
@@ -211,7 +211,7 @@ export const provider: Kind<TerraformProvider | undefined> = optional(
   simple<TerraformProvider | undefined>(
     "a provider, for example an AlicloudProvider with an alias",
     () => undefined,
-    (value) => (isObject(value) && TerraformProvider.isTerraformProvider(value) ? (value as TerraformProvider) : WRONG),
+    (value) => (isObject(value) && TerraformProvider.isTerraformProvider(value) ? value : WRONG),
   ),
 );
 
@@ -221,9 +221,7 @@ export const ignoreChanges: Kind<string[] | "all" | undefined> = optional(
     'attributes, for example ["tags"]',
     () => undefined,
     (value) =>
-      value === "all" || (Array.isArray(value) && value.every((each) => typeof each === "string"))
-        ? (value as string[] | "all")
-        : WRONG,
+      value === "all" || (Array.isArray(value) && value.every((each) => typeof each === "string")) ? value : WRONG,
   ),
 );
 

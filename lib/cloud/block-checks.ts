@@ -1,5 +1,6 @@
 // Checks of the address blocks on both sides of a connection.
 import { Findings } from "../findings";
+import { isStandIn } from "../guard";
 import { Block, blockProblem, overlap, parseBlock, SHARED_ADDRESS_SPACE } from "../ip";
 import { isLiteral } from "../structural";
 import { NO_NETWORKS } from "./rules";
@@ -56,7 +57,8 @@ function checkSide(
   cidrs.forEach((cidr, index) => {
     const problem = isLiteral(cidr) ? blockProblem(cidr) : undefined;
     if (problem) findings.error(`${what} ${cidr} ${problem}.`);
-    if (cidrs.indexOf(cidr) !== index) findings.error(`${what} ${cidr} is given twice; give it once.`);
+    if (cidrs.indexOf(cidr) !== index && !isStandIn(cidr))
+      findings.error(`${what} ${cidr} is given twice; give it once.`);
   });
   for (const block of parsed(cidrs)) {
     if (block.prefixLength === 0) {

@@ -16,7 +16,7 @@ export function egressIpPreconditions(egressIps: readonly string[], index: numbe
   const comparable = ![first, egressIp].some((each) => isStandIn(each) || (!isLiteral(each) && each.includes('"')));
   if (index > 0 && comparable && !(isLiteral(first) && isLiteral(egressIp))) {
     found.push({
-      condition: Op.neq(first, egressIp) as IResolvable,
+      condition: Op.neq(first, egressIp),
       errorMessage: `egressIp ${egressIp} is given twice, which Alibaba Cloud refuses; with one egress IP give it, and its uplink, once.`,
     });
   }
@@ -34,7 +34,7 @@ export function addressPreconditions(what: string, address: string): Preconditio
       ? []
       : [
           {
-            condition: Op.not(Fn.can(Fn.regex(REFUSED, address))) as IResolvable,
+            condition: Op.not(Fn.can(Fn.regex(REFUSED, address))),
             errorMessage: `${what} ${address} is an address that no cloud sees; give the one that the cloud sees.`,
           },
         ]),

@@ -176,11 +176,18 @@ function bits(integer: Buffer): number {
   return (integer.length - first - 1) * 8 + (32 - Math.clz32(integer[first]));
 }
 
+const LETTER = "[A-Za-z0-9+/]";
+
 /** A key of a type as a regular expression: all of the base64 that the type decides, and the length of the rest. */
 function typePattern(type: string): string {
   const field = (content: Buffer) => Buffer.concat([lengthOf(content.length), content]);
   const name = field(Buffer.from(type));
-  if (type === "ssh-rsa") return `${type} ${wholeBase64(name)}[A-Za-z0-9+/]{180,}={0,2}`;
+  if (type === "ssh-rsa") {
+    // Of any length that is whole base64.
+    const start = wholeBase64(name);
+    const rest = 4 - (start.length % 4);
+    return `${type} ${start}${LETTER}{${rest}}(${LETTER}{4}){45,}(${LETTER}{2}==|${LETTER}{3}=)?`;
+  }
   const curve = type.slice("ecdsa-sha2-".length);
   const [start, rest] =
     type === "ssh-ed25519"
@@ -192,7 +199,7 @@ function typePattern(type: string): string {
   const known = wholeBase64(start);
   const total = Math.ceil((start.length + rest) / 3) * 4;
   const padding = (3 - ((start.length + rest) % 3)) % 3;
-  return `${type} ${known}[A-Za-z0-9+/]{${total - padding - known.length}}${"=".repeat(padding)}`;
+  return `${type} ${known}${LETTER}{${total - padding - known.length}}${"=".repeat(padding)}`;
 }
 
 function lengthOf(count: number): Buffer {
