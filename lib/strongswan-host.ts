@@ -140,7 +140,7 @@ export class StrongswanHost extends Construct {
     const atPlan = [
       ...sshPreconditions(props.ssh, name),
       ...uplinkPreconditions(props.uplinks),
-      ...probePreconditions(props.agent?.vpcProbeAddresses),
+      ...probePreconditions(props.agent?.vpcProbeAddresses, connection.vpcCidrs),
     ];
     this.presence = new TerraformData(this, "presence", {
       input: { name, ...sshInput(props.ssh) },

@@ -1,5 +1,5 @@
 // Egress IPs that only Terraform knows: the same checks as at synth, as preconditions.
-import { Fn, IResolvable, Op, Precondition } from "cdktf";
+import { Fn, Op, Precondition } from "cdktf";
 import { ADDRESS_PATTERN, matches } from "../expressions";
 import { isStandIn } from "../guard";
 import { isLiteral } from "../structural";

@@ -69,7 +69,7 @@ export interface SshOptions {
 const HOST_KEY = having<HostKey>(
   "a HostKey, for example HostKey.of(publicKey)",
   ["publicKey", "problem", "pattern"],
-  HostKey.unchecked,
+  () => HostKey.unchecked(),
 );
 
 const BASTION_SHAPE: Shape<BastionOptions> = {

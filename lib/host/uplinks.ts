@@ -5,7 +5,15 @@ import { networkOf } from "../cloud/blocks-at-plan";
 import { ADDRESS_PATTERN, matches } from "../expressions";
 import { Findings } from "../findings";
 import { isStandIn } from "../guard";
-import { contains, InterfaceAddress, overlap, parseAddress, parseInterfaceAddress, SHARED_ADDRESS_SPACE } from "../ip";
+import {
+  Block,
+  contains,
+  InterfaceAddress,
+  overlap,
+  parseAddress,
+  parseInterfaceAddress,
+  SHARED_ADDRESS_SPACE,
+} from "../ip";
 import { isLiteral } from "../structural";
 import type { UplinkOptions } from "../strongswan-host";
 
@@ -129,7 +137,7 @@ export function uplinkPreconditions(uplinks: readonly UplinkOptions[]): Precondi
         errorMessage: `${where}.device ${uplink.device} is not an interface's name; write it as ip link prints it, for example eth0.`,
       });
     }
-    if (isLiteral(uplink.gateway)) return found;
+    if (isLiteral(uplink.gateway) || isStandIn(uplink.gateway)) return found;
     found.push({
       condition: matches(ADDRESS_PATTERN, uplink.gateway),
       errorMessage: `${where}.gateway ${uplink.gateway} is not an IPv4 address; write it as 172.16.1.253.`,
@@ -137,9 +145,8 @@ export function uplinkPreconditions(uplinks: readonly UplinkOptions[]): Precondi
     const network = parsed(uplink)?.network;
     // cdktf's functions take no expression with quotes in it.
     if (network && network.prefixLength < 32 && !uplink.gateway.includes('"')) {
-      const [base] = network.text.split("/");
       found.push({
-        condition: Fn.try([Op.eq(networkOf(uplink.gateway, network.prefixLength), base), true]) as IResolvable,
+        condition: Fn.try([isIn(uplink.gateway, network), true]) as IResolvable,
         errorMessage: `${where}.gateway ${uplink.gateway} is outside the uplink's network ${network.text}; give the next router in that network.`,
       });
     }
@@ -148,11 +155,33 @@ export function uplinkPreconditions(uplinks: readonly UplinkOptions[]): Precondi
 }
 
 /** What of the addresses that are pinged only Terraform can check. */
-export function probePreconditions(addresses: readonly string[] | undefined): Precondition[] {
+export function probePreconditions(
+  addresses: readonly string[] | undefined,
+  vpcCidrs: readonly string[],
+): Precondition[] {
+  const blocks = literalBlocks(vpcCidrs);
+  // A block that only Terraform knows may hold any address.
+  const known = isLiteral(vpcCidrs) && vpcCidrs.every(isLiteral) && blocks.length > 0;
   return (addresses !== undefined && isLiteral(addresses) ? addresses : [])
-    .filter((address) => !isLiteral(address))
-    .map((address) => ({
-      condition: matches(ADDRESS_PATTERN, address),
-      errorMessage: `agent.vpcProbeAddresses ${address} is not an IPv4 address; write it as 192.168.10.10.`,
-    }));
+    .filter((address) => !isLiteral(address) && !isStandIn(address))
+    .flatMap((address) => [
+      {
+        condition: matches(ADDRESS_PATTERN, address),
+        errorMessage: `agent.vpcProbeAddresses ${address} is not an IPv4 address; write it as 192.168.10.10.`,
+      },
+      // cdktf's functions take no expression with quotes in it.
+      ...(known && !address.includes('"')
+        ? [
+            {
+              condition: Fn.try([Fn.anytrue(blocks.map((block) => isIn(address, block))), true]) as IResolvable,
+              errorMessage: `agent.vpcProbeAddresses ${address} is outside vpcCidrs; give a host in the VPC that answers ping.`,
+            },
+          ]
+        : []),
+    ]);
+}
+
+/** The condition that an address lies in a block. */
+function isIn(address: string, block: Block): IResolvable {
+  return Op.eq(networkOf(address, block.prefixLength), block.text.split("/")[0]) as IResolvable;
 }
