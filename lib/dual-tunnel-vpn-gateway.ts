@@ -358,7 +358,9 @@ export const NEW_GATEWAY_SHAPE = {
   vswitches: list(VSWITCH, "a list of two vSwitches"),
   bandwidth: optional(number),
   networkType: optional(oneOf(GatewayNetworkType)),
-  charge: optional(having<Charge>("a Charge, for example Charge.payAsYouGo()", ["paymentType"], () => Charge.payAsYouGo())),
+  charge: optional(
+    having<Charge>("a Charge, for example Charge.payAsYouGo()", ["paymentType"], () => Charge.payAsYouGo()),
+  ),
   resourceGroupId: optional(text("rg-…")),
   description: optional(text("headquarters")),
   checkZones: optional(flag),
