@@ -183,5 +183,5 @@ export function probePreconditions(
 
 /** The condition that an address lies in a block. */
 function isIn(address: string, block: Block): IResolvable {
-  return Op.eq(networkOf(address, block.prefixLength), block.text.split("/")[0]) as IResolvable;
+  return Op.eq(networkOf(address, block.prefixLength), block.text.split("/")[0]);
 }

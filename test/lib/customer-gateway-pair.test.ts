@@ -65,7 +65,7 @@ describe("checks of customer gateways", () => {
   });
 
   it("say so when no egress IP is given", () => {
-    const { stack } = pairStack({ egressIps: [] as unknown as [string] });
+    const { stack } = pairStack({ egressIps: [] });
     expect(problems(stack)).toEqual(["egressIps has 0 entries; give one for both tunnels, or one for each."]);
   });
 
