@@ -1,5 +1,5 @@
 // The conditions as Terraform evaluates them, against the checks at synth: each one run over many blocks.
-import { TerraformStack, TerraformVariable } from "cdktf";
+import { IResolvable, TerraformStack, TerraformVariable } from "cdktf";
 import * as fc from "fast-check";
 import { DualTunnelVpn, IpsecDualConnection, StrongswanHost } from "../../lib";
 import { areApart, blockPreconditions } from "../../lib/cloud/blocks-at-plan";
@@ -60,7 +60,7 @@ describe("a block that only Terraform knows", () => {
   const conditions = (cidr: string) => blockPreconditions([{ what: "dataCenterCidrs", cidr }]);
   const holds = (which: 0 | 1 | 2) =>
     evaluated(
-      (cidr) => conditions(cidr)[which].condition,
+      (cidr) => conditions(cidr)[which].condition as string | IResolvable,
       texts.map((text) => [text, ""]),
     );
 
