@@ -3,10 +3,28 @@
 import { VpnCustomerGateway } from "@cdktf/provider-alicloud/lib/vpn-customer-gateway";
 import { TerraformProvider, TerraformResourceLifecycle } from "cdktf";
 import { Construct, IConstruct } from "constructs";
-import { REFUSED_FOR_CUSTOMER_GATEWAY, tagProblems, textProblem } from "./cloud/rules";
+import { egressIpPreconditions } from "./cloud/egress-ips";
+import { checkProvider, noteProvider } from "./cloud/providers";
+import { egressIpProblem, idProblem, tagProblems, textProblem } from "./cloud/rules";
 import { claim, otherHolder } from "./claims";
+import { expressionOf } from "./expressions";
 import { Findings } from "./findings";
-import { contains } from "./ip";
+import {
+  guard,
+  having,
+  ignoreChanges,
+  inStack,
+  isStandIn,
+  Kind,
+  list,
+  optional,
+  provider,
+  Shape,
+  standInOf,
+  tell,
+  text,
+  texts,
+} from "./guard";
 import { isLiteral } from "./structural";
 
 /** The customer gateways of a site, made here or elsewhere. */
@@ -26,7 +44,7 @@ export interface ICustomerGatewayPair extends IConstruct {
 /** What a `CustomerGatewayPair` is made from. */
 export interface CustomerGatewayPairProps {
   /** The public addresses that the cloud sees: the active tunnel's first; one alone serves both tunnels. */
-  readonly egressIps: readonly [string] | readonly [string, string];
+  readonly egressIps: readonly string[];
   /**
    * The customer gateways are named `<name>-1` and `<name>-2`.
    * @default - the construct's id
@@ -98,16 +116,18 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
   readonly standbyEgressIp: string;
   private ids?: readonly string[];
 
-  constructor(scope: Construct, id: string, props: CustomerGatewayPairProps) {
-    super(scope, id);
-    const [first = "", second = first] = props.egressIps as readonly string[];
+  constructor(scope: Construct, id: string, given: CustomerGatewayPairProps) {
+    super(inStack(scope, id, "CustomerGatewayPair"), id);
+    const guarded = guard(SHAPE, given);
+    const { props } = guarded;
+    const [first = "", second = first] = props.egressIps;
     this.activeEgressIp = first;
     this.standbyEgressIp = second;
     this.resources = props.egressIps.map(
       (ipAddress, index) =>
         new VpnCustomerGateway(this, String(index + 1), {
           provider: props.provider,
-          lifecycle: props.ignoreChanges === undefined ? undefined : { ignoreChanges: props.ignoreChanges },
+          lifecycle: lifecycleOf(props, index),
           customerGatewayName: `${props.name ?? id}-${index + 1}`,
           description: props.description,
           ipAddress,
@@ -115,7 +135,11 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
         }),
     );
     for (const egressIp of props.egressIps) claim(this, claimOf(egressIp, props.provider));
-    Findings.validate(this, (findings) => this.check(props, findings));
+    noteProvider(this, props.provider);
+    Findings.validate(this, (findings) => {
+      tell(guarded, findings);
+      this.check(props, findings);
+    });
   }
 
   get activeCustomerGatewayId(): string {
@@ -135,27 +159,23 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
     if (egressIps.length < 1 || egressIps.length > 2) {
       findings.error(`egressIps has ${egressIps.length} entries; give one for both tunnels, or one for each.`);
     }
-    for (const address of egressIps.filter(isLiteral)) {
-      findings.address("egressIp", address, "198.51.100.198");
-      const range = REFUSED_FOR_CUSTOMER_GATEWAY.find((block) => contains(block, address));
-      if (range) {
-        findings.error(
-          `egressIp ${address} lies in ${range.text}, which Alibaba Cloud refuses; give the address that the cloud sees.`,
-        );
-      }
-    }
+    for (const address of egressIps.filter(isLiteral)) checkEgressIp("egressIp", address, "198.51.100.198", findings);
     for (const egressIp of new Set(egressIps)) {
+      if (isStandIn(egressIp)) continue;
       const other = otherHolder(this, claimOf(egressIp, props.provider));
       if (!other) continue;
       findings.error(
         `egressIp ${egressIp} has a customer gateway in ${other.node.path}, and Alibaba Cloud refuses a second one; share that one (customerGateways).`,
       );
     }
-    if (egressIps.length === 2 && egressIps[0] === egressIps[1]) {
+    // A variable answers with another token each time.
+    const [first, second] = egressIps.map((egressIp) => expressionOf(this, egressIp));
+    if (egressIps.length === 2 && first === second && !egressIps.some(isStandIn)) {
       findings.error(
-        `egressIp ${egressIps[0]} is given twice, which Alibaba Cloud refuses; with one egress IP give it, and its uplink, once.`,
+        `egressIp ${first} is given twice, which Alibaba Cloud refuses; with one egress IP give it, and its uplink, once.`,
       );
     }
+    checkProvider(this, props.provider, findings);
     const named = props.name ?? this.node.id;
     const name = isLiteral(named) ? textProblem(`${named}-1`) : undefined;
     if (name) findings.error(`name ${name}, with the -1 that is added.`);
@@ -170,6 +190,47 @@ function claimOf(egressIp: string, provider?: TerraformProvider): string {
   return `egressIp ${egressIp} of ${provider?.alias ?? "default"}`;
 }
 
+/** Checks an egress IP that is text. */
+export function checkEgressIp(what: string, address: string, example: string, findings: Findings): void {
+  findings.address(what, address, example);
+  const problem = egressIpProblem(what, address);
+  if (problem) findings.error(problem);
+}
+
+function lifecycleOf(
+  { ignoreChanges, egressIps }: CustomerGatewayPairProps,
+  index: number,
+): TerraformResourceLifecycle | undefined {
+  const precondition = egressIpPreconditions(egressIps, index);
+  if (ignoreChanges === undefined && precondition.length === 0) return undefined;
+  return { ignoreChanges, ...(precondition.length > 0 && { precondition }) };
+}
+
+const SHAPE: Shape<CustomerGatewayPairProps> = {
+  egressIps: list(text("198.51.100.198"), 'a list of one or two addresses, for example ["198.51.100.198"]'),
+  name: optional(text("headquarters")),
+  description: optional(text("headquarters")),
+  tags: optional(texts("texts by their keys")),
+  ignoreChanges,
+  provider,
+};
+
+const EXISTING_SHAPE: Shape<CustomerGatewayPairAttributes> = {
+  activeCustomerGatewayId: text("cgw-…"),
+  activeEgressIp: text("198.51.100.198"),
+  standbyCustomerGatewayId: optional(text("cgw-…")),
+  standbyEgressIp: optional(text("203.0.113.181")),
+};
+
+/** Customer gateways, new or existing, as another construct's option. */
+export function customerGatewaysKind(scope: Construct): Kind<ICustomerGatewayPair> {
+  return having<ICustomerGatewayPair>(
+    "a CustomerGatewayPair",
+    ["activeCustomerGatewayId", "standbyCustomerGatewayId", "activeEgressIp", "standbyEgressIp", "resources"],
+    () => new ExistingCustomerGatewayPair(scope, "missing-customer-gateways", standInOf(EXISTING_SHAPE)),
+  );
+}
+
 class ExistingCustomerGatewayPair extends Construct implements ICustomerGatewayPair {
   readonly resources: readonly VpnCustomerGateway[] = [];
   readonly activeCustomerGatewayId: string;
@@ -177,15 +238,24 @@ class ExistingCustomerGatewayPair extends Construct implements ICustomerGatewayP
   readonly activeEgressIp: string;
   readonly standbyEgressIp: string;
 
-  constructor(scope: Construct, id: string, attributes: CustomerGatewayPairAttributes) {
-    super(scope, id);
+  constructor(scope: Construct, id: string, given: CustomerGatewayPairAttributes) {
+    super(inStack(scope, id, "CustomerGatewayPair"), id);
+    const guarded = guard(EXISTING_SHAPE, given);
+    const attributes = guarded.props;
     this.activeCustomerGatewayId = attributes.activeCustomerGatewayId;
     this.standbyCustomerGatewayId = attributes.standbyCustomerGatewayId ?? attributes.activeCustomerGatewayId;
     this.activeEgressIp = attributes.activeEgressIp;
     this.standbyEgressIp = attributes.standbyEgressIp ?? attributes.activeEgressIp;
     Findings.validate(this, (findings) => {
-      findings.address("activeEgressIp", this.activeEgressIp, "198.51.100.198");
-      findings.address("standbyEgressIp", this.standbyEgressIp, "203.0.113.181");
+      tell(guarded, findings);
+      const ids = [
+        idProblem("activeCustomerGatewayId", attributes.activeCustomerGatewayId, "cgw-"),
+        idProblem("standbyCustomerGatewayId", attributes.standbyCustomerGatewayId, "cgw-"),
+      ];
+      findings.error(...ids.filter((problem) => problem !== undefined));
+      checkEgressIp("activeEgressIp", attributes.activeEgressIp, "198.51.100.198", findings);
+      if (attributes.standbyEgressIp === undefined) return;
+      checkEgressIp("standbyEgressIp", attributes.standbyEgressIp, "203.0.113.181", findings);
     });
   }
 }

@@ -1,13 +1,35 @@
 // DualTunnelVpnGateway: the VPN gateway in a VPC, with its two vSwitches and its two IPsec addresses.
 // An existing gateway stands in for a new one by `fromDualTunnelVpnGatewayAttributes`.
 import { VpnGateway } from "@cdktf/provider-alicloud/lib/vpn-gateway";
-import { TerraformProvider, TerraformResourceLifecycle, TerraformStack } from "cdktf";
+import { TerraformProvider, TerraformResourceLifecycle } from "cdktf";
 import { Construct, IConstruct } from "constructs";
 import { ChangeQueue } from "./cloud/change-queue";
+import { checkProvider, noteProvider, regionOf } from "./cloud/providers";
 import { hasOneZoneOnly, regionFinding, regionOfZone, zoneFinding } from "./cloud/regions";
-import { gatewayNameProblem, tagProblems, textProblem } from "./cloud/rules";
+import { gatewayNameProblem, idProblem, tagProblems, textProblem } from "./cloud/rules";
 import { zonePrecondition, zonesAtPlan } from "./cloud/zones-at-plan";
 import { Findings } from "./findings";
+import {
+  described,
+  facts,
+  flag,
+  guard,
+  having,
+  ignoreChanges,
+  inStack,
+  isStandIn,
+  Kind,
+  list,
+  number,
+  oneOf,
+  optional,
+  provider,
+  Shape,
+  standInOf,
+  tell,
+  text,
+  texts,
+} from "./guard";
 import { isLiteral, literal, VpcRef, VswitchRef } from "./structural";
 
 /** A VPN gateway, made here or elsewhere. */
@@ -71,7 +93,7 @@ export interface DualTunnelVpnGatewayProps {
   /** The VPC to join. */
   readonly vpc: VpcRef;
   /** Two vSwitches of that VPC in two zones; the first is the active tunnel's. Regions with one zone may use it twice. */
-  readonly vswitches: readonly [VswitchRef, VswitchRef];
+  readonly vswitches: readonly VswitchRef[];
   /**
    * The gateway's name: 2 to 100 letters, digits and . _ -, first a letter.
    * @default - the construct's id
@@ -175,8 +197,11 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
   private id?: string;
   private addresses?: readonly [string, string];
 
-  constructor(scope: Construct, id: string, props: DualTunnelVpnGatewayProps) {
-    super(scope, id);
+  constructor(scope: Construct, id: string, given: DualTunnelVpnGatewayProps) {
+    super(inStack(scope, id, "DualTunnelVpnGateway"), id);
+    const guarded = guard(SHAPE, given);
+    const { props } = guarded;
+    const [active, standby] = twoVswitches(props);
     this.networkType = props.networkType ?? GatewayNetworkType.PUBLIC;
     const charge = props.charge ?? Charge.payAsYouGo();
     this.vpcCidrs = [literal(props.vpc, "cidrBlock") ?? props.vpc.cidrBlock].filter((cidr) => cidr !== undefined);
@@ -187,8 +212,8 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       vpnGatewayName: props.name ?? id,
       description: props.description,
       vpcId: props.vpc.id,
-      vswitchId: props.vswitches[0].id,
-      disasterRecoveryVswitchId: props.vswitches[1].id,
+      vswitchId: active.id,
+      disasterRecoveryVswitchId: standby.id,
       vpnType: "Normal",
       networkType: this.networkType,
       bandwidth,
@@ -201,7 +226,11 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       tags: props.tags,
     });
     this.changes.add(this.resource);
-    Findings.validate(this, (findings) => this.check(props, findings));
+    noteProvider(this, props.provider);
+    Findings.validate(this, (findings) => {
+      tell(guarded, findings);
+      this.check(props, findings);
+    });
   }
 
   get vpnGatewayId(): string {
@@ -253,13 +282,24 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     }
     const months = props.charge?.months;
     if (months !== undefined && isLiteral(months) && !PERIODS.includes(months)) {
-      findings.error(`charge: a subscription of ${months} months is not sold; choose one of ${PERIODS.join(", ")}.`);
+      findings.error(
+        `charge: a subscription of ${typeof months === "number" ? months : described(months)} months is not sold; choose one of ${PERIODS.join(", ")}.`,
+      );
     }
     if (props.charge?.paymentType === "Subscription") {
       findings.warning(
         "charge: destroy leaves a subscription gateway running and billed; end the subscription in the console.",
       );
     }
+    for (const problem of [
+      idProblem("vpc.id", this.resource.vpcIdInput, "vpc-"),
+      idProblem("vswitches[0].id", this.resource.vswitchIdInput, "vsw-"),
+      idProblem("vswitches[1].id", this.resource.disasterRecoveryVswitchIdInput, "vsw-"),
+      idProblem("resourceGroupId", props.resourceGroupId, "rg-"),
+    ]) {
+      if (problem) findings.error(problem);
+    }
+    checkProvider(this, props.provider, findings);
     this.checkPlace(props, findings);
   }
 
@@ -277,7 +317,15 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     const where = region === undefined || ofRegion?.level === "error" ? zones[0] && regionOfZone(zones[0]) : region;
     if (where !== undefined && (hasOneZoneOnly(where) || regionFinding(where))) return;
     const remedy = "give two vSwitches in two zones, so that the tunnels do not fail together";
+    if (isStandIn(props.vswitches)) return;
+    if (props.vswitches.length !== 2) {
+      findings.error(
+        `vswitches has ${props.vswitches.length} ${props.vswitches.length === 1 ? "entry" : "entries"}; give two, the active tunnel's first.`,
+      );
+      return;
+    }
     const [first, second] = props.vswitches;
+    if ([first, second].some((vswitch) => isStandIn(vswitch) || isStandIn(vswitch.id))) return;
     // The ids as they were given to the resource: asking a generated class again would make new tokens.
     if (first === second || this.resource.vswitchIdInput === this.resource.disasterRecoveryVswitchIdInput) {
       findings.error(`vswitches are one and the same; ${remedy}.`);
@@ -287,28 +335,66 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
   }
 }
 
+/** The two vSwitches, whatever is given: the check says when they are not two. */
+function twoVswitches({ vswitches }: DualTunnelVpnGatewayProps): readonly [VswitchRef, VswitchRef] {
+  const [active = standInOf(VSWITCH_SHAPE), standby = active] = isLiteral(vswitches) ? vswitches : [];
+  return [active, standby];
+}
+
 // CreateVpnGateway, `Bandwidth` and `Period`.
 const PUBLIC_BANDWIDTHS: readonly number[] = [5, 10, 20, 50, 100, 200, 500, 1000];
 const PRIVATE_BANDWIDTHS: readonly number[] = [200, 1000];
 const PERIODS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 24, 36];
 
-const DEFAULT_PROVIDERS = new WeakMap<TerraformStack, TerraformProvider>();
+const VPC = facts<VpcRef>(
+  { id: text("vpc-…"), cidrBlock: optional(text("192.168.0.0/16")) },
+  "the VPC, for example a Vpc or { id, cidrBlock }",
+);
+const VSWITCH_SHAPE: Shape<VswitchRef> = { id: text("vsw-…"), zoneId: optional(text("ap-southeast-1a")) };
+const VSWITCH = facts(VSWITCH_SHAPE, "a vSwitch, for example a Vswitch or { id, zoneId }");
 
-/** The stack's alicloud provider without an alias, searched for once: a stack may have hundreds of gateways. */
-function defaultProvider(stack: TerraformStack): TerraformProvider | undefined {
-  const known = DEFAULT_PROVIDERS.get(stack);
-  if (known) return known;
-  const found = stack.node.children
-    .filter((child): child is TerraformProvider => TerraformProvider.isTerraformProvider(child))
-    .find((candidate) => candidate.terraformResourceType === "alicloud" && candidate.alias === undefined);
-  if (found) DEFAULT_PROVIDERS.set(stack, found);
-  return found;
-}
+/** What the options of a new gateway may be that are not its name, tags and provider. */
+export const NEW_GATEWAY_SHAPE = {
+  vpc: VPC,
+  vswitches: list(VSWITCH, "a list of two vSwitches"),
+  bandwidth: optional(number),
+  networkType: optional(oneOf(GatewayNetworkType)),
+  charge: optional(
+    having<Charge>("a Charge, for example Charge.payAsYouGo()", ["paymentType"], () => Charge.payAsYouGo()),
+  ),
+  resourceGroupId: optional(text("rg-…")),
+  description: optional(text("headquarters")),
+  checkZones: optional(flag),
+  protect: optional(flag),
+  ignoreChanges,
+};
 
-/** The region of the provider that a construct uses, where it is a literal. */
-function regionOf(scope: Construct, given?: TerraformProvider): string | undefined {
-  const provider = given ?? defaultProvider(TerraformStack.of(scope));
-  return provider && literal(provider, "region");
+const SHAPE: Shape<DualTunnelVpnGatewayProps> = {
+  ...NEW_GATEWAY_SHAPE,
+  name: optional(text("headquarters")),
+  tags: optional(texts("texts by their keys")),
+  provider,
+};
+
+const EXISTING_SHAPE: Shape<DualTunnelVpnGatewayAttributes> = {
+  vpnGatewayId: text("vpn-…"),
+  activeIpsecAddress: text("192.0.2.152"),
+  standbyIpsecAddress: text("192.0.2.10"),
+  vpcCidrs: optional(list(text("192.168.0.0/16"), 'a list of blocks, for example ["192.168.0.0/16"]')),
+  networkType: optional(oneOf(GatewayNetworkType)),
+};
+
+/** A gateway, new or existing, as another construct's option. */
+export function gatewayKind(scope: Construct): Kind<IDualTunnelVpnGateway> {
+  return having<IDualTunnelVpnGateway>(
+    "a DualTunnelVpnGateway",
+    ["vpnGatewayId", "activeIpsecAddress", "standbyIpsecAddress", "networkType", "vpcCidrs", "changes"],
+    () =>
+      new ExistingDualTunnelVpnGateway(scope, "missing-gateway", {
+        ...standInOf(EXISTING_SHAPE),
+        vpcCidrs: [standInOf(EXISTING_SHAPE).vpnGatewayId],
+      }),
+  );
 }
 
 class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGateway {
@@ -319,14 +405,19 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
   readonly vpcCidrs: readonly string[];
   readonly changes = new ChangeQueue();
 
-  constructor(scope: Construct, id: string, attributes: DualTunnelVpnGatewayAttributes) {
-    super(scope, id);
+  constructor(scope: Construct, id: string, given: DualTunnelVpnGatewayAttributes) {
+    super(inStack(scope, id, "DualTunnelVpnGateway"), id);
+    const guarded = guard(EXISTING_SHAPE, given);
+    const attributes = guarded.props;
     this.vpnGatewayId = attributes.vpnGatewayId;
     this.activeIpsecAddress = attributes.activeIpsecAddress;
     this.standbyIpsecAddress = attributes.standbyIpsecAddress;
     this.vpcCidrs = attributes.vpcCidrs ?? [];
     this.networkType = attributes.networkType ?? GatewayNetworkType.PUBLIC;
     Findings.validate(this, (findings) => {
+      tell(guarded, findings);
+      const id = idProblem("vpnGatewayId", this.vpnGatewayId, "vpn-");
+      if (id) findings.error(id);
       findings.address("activeIpsecAddress", this.activeIpsecAddress, "192.0.2.152");
       findings.address("standbyIpsecAddress", this.standbyIpsecAddress, "192.0.2.10");
     });

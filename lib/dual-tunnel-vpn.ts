@@ -1,15 +1,38 @@
 // DualTunnelVpn: one site in one construct, the VPN gateway to the box, with the defaults that we would choose.
 import { TerraformProvider, TerraformResourceLifecycle } from "cdktf";
 import { Construct } from "constructs";
-import { CustomerGatewayPair, ICustomerGatewayPair } from "./customer-gateway-pair";
-import { Charge, DualTunnelVpnGateway, GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
+import { CustomerGatewayPair, customerGatewaysKind, ICustomerGatewayPair } from "./customer-gateway-pair";
+import {
+  Charge,
+  DualTunnelVpnGateway,
+  gatewayKind,
+  GatewayNetworkType,
+  IDualTunnelVpnGateway,
+  NEW_GATEWAY_SHAPE,
+} from "./dual-tunnel-vpn-gateway";
 import { Findings } from "./findings";
-import { AgentOptions } from "./host/agent-options";
+import {
+  bag,
+  either,
+  flagOrToken,
+  guard,
+  inStack,
+  list,
+  number,
+  oneOf,
+  optional,
+  provider,
+  Shape,
+  tell,
+  text,
+  texts,
+} from "./guard";
+import { AGENT, AgentOptions } from "./host/agent-options";
 import { terraformName } from "./host/names";
-import { SshOptions } from "./host/ssh";
-import { IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
-import { SingleTunnelOptions, TunnelOptions } from "./ipsec/tunnel";
-import { StrongswanHost, UplinkOptions } from "./strongswan-host";
+import { SSH, SshOptions } from "./host/ssh";
+import { BLOCKS, IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
+import { SINGLE_TUNNEL, SingleTunnelOptions, TUNNEL, TunnelOptions } from "./ipsec/tunnel";
+import { StrongswanHost, UPLINK_SHAPE, UplinkOptions, UPLINKS_WANTED } from "./strongswan-host";
 import { isLiteral, VpcRef, VswitchRef } from "./structural";
 
 /** An uplink with the public address that the cloud sees for it. */
@@ -23,7 +46,7 @@ export interface NewGatewayOptions {
   /** The VPC to join. */
   readonly vpc: VpcRef;
   /** Two vSwitches of the VPC in two zones; the first is the active tunnel's. */
-  readonly vswitches: readonly [VswitchRef, VswitchRef];
+  readonly vswitches: readonly VswitchRef[];
   /**
    * Mbit/s.
    * @default 10 (200 for a private gateway)
@@ -76,14 +99,17 @@ export interface DualTunnelVpnProps {
   /** A VPN gateway that exists or that another site made, or what a new one is made from. */
   readonly gateway: IDualTunnelVpnGateway | NewGatewayOptions;
   /**
-   * CIDR blocks of the VPC that the data center reaches, 1 to 10.
+   * CIDR blocks of the VPC that the data center reaches: at least 1, at most 10 with policy-based routing.
    * @default - the CIDR block of the gateway's VPC
    */
   readonly vpcCidrs?: readonly string[];
-  /** CIDR blocks of the data center that the VPC reaches, 1 to 10. */
+  /**
+   * CIDR blocks of the data center that the VPC reaches: at least 1, at most 10 with policy-based routing. By default Alibaba
+   * Cloud allows 20 routes of each kind on a gateway; each block is a destination-based one, each pair a policy-based one.
+   */
   readonly dataCenterCidrs: readonly string[];
   /** The box's uplinks: one for both tunnels, or two, the active tunnel's first. */
-  readonly uplinks: readonly [SiteUplinkOptions] | readonly [SiteUplinkOptions, SiteUplinkOptions];
+  readonly uplinks: readonly SiteUplinkOptions[];
   /**
    * Customer gateways that exist or that another connection of this box made: Alibaba Cloud refuses a second customer
    * gateway with the same address.
@@ -123,7 +149,7 @@ export interface DualTunnelVpnProps {
    */
   readonly effectImmediately?: boolean;
   /**
-   * Metric of the routes to the VPC on the box.
+   * Metric of the routes to the VPC on the box, 1 to 4294967294.
    * @default 100
    */
   readonly routeMetric?: number;
@@ -155,8 +181,10 @@ export class DualTunnelVpn extends Construct {
   /** The box's side: what is installed there and when it runs. */
   readonly host: StrongswanHost;
 
-  constructor(scope: Construct, id: string, props: DualTunnelVpnProps) {
-    super(scope, id);
+  constructor(scope: Construct, id: string, given: DualTunnelVpnProps) {
+    super(inStack(scope, id, "DualTunnelVpn"), id);
+    const guarded = guard(shapeOf(this), given);
+    const { props } = guarded;
     const prefix = terraformName(props.name);
     const { tags, provider } = props;
 
@@ -186,7 +214,10 @@ export class DualTunnelVpn extends Construct {
       provider,
     });
 
-    Findings.validate(this, (findings) => this.checkEgressIps(props, findings));
+    Findings.validate(this, (findings) => {
+      tell(guarded, findings);
+      this.checkEgressIps(props, findings);
+    });
 
     this.host = new StrongswanHost(this, "box", {
       connection: this.connection,
@@ -200,7 +231,7 @@ export class DualTunnelVpn extends Construct {
   private newCustomerGateways(props: DualTunnelVpnProps): CustomerGatewayPair {
     const pair = new CustomerGatewayPair(this, "customer-gateways", {
       name: props.name,
-      egressIps: props.uplinks.map((uplink) => uplink.egressIp) as [string] | [string, string],
+      egressIps: props.uplinks.map((uplink) => uplink.egressIp),
       tags: props.tags,
       provider: props.provider,
     });
@@ -221,3 +252,31 @@ export class DualTunnelVpn extends Construct {
     });
   }
 }
+
+const NEW_GATEWAY = bag<NewGatewayOptions>(NEW_GATEWAY_SHAPE, "an object with vpc and vswitches");
+
+const shapeOf = (scope: Construct): Shape<DualTunnelVpnProps> => ({
+  name: text("singapore"),
+  gateway: either(gatewayKind(scope), NEW_GATEWAY, "a DualTunnelVpnGateway, or an object with vpc and vswitches"),
+  vpcCidrs: optional(BLOCKS),
+  dataCenterCidrs: BLOCKS,
+  uplinks: list(
+    bag<SiteUplinkOptions>(
+      { ...UPLINK_SHAPE, egressIp: text("198.51.100.198") },
+      "an object with address, gateway and egressIp",
+    ),
+    UPLINKS_WANTED,
+  ),
+  customerGateways: optional(customerGatewaysKind(scope)),
+  ssh: SSH,
+  routing: optional(oneOf(RoutingMode)),
+  publishRoutes: optional(flagOrToken),
+  tunnels: optional(TUNNEL),
+  activeTunnel: optional(SINGLE_TUNNEL),
+  standbyTunnel: optional(SINGLE_TUNNEL),
+  effectImmediately: optional(flagOrToken),
+  routeMetric: optional(number),
+  agent: optional(AGENT),
+  tags: optional(texts("texts by their keys")),
+  provider,
+});

@@ -1,6 +1,7 @@
 // Terraform functions around a value that may be a token or an expression written as text: cdktf's `Fn` refuses text with
 // quotes in it, which an expression may well have.
-import { Fn, Token } from "cdktf";
+import { DefaultTokenResolver, Fn, IResolvable, StringConcat, Token, Tokenization } from "cdktf";
+import { IConstruct } from "constructs";
 
 /** What stands in the braces of text that is one whole expression; undefined for tokens and other text. */
 export function innerExpression(value: string): string | undefined {
@@ -12,4 +13,22 @@ export function innerExpression(value: string): string | undefined {
 export function applied(name: "sensitive" | "base64encode", value: string): string {
   const inner = innerExpression(value);
   return inner === undefined ? Token.asString(Fn[name](value)) : `\${${name}(${inner})}`;
+}
+
+/** The condition that a value matches a regular expression, which holds no double quote and no backslash. */
+export function matches(pattern: string, value: string): string | IResolvable {
+  const inner = innerExpression(value);
+  return inner === undefined ? Fn.can(Fn.regex(pattern, value)) : `\${can(regex("${pattern}", ${inner}))}`;
+}
+
+const BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+
+/** A pattern of an IPv4 address. */
+export const ADDRESS_PATTERN = `^(${BYTE}[.]){3}${BYTE}$`;
+
+/** Text with its tokens written out, so that two tokens for one expression can be seen to be that. */
+export function expressionOf(scope: IConstruct, text: string): string {
+  if (!Token.isUnresolved(text)) return text;
+  const resolver = new DefaultTokenResolver(new StringConcat());
+  return String(Tokenization.resolve(text, { scope, resolver, preparing: false }));
 }

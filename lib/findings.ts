@@ -1,6 +1,7 @@
 // Checks as construct validations: errors are returned together, warnings become annotations, once.
 import { Annotations } from "cdktf";
 import { Construct } from "constructs";
+import { expressionOf } from "./expressions";
 import { parseAddress } from "./ip";
 import { isLiteral } from "./structural";
 
@@ -30,7 +31,7 @@ export class Findings {
 
   /** Reports sentences that stop the synthesis. */
   error(...sentences: readonly string[]): void {
-    this.problems.push(...sentences);
+    this.problems.push(...sentences.map((sentence) => this.readable(sentence)));
   }
 
   /** Reports a number that is not whole, not in its range, or not known at synth; undefined is fine. */
@@ -48,10 +49,15 @@ export class Findings {
 
   /** Reports sentences that do not. */
   warning(...sentences: readonly string[]): void {
-    for (const sentence of sentences) {
+    for (const sentence of sentences.map((each) => this.readable(each))) {
       if (this.warned.has(sentence)) continue;
       this.warned.add(sentence);
       Annotations.of(this.scope).addWarning(sentence);
     }
+  }
+
+  /** A sentence in which a token is the expression that it stands for. */
+  private readable(sentence: string): string {
+    return expressionOf(this.scope, sentence);
   }
 }

@@ -8,18 +8,43 @@ import { Construct, IConstruct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { checkBlocks } from "./cloud/block-checks";
 import { blockPreconditions, overlapPreconditions } from "./cloud/blocks-at-plan";
-import { PRIVATE_RANGES, tagProblems } from "./cloud/rules";
-import { ICustomerGatewayPair } from "./customer-gateway-pair";
-import { GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
+import { addressPreconditions } from "./cloud/egress-ips";
+import { GatewayMembers } from "./cloud/gateway-checks";
+import { checkProvider, noteProvider } from "./cloud/providers";
+import { idProblem, PRIVATE_RANGES, tagProblems } from "./cloud/rules";
+import { checkEgressIp, customerGatewaysKind, ICustomerGatewayPair } from "./customer-gateway-pair";
+import { gatewayKind, GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
 import { Findings } from "./findings";
+import {
+  bag,
+  flagOrToken,
+  guard,
+  having,
+  ignoreChanges,
+  inStack,
+  isStandIn,
+  Kind,
+  list,
+  oneOf,
+  optional,
+  provider,
+  Shape,
+  standInOf,
+  tell,
+  text,
+  texts,
+} from "./guard";
 import { nameProblem, pskVariableName, terraformName } from "./host/names";
 import { contains } from "./ip";
 import { IkeVersion } from "./ipsec/algorithms";
 import { PreSharedKey } from "./ipsec/pre-shared-key";
 import {
   chooseTunnelOptions,
+  SINGLE_TUNNEL,
+  SINGLE_TUNNEL_SHAPE,
   SingleTunnelOptions,
   Tunnel,
+  TUNNEL,
   TunnelOptions,
   tunnelProblems,
   tunnelWarnings,
@@ -64,11 +89,14 @@ export interface IpsecDualConnectionProps {
    */
   readonly name: string;
   /**
-   * CIDR blocks of the VPC that the data center reaches, 1 to 10.
+   * CIDR blocks of the VPC that the data center reaches: at least 1, at most 10 with policy-based routing.
    * @default - the CIDR block of the gateway's VPC
    */
   readonly vpcCidrs?: readonly string[];
-  /** CIDR blocks of the data center that the VPC reaches, 1 to 10. */
+  /**
+   * CIDR blocks of the data center that the VPC reaches: at least 1, at most 10 with policy-based routing. By default Alibaba
+   * Cloud allows 20 routes of each kind on a gateway; each block is a destination-based one, each pair a policy-based one.
+   */
   readonly dataCenterCidrs: readonly string[];
   /**
    * How traffic finds the connection in the cloud; a change replaces the routes.
@@ -143,6 +171,13 @@ export function connectionPreconditions(connection: IIpsecDualConnection): Preco
   ];
 }
 
+/** What of the egress IPs of customer gateways that exist only Terraform can check; those made here have it themselves. */
+export function egressPreconditions({ tunnels }: IIpsecDualConnection): Precondition[] {
+  return [...new Set(tunnels.map(({ egressIp }) => egressIp))]
+    .filter((egressIp) => !isLiteral(egressIp) && !isStandIn(egressIp))
+    .flatMap((egressIp) => addressPreconditions("egressIp", egressIp));
+}
+
 /** A tunnel of a connection that exists. */
 export interface ExistingTunnel extends SingleTunnelOptions {
   /** Public address of the VPN gateway for this tunnel. */
@@ -162,9 +197,12 @@ export interface IpsecDualConnectionAttributes {
    * @default RoutingMode.DESTINATION
    */
   readonly routing?: RoutingMode;
-  /** CIDR blocks of the VPC that the data center reaches, 1 to 10. */
+  /** CIDR blocks of the VPC that the data center reaches: at least 1, at most 10 with policy-based routing. */
   readonly vpcCidrs: readonly string[];
-  /** CIDR blocks of the data center that the VPC reaches, 1 to 10. */
+  /**
+   * CIDR blocks of the data center that the VPC reaches: at least 1, at most 10 with policy-based routing. By default Alibaba
+   * Cloud allows 20 routes of each kind on a gateway; each block is a destination-based one, each pair a policy-based one.
+   */
   readonly dataCenterCidrs: readonly string[];
   /** What the connection's active tunnel is configured with; what is left out is the default of `TunnelOptions`. */
   readonly activeTunnel: ExistingTunnel;
@@ -202,8 +240,10 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
   /** The `alicloud_vpn_route_entry`s or `alicloud_vpn_pbr_route_entry`s underneath. */
   readonly routes: readonly (VpnRouteEntry | VpnPbrRouteEntry)[];
 
-  constructor(scope: Construct, id: string, props: IpsecDualConnectionProps) {
-    super(scope, id);
+  constructor(scope: Construct, id: string, given: IpsecDualConnectionProps) {
+    super(inStack(scope, id, "IpsecDualConnection"), id);
+    const guarded = guard(connectionShape(this), given);
+    const { props } = guarded;
     this.name = props.name;
     this.routing = props.routing ?? RoutingMode.DESTINATION;
     this.vpcCidrs = props.vpcCidrs ?? props.gateway.vpcCidrs;
@@ -237,7 +277,10 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
       provider: props.provider,
       lifecycle: {
         ignoreChanges: props.ignoreChanges,
-        precondition: connectionPreconditions(this),
+        precondition: [
+          ...connectionPreconditions(this),
+          ...(customerGateways.resources.length > 0 ? [] : egressPreconditions(this)),
+        ],
       },
       vpnConnectionName: props.name,
       vpnGatewayId: props.gateway.vpnGatewayId,
@@ -261,7 +304,18 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     for (const route of this.routes) props.gateway.changes.add(route);
 
     claim(this, claimOf(this.name));
-    Findings.validate(this, (findings) => this.check(props, findings));
+    noteProvider(this, props.provider);
+    const members = GatewayMembers.join(props.gateway, {
+      construct: this,
+      byPolicy,
+      vpcCidrs: this.vpcCidrs,
+      dataCenterCidrs: this.dataCenterCidrs,
+    });
+    Findings.validate(this, (findings) => {
+      tell(guarded, findings);
+      this.check(props, findings);
+      members.check(findings);
+    });
   }
 
   get cloudResources(): readonly TerraformResource[] {
@@ -307,6 +361,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
   private check(props: IpsecDualConnectionProps, findings: Findings): void {
     checkName(this, findings);
     findings.error(...tagProblems(props.tags));
+    checkProvider(this, props.provider, findings);
     checkTunnels(this, findings);
     checkBlocks(this.vpcCidrs, this.dataCenterCidrs, this.routing === RoutingMode.POLICY, findings);
     if (props.gateway.networkType === GatewayNetworkType.PUBLIC) {
@@ -329,8 +384,10 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
   readonly tunnels: readonly [Tunnel, Tunnel];
   readonly cloudResources: readonly TerraformResource[] = [];
 
-  constructor(scope: Construct, id: string, attributes: IpsecDualConnectionAttributes) {
-    super(scope, id);
+  constructor(scope: Construct, id: string, given: IpsecDualConnectionAttributes) {
+    super(inStack(scope, id, "IpsecDualConnection"), id);
+    const guarded = guard(EXISTING_SHAPE, given);
+    const attributes = guarded.props;
     this.name = attributes.name;
     this.vpnConnectionId = attributes.vpnConnectionId;
     this.routing = attributes.routing ?? RoutingMode.DESTINATION;
@@ -343,10 +400,13 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
     ];
     claim(this, claimOf(name));
     Findings.validate(this, (findings) => {
+      tell(guarded, findings);
       checkName(this, findings);
+      const vco = idProblem("vpnConnectionId", attributes.vpnConnectionId, "vco-");
+      if (vco) findings.error(vco);
       for (const tunnel of this.tunnels) {
         findings.address(`${tunnel.role} tunnel: ipsecAddress`, tunnel.ipsecAddress, "192.0.2.152");
-        findings.address(`${tunnel.role} tunnel: egressIp`, tunnel.egressIp, "198.51.100.198");
+        checkEgressIp(`${tunnel.role} tunnel: egressIp`, tunnel.egressIp, "198.51.100.198", findings);
       }
       checkTunnels(this, findings);
       checkBlocks(this.vpcCidrs, this.dataCenterCidrs, this.routing === RoutingMode.POLICY, findings);
@@ -359,6 +419,7 @@ function claimOf(name: string): string {
 }
 
 function checkName(connection: Construct & IIpsecDualConnection, findings: Findings): void {
+  if (isStandIn(connection.name)) return;
   if (!isLiteral(connection.name)) {
     findings.error("name is known only to Terraform; give it as text, because much is named after it.");
     return;
@@ -381,6 +442,13 @@ function checkTunnels(connection: IIpsecDualConnection, findings: Findings): voi
     findings.warning("preSharedKey is one for both tunnels: whoever learns it has both; give each tunnel its own.");
   }
   checkApart(tunnels, findings);
+  const ipsecAddresses = tunnels.map(({ ipsecAddress }) => ipsecAddress).filter(isLiteral);
+  for (const egressIp of new Set(tunnels.map((tunnel) => tunnel.egressIp))) {
+    if (!ipsecAddresses.includes(egressIp)) continue;
+    findings.error(
+      `egressIp ${egressIp} is an IPsec address of the VPN gateway; give the data center's address that the cloud sees.`,
+    );
+  }
   const pairs = vpcCidrs.length * dataCenterCidrs.length;
   const v1 = tunnels.find((tunnel) => tunnel.ike.version === IkeVersion.V1);
   if (routing === RoutingMode.POLICY && pairs > 1 && v1) {
@@ -472,4 +540,48 @@ function cloudTunnel(tunnel: Tunnel, customerGatewayId: string): VpnConnectionTu
       ipsecLifetime: tunnel.esp.lifetimeSeconds,
     },
   };
+}
+
+/** Blocks, as a construct's option. */
+export const BLOCKS = list(text("172.16.0.0/16"), 'a list of blocks, for example ["172.16.0.0/16"]');
+
+const connectionShape = (scope: Construct): Shape<IpsecDualConnectionProps> => ({
+  gateway: gatewayKind(scope),
+  customerGateways: customerGatewaysKind(scope),
+  name: text("office"),
+  vpcCidrs: optional(BLOCKS),
+  dataCenterCidrs: BLOCKS,
+  routing: optional(oneOf(RoutingMode)),
+  publishRoutes: optional(flagOrToken),
+  tunnels: optional(TUNNEL),
+  activeTunnel: optional(SINGLE_TUNNEL),
+  standbyTunnel: optional(SINGLE_TUNNEL),
+  effectImmediately: optional(flagOrToken),
+  tags: optional(texts("texts by their keys")),
+  ignoreChanges,
+  provider,
+});
+
+const EXISTING_TUNNEL = bag<ExistingTunnel>(
+  { ...SINGLE_TUNNEL_SHAPE, ipsecAddress: text("192.0.2.152"), egressIp: text("198.51.100.198") },
+  "an object with ipsecAddress and egressIp",
+);
+
+const EXISTING_SHAPE: Shape<IpsecDualConnectionAttributes> = {
+  name: text("office"),
+  vpnConnectionId: text("vco-…"),
+  routing: optional(oneOf(RoutingMode)),
+  vpcCidrs: BLOCKS,
+  dataCenterCidrs: BLOCKS,
+  activeTunnel: EXISTING_TUNNEL,
+  standbyTunnel: EXISTING_TUNNEL,
+};
+
+/** A connection, new or existing, as another construct's option. */
+export function connectionKind(scope: Construct): Kind<IIpsecDualConnection> {
+  return having<IIpsecDualConnection>(
+    "an IpsecDualConnection",
+    ["name", "routing", "vpcCidrs", "dataCenterCidrs", "tunnels", "cloudResources"],
+    () => new ExistingIpsecDualConnection(scope, "missing-connection", standInOf(EXISTING_SHAPE)),
+  );
 }

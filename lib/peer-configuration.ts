@@ -1,6 +1,7 @@
 // What the other end of a connection has to be configured with, for a device that StrongswanHost does not manage:
 // the console's "Generate Peer Configuration" as JSON, and the same as swanctl text.
 import { Fn, Token } from "cdktf";
+import { described } from "./guard";
 import { renderConnection, renderSecrets } from "./host/swanctl";
 import { IIpsecDualConnection, trafficSelectors } from "./ipsec-dual-connection";
 import { Tunnel } from "./ipsec/tunnel";
@@ -14,8 +15,13 @@ export class PeerConfiguration {
    * The configuration of a connection's other end.
    *
    * @param connection the connection, new or existing
+   * @throws one sentence when it is no connection
    */
   static of(connection: IIpsecDualConnection): PeerConfiguration {
+    const value: unknown = connection;
+    if (typeof value !== "object" || value === null || !("tunnels" in value)) {
+      throw new Error(`PeerConfiguration.of: the connection is ${described(value)}; give an IpsecDualConnection.`);
+    }
     return new PeerConfiguration(connection);
   }
 

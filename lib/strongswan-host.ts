@@ -6,15 +6,24 @@ import { Construct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
 import { overlapPreconditions } from "./cloud/blocks-at-plan";
-import { AgentOptions, checkAgentOptions } from "./host/agent-options";
+import { AGENT, AgentOptions, checkAgentOptions } from "./host/agent-options";
 import { BoxAssets } from "./host/assets";
 import { terraformName } from "./host/names";
 import { renderSite, SiteUplink } from "./host/site";
-import { checkSsh, connectionFrom, connectionFromSelf, sshInput, SshOptions } from "./host/ssh";
+import { checkSsh, connectionFrom, connectionFromSelf, SSH, sshInput, SshOptions, sshPreconditions } from "./host/ssh";
 import { renderConnection, renderSecrets } from "./host/swanctl";
 import { TerraformData } from "./host/terraform-data";
-import { contains, overlap, parseAddress, parseBlock, parseInterfaceAddress } from "./ip";
-import { connectionPreconditions, IIpsecDualConnection, trafficSelectors } from "./ipsec-dual-connection";
+import { BoxMembers } from "./host/boxes";
+import { checkUplink, checkUplinksApart, probePreconditions, uplinkPreconditions } from "./host/uplinks";
+import { bag, guard, inStack, isStandIn, list, number, optional, Shape, tell, text } from "./guard";
+import { parseInterfaceAddress } from "./ip";
+import {
+  connectionKind,
+  connectionPreconditions,
+  egressPreconditions,
+  IIpsecDualConnection,
+  trafficSelectors,
+} from "./ipsec-dual-connection";
 import { Tunnel } from "./ipsec/tunnel";
 import { isLiteral } from "./structural";
 
@@ -22,7 +31,7 @@ import { isLiteral } from "./structural";
 export interface UplinkOptions {
   /** The interface's address with its prefix length, as `ip address` prints it: `172.16.1.93/24`. */
   readonly address: string;
-  /** The next router on this uplink, in the same network. */
+  /** The next router on this uplink, in the same network; of an interface with a /32 address, such as PPPoE's, outside. */
   readonly gateway: string;
   /**
    * The interface's name, for example `eth0`.
@@ -36,11 +45,11 @@ export interface StrongswanHostProps {
   /** The connection whose other end the box is. */
   readonly connection: IIpsecDualConnection;
   /** One uplink for both tunnels, or two: the active tunnel's first. */
-  readonly uplinks: readonly [UplinkOptions] | readonly [UplinkOptions, UplinkOptions];
+  readonly uplinks: readonly UplinkOptions[];
   /** How Terraform reaches the box. */
   readonly ssh: SshOptions;
   /**
-   * Metric of the routes to the VPC on the box, 1 to 4294967295.
+   * Metric of the routes to the VPC on the box, 1 to 4294967294: the agent's guards have the next one.
    * @default 100
    */
   readonly routeMetric?: number;
@@ -50,6 +59,25 @@ export interface StrongswanHostProps {
    */
   readonly agent?: AgentOptions;
 }
+
+/** What an uplink's options may be. */
+export const UPLINK_SHAPE: Shape<UplinkOptions> = {
+  address: text("172.16.1.93/24"),
+  gateway: text("172.16.1.253"),
+  device: optional(text("eth0")),
+};
+
+/** What is asked of uplinks, as the end of a sentence. */
+export const UPLINKS_WANTED = "a list of one or two uplinks, each with its address and its gateway";
+
+const shapeOf = (scope: Construct): Shape<StrongswanHostProps> => ({
+  connection: connectionKind(scope),
+  // A site's uplinks have their egress IPs beside them.
+  uplinks: list(bag(UPLINK_SHAPE, "an object with address and gateway", ["egressIp"]), UPLINKS_WANTED),
+  ssh: SSH,
+  routeMetric: optional(number),
+  agent: optional(AGENT),
+});
 
 const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
 
@@ -62,8 +90,10 @@ export class StrongswanHost extends Construct {
   /** The `null_resource` that installs and configures. */
   readonly configuration: Resource;
 
-  constructor(scope: Construct, id: string, props: StrongswanHostProps) {
-    super(scope, id);
+  constructor(scope: Construct, id: string, given: StrongswanHostProps) {
+    super(inStack(scope, id, "StrongswanHost"), id);
+    const guarded = guard(shapeOf(this), given);
+    const { props } = guarded;
     const { connection } = props;
     const name = connection.name;
     const prefix = terraformName(name);
@@ -106,10 +136,17 @@ export class StrongswanHost extends Construct {
       // Where the installation never came so far as to install the command there is nothing to undo.
       inline: [`test ! -e ${COMMAND} || ${COMMAND} uninstall \${self.input.name}`],
     };
+    // On what is made first: before the cloud, and before anyone is sent to a box that was not checked.
+    const atPlan = [
+      ...sshPreconditions(props.ssh, name),
+      ...uplinkPreconditions(props.uplinks),
+      ...probePreconditions(props.agent?.vpcProbeAddresses, connection.vpcCidrs),
+    ];
     this.presence = new TerraformData(this, "presence", {
       input: { name, ...sshInput(props.ssh) },
       triggersReplace: [name],
       provisioners: [uninstall],
+      lifecycle: atPlan.length > 0 ? { precondition: atPlan } : undefined,
     });
     this.presence.overrideLogicalId(`${prefix}_box_presence`);
 
@@ -142,7 +179,9 @@ export class StrongswanHost extends Construct {
     ];
     const precondition = [
       // A connection that exists has no resource in the cloud that could hold its own.
-      ...(connection.cloudResources.length > 0 ? [] : connectionPreconditions(connection)),
+      ...(connection.cloudResources.length > 0
+        ? []
+        : [...connectionPreconditions(connection), ...egressPreconditions(connection)]),
       ...overlapPreconditions(
         isLiteral(connection.vpcCidrs) ? connection.vpcCidrs.map((cidr) => ({ what: "vpcCidrs", cidr })) : [],
         props.uplinks.flatMap((uplink, index) => {
@@ -165,7 +204,12 @@ export class StrongswanHost extends Construct {
     this.configuration.overrideLogicalId(`${prefix}_configure_box_over_ssh`);
 
     claim(this, claimOf(name));
-    Findings.validate(this, (findings) => this.check(props, findings));
+    const members = BoxMembers.join(this, connection, props.ssh);
+    Findings.validate(this, (findings) => {
+      tell(guarded, findings);
+      this.check(props, findings);
+      members.check(findings);
+    });
   }
 
   /** A rendered file as a Terraform local, so that the provisioner and the change trigger refer to one text by its name. */
@@ -178,18 +222,20 @@ export class StrongswanHost extends Construct {
 
   private check(props: StrongswanHostProps, findings: Findings): void {
     const other = otherHolder(this, claimOf(props.connection.name));
-    if (other) {
+    if (other && !isStandIn(props.connection.name)) {
       findings.error(
         `connection ${props.connection.name} has a box already, ${other.node.path}; give each connection one.`,
       );
     }
     checkSsh(props.ssh, findings);
     checkAgentOptions(props.agent ?? {}, props.connection.vpcCidrs, findings);
-    findings.wholeNumber("routeMetric", props.routeMetric, 1, 4294967295);
+    findings.wholeNumber("routeMetric", props.routeMetric, 1, 4294967294);
 
-    const uplinks: readonly UplinkOptions[] = props.uplinks;
+    const { uplinks } = props;
     const egressIps = new Set(props.connection.tunnels.map((tunnel) => tunnel.egressIp));
-    if (uplinks.length < 1 || uplinks.length > 2) {
+    if (isStandIn(uplinks) || [...egressIps].some(isStandIn)) {
+      // What is missing cannot be counted.
+    } else if (uplinks.length < 1 || uplinks.length > 2) {
       findings.error(`uplinks has ${uplinks.length} entries; give one for both tunnels, or one for each.`);
     } else if (uplinks.length !== egressIps.size) {
       findings.error(
@@ -198,7 +244,7 @@ export class StrongswanHost extends Construct {
       );
     }
     uplinks.forEach((uplink, index) => checkUplink(`uplinks[${index}]`, uplink, props.connection.vpcCidrs, findings));
-    if (uplinks.length === 2) checkApart(uplinks[0], uplinks[1], findings);
+    if (uplinks.length === 2) checkUplinksApart(uplinks[0], uplinks[1], findings);
     for (const tunnel of props.connection.tunnels) {
       const uplink = uplinks[Math.min(tunnel.number, uplinks.length) - 1];
       if (uplink) checkNatTraversal(tunnel, uplink, findings);
@@ -208,71 +254,6 @@ export class StrongswanHost extends Construct {
 
 function claimOf(connectionName: string): string {
   return `box of ${connectionName}`;
-}
-
-function checkUplink(where: string, uplink: UplinkOptions, vpcCidrs: readonly string[], findings: Findings): void {
-  const { device } = uplink;
-  if (device !== undefined && isLiteral(device) && !/^[^\s/:]{1,15}$/.test(device)) {
-    findings.error(
-      `${where}.device "${device}" is not an interface's name; write it as ip link prints it, for example eth0.`,
-    );
-  }
-  const gateway = isLiteral(uplink.gateway) ? parseAddress(uplink.gateway) : undefined;
-  findings.address(`${where}.gateway`, uplink.gateway, "172.16.1.253");
-  if (!isLiteral(uplink.address)) {
-    findings.error(
-      `${where}.address is known only to Terraform; give it as text, because the box is configured by it.`,
-    );
-    return;
-  }
-  const own = parseInterfaceAddress(uplink.address);
-  if (!own) {
-    findings.error(
-      `${where}.address "${uplink.address}" is not an IPv4 address with a prefix length; write it as 172.16.1.93/24.`,
-    );
-    return;
-  }
-  const { network } = own;
-  const hasEnds = network.prefixLength < 31;
-  if (hasEnds && [network.first, network.last].includes(parseAddress(own.address)!)) {
-    findings.error(
-      `${where}.address ${uplink.address} is the network's own or its broadcast address; give the interface's.`,
-    );
-  }
-  if (gateway !== undefined) {
-    if (!contains(network, uplink.gateway)) {
-      findings.error(
-        `${where}.gateway ${uplink.gateway} is outside the uplink's network ${network.text}; give the next router in that network.`,
-      );
-    } else if (uplink.gateway === own.address || (hasEnds && [network.first, network.last].includes(gateway))) {
-      findings.error(
-        `${where}.gateway ${uplink.gateway} cannot be a router in ${network.text}; give the next router's address.`,
-      );
-    }
-  }
-  for (const vpc of vpcCidrs.filter(isLiteral).map(parseBlock)) {
-    if (vpc && vpc.prefixLength > 0 && overlap(vpc, network)) {
-      findings.error(
-        `vpcCidrs ${vpc.text} and the network ${network.text} of ${where} overlap; give blocks that share no address.`,
-      );
-    }
-  }
-}
-
-function checkApart(first: UplinkOptions, second: UplinkOptions, findings: Findings): void {
-  const [a, b] = [first, second].map((uplink) =>
-    isLiteral(uplink.address) ? parseInterfaceAddress(uplink.address) : undefined,
-  );
-  if (a && b && overlap(a.network, b.network)) {
-    findings.error(
-      `uplinks: the networks ${a.network.text} and ${b.network.text} overlap; two uplinks need networks of their own.`,
-    );
-  }
-  if (first.device !== undefined && first.device === second.device) {
-    findings.error(
-      `uplinks are both on device ${first.device}; give each its own, or give one uplink for both tunnels.`,
-    );
-  }
 }
 
 function checkNatTraversal(tunnel: Tunnel, uplink: UplinkOptions, findings: Findings): void {

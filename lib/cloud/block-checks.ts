@@ -1,7 +1,9 @@
 // Checks of the address blocks on both sides of a connection.
 import { Findings } from "../findings";
+import { isStandIn } from "../guard";
 import { Block, blockProblem, overlap, parseBlock, SHARED_ADDRESS_SPACE } from "../ip";
 import { isLiteral } from "../structural";
+import { NO_NETWORKS } from "./rules";
 
 /** CIDR blocks on each side of a connection with policy-based routing (the provider's `local_subnet`, `remote_subnet`). */
 const MOST_SELECTORS = 10;
@@ -36,7 +38,12 @@ export function checkBlocks(
 }
 
 /** Checks one side; false when it is not a list of blocks at all. */
-function checkSide(what: string, cidrs: readonly string[], byPolicy: boolean, findings: Findings): boolean {
+function checkSide(
+  what: "vpcCidrs" | "dataCenterCidrs",
+  cidrs: readonly string[],
+  byPolicy: boolean,
+  findings: Findings,
+): boolean {
   if (!isLiteral(cidrs)) {
     findings.error(`${what} is one Terraform list; give the blocks one by one.`);
     return false;
@@ -50,15 +57,28 @@ function checkSide(what: string, cidrs: readonly string[], byPolicy: boolean, fi
   cidrs.forEach((cidr, index) => {
     const problem = isLiteral(cidr) ? blockProblem(cidr) : undefined;
     if (problem) findings.error(`${what} ${cidr} ${problem}.`);
-    if (cidrs.indexOf(cidr) !== index) findings.error(`${what} ${cidr} is given twice; give it once.`);
+    if (cidrs.indexOf(cidr) !== index && !isStandIn(cidr))
+      findings.error(`${what} ${cidr} is given twice; give it once.`);
   });
   for (const block of parsed(cidrs)) {
     if (block.prefixLength === 0) {
       findings.error(`${what} ${block.text} is everything, which Alibaba Cloud refuses as a route; name the blocks.`);
+      continue;
+    }
+    const none = NO_NETWORKS.find((range) => range.first <= block.first && block.last <= range.last);
+    if (none) {
+      findings.error(`${what} ${block.text} lies in ${none.text}, which no network has; use other addresses.`);
     } else if (overlap(block, SHARED_ADDRESS_SPACE)) {
-      findings.error(
-        `${what} ${block.text} overlaps ${SHARED_ADDRESS_SPACE.text}, which Alibaba Cloud keeps for itself; use other addresses.`,
-      );
+      // The VPC's side has Alibaba Cloud's own services there, such as OSS: some of them are reached through a VPN.
+      if (what === "dataCenterCidrs") {
+        findings.error(
+          `${what} ${block.text} overlaps ${SHARED_ADDRESS_SPACE.text}, which Alibaba Cloud keeps for itself; use other addresses.`,
+        );
+      } else if (block.prefixLength <= SHARED_ADDRESS_SPACE.prefixLength) {
+        findings.warning(
+          `${what} ${block.text} is all of the shared address space, which carriers and others use as well; name the blocks of the services that you reach.`,
+        );
+      }
     }
   }
   return true;

@@ -5,11 +5,16 @@ import { isLiteral } from "../structural";
 
 /** A block with the words that name it in a sentence. */
 export interface NamedBlock {
+  /** `vpcCidrs`, `dataCenterCidrs`, or the words for an uplink's network. */
   readonly what: string;
   readonly cidr: string;
 }
 
-/** Conditions that each block that synth could not read is one, without host bits, and not Alibaba Cloud's own. */
+// Whole prefixes of the ranges in NO_NETWORKS, and everything: by the text, because a block without host bits has one only.
+const NO_NETWORK =
+  "^((0|127)[.][0-9.]+/([89]|[12][0-9]|3[0-2])|169[.]254[.][0-9.]+/(1[6-9]|2[0-9]|3[0-2])|(22[4-9]|2[3-5][0-9])[.][0-9.]+/([4-9]|[12][0-9]|3[0-2])|0[.]0[.]0[.]0/0)$";
+
+/** Conditions that each block that synth could not read is one, without host bits, and of a network that there can be. */
 export function blockPreconditions(blocks: readonly NamedBlock[]): Precondition[] {
   return blocks
     .filter(isComparable)
@@ -23,9 +28,17 @@ export function blockPreconditions(blocks: readonly NamedBlock[]): Precondition[
         errorMessage: `${what} ${cidr} is not an IPv4 CIDR block without host bits; write it as 172.16.0.0/16.`,
       },
       {
-        condition: apartIfBlocks(cidr, SHARED_ADDRESS_SPACE.text),
-        errorMessage: `${what} ${cidr} overlaps ${SHARED_ADDRESS_SPACE.text}, which Alibaba Cloud keeps for itself; use other addresses.`,
+        condition: Op.not(Fn.can(Fn.regex(NO_NETWORK, cidr))),
+        errorMessage: `${what} ${cidr} is everything or lies in a range that no network has; use other addresses.`,
       },
+      ...(what === "dataCenterCidrs"
+        ? [
+            {
+              condition: apartIfBlocks(cidr, SHARED_ADDRESS_SPACE.text),
+              errorMessage: `${what} ${cidr} overlaps ${SHARED_ADDRESS_SPACE.text}, which Alibaba Cloud keeps for itself; use other addresses.`,
+            },
+          ]
+        : []),
     ]);
 }
 
@@ -62,7 +75,8 @@ function prefixLength(cidr: string): number {
   return Fn.tonumber(part(cidr, 1));
 }
 
-function networkOf(cidr: string, prefix: number): string {
+/** The first address of the network of a block, or of an address, with a prefix of this length. */
+export function networkOf(cidr: string, prefix: number): string {
   return Fn.cidrhost(Token.asString(Fn.format("%s/%d", [part(cidr, 0), prefix])), 0);
 }
 

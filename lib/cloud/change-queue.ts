@@ -6,7 +6,11 @@ import { dependable, TerraformResource, TerraformStack } from "cdktf";
 export class ChangeQueue {
   private readonly last = new Map<TerraformStack, TerraformResource>();
 
-  /** Puts a resource behind all that were put before it. */
+  /**
+   * Puts a resource behind all that were put before it.
+   *
+   * @param resource one that changes the gateway
+   */
   add(resource: TerraformResource): void {
     const stack = TerraformStack.of(resource);
     const before = this.last.get(stack);

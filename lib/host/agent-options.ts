@@ -1,6 +1,7 @@
 // What can be chosen about the failover agent on a box, and the checks of it.
 // site.json carries it there; assets/dual_tunnel_vpn reads it.
 import { Findings } from "../findings";
+import { bag, flag, list, number, optional, Shape, text } from "../guard";
 import { contains, parseAddress, parseBlock } from "../ip";
 import { isLiteral } from "../structural";
 
@@ -38,6 +39,18 @@ export interface AgentOptions {
    */
   readonly deleteByOtherUplink?: boolean;
 }
+
+const SHAPE: Shape<AgentOptions> = {
+  probeIntervalMs: optional(number),
+  probeMisses: optional(number),
+  holdSeconds: optional(number),
+  vpcProbeAddresses: optional(list(text("192.168.10.10"), 'a list of addresses, for example ["192.168.10.10"]')),
+  outerMove: optional(flag),
+  deleteByOtherUplink: optional(flag),
+};
+
+/** The agent's options, as a construct's option. */
+export const AGENT = bag(SHAPE, "an object of AgentOptions");
 
 /** Checks the agent's options against each other and against the VPC. */
 export function checkAgentOptions(agent: AgentOptions, vpcCidrs: readonly string[], findings: Findings): void {

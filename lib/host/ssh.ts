@@ -1,32 +1,13 @@
 // How Terraform reaches a box over SSH, and how that is written in a provisioner's `connection`:
 // once from the stack's values, once from `self.input` for the provisioner that runs at destroy.
-import { Fn, SSHProvisionerConnection, Token } from "cdktf";
-import { innerExpression } from "../expressions";
+import { Fn, Precondition, SSHProvisionerConnection, Token } from "cdktf";
+import { innerExpression, matches } from "../expressions";
 import { Findings } from "../findings";
+import { bag, having, isStandIn, number, optional, Shape, text } from "../guard";
 import { isLiteral } from "../structural";
-
-/** The host key that the box must show. */
-export class HostKey {
-  /**
-   * The box's ECDSA host key; where a box has one, Terraform's SSH client compares no other kind.
-   *
-   * @param publicKey `ecdsa-sha2-nistp256 AAAA…`, as `ssh-keyscan -t ecdsa BOX` prints it after the name, or a token
-   */
-  static ecdsa(publicKey: string): HostKey {
-    // A comment may follow the key in a file; Terraform wants type and key.
-    return new HostKey(isLiteral(publicKey) ? publicKey.trim().split(/\s+/).slice(0, 2).join(" ") : publicKey);
-  }
-
-  /** Take any key: whoever answers at the box's address receives the pre-shared keys. For labs; synth warns. */
-  static unchecked(): HostKey {
-    return new HostKey("");
-  }
-
-  private constructor(
-    /** The key, or nothing when it is not checked. */
-    readonly publicKey: string,
-  ) {}
-}
+import { HostKey } from "./host-key";
+import { hostProblem } from "./host-name";
+import { keyFileProblem } from "./key-file";
 
 /** A machine on the way to the box. */
 export interface BastionOptions {
@@ -84,6 +65,33 @@ export interface SshOptions {
    */
   readonly bastion?: BastionOptions;
 }
+
+const HOST_KEY = having<HostKey>(
+  "a HostKey, for example HostKey.of(publicKey)",
+  ["publicKey", "problem", "pattern"],
+  () => HostKey.unchecked(),
+);
+
+const BASTION_SHAPE: Shape<BastionOptions> = {
+  host: text("jump.example.com"),
+  port: optional(number),
+  user: optional(text("admin")),
+  privateKeyPath: optional(text("~/.ssh/id_ed25519")),
+  hostKey: HOST_KEY,
+};
+
+const SSH_SHAPE: Shape<SshOptions> = {
+  host: text("box.example.com"),
+  port: optional(number),
+  user: optional(text("admin")),
+  privateKeyPath: optional(text("~/.ssh/id_ed25519")),
+  hostKey: HOST_KEY,
+  timeout: optional(text("50s")),
+  bastion: optional(bag(BASTION_SHAPE, "an object with host and hostKey")),
+};
+
+/** How Terraform reaches a box, as a construct's option. */
+export const SSH = bag(SSH_SHAPE, "an object with host and hostKey");
 
 /** The SSH connection as plain values, all present, so that a destroy-time provisioner can rely on each. */
 export interface SshInput {
@@ -180,11 +188,8 @@ export function checkSsh(ssh: SshOptions, findings: Findings): void {
 type Machine = Pick<SshOptions, "host" | "port" | "user" | "privateKeyPath" | "hostKey">;
 
 function checkMachine(where: string, machine: Machine, findings: Findings): void {
-  if (isLiteral(machine.host) && !/^[A-Za-z0-9._:-]+$/.test(machine.host)) {
-    findings.error(
-      `${where}.host "${machine.host}" is neither a name nor an address; write it as box.example.com or 192.0.2.1.`,
-    );
-  }
+  const host = isLiteral(machine.host) ? hostProblem(machine.host, where) : undefined;
+  if (host) findings.error(`${where}.host "${machine.host}" ${host}.`);
   const { port, user, privateKeyPath } = machine;
   if (port !== undefined && isLiteral(port) && !(Number.isInteger(port) && port >= 1 && port <= 65535)) {
     findings.error(`${where}.port ${port} is not a port; give 1 to 65535.`);
@@ -205,17 +210,48 @@ function checkMachine(where: string, machine: Machine, findings: Findings): void
       findings.error(
         `${where}.privateKeyPath "${privateKeyPath}" is relative, and Terraform runs elsewhere; start it with / or ~/.`,
       );
+    } else {
+      const file = keyFileProblem(privateKeyPath);
+      if (file) findings.error(`${where}.privateKeyPath "${privateKeyPath}" ${file}.`);
     }
   }
-  const key = machine.hostKey.publicKey;
-  if (key === "") {
+  const { hostKey } = machine;
+  if (isStandIn(hostKey)) return;
+  if (hostKey.isUnchecked) {
     findings.warning(
-      `${where}.hostKey is not checked: whoever answers at that address receives the pre-shared keys; give HostKey.ecdsa.`,
-    );
-  } else if (isLiteral(key) && !/^ecdsa-sha2-nistp(256|384|521) [A-Za-z0-9+/]+=*$/.test(key)) {
-    const given = /^[a-z0-9@.-]+/.exec(key)?.[0];
-    findings.error(
-      `${where}.hostKey is ${given?.startsWith("ssh-") ? `an ${given} key` : "not an ECDSA public key"}; give the ECDSA one, as "ssh-keyscan -t ecdsa ${machine.host}" prints it after the name.`,
+      `${where}.hostKey is not checked: whoever answers at that address receives the pre-shared keys; give HostKey.of.`,
     );
   }
+  const key = hostKey.problem(machine.host);
+  if (key) findings.error(`${where}.hostKey ${key}.`);
+}
+
+/** What of the way to the box only Terraform can check. An empty host key would have it check none. */
+export function sshPreconditions(ssh: SshOptions, name: string): Precondition[] {
+  const machines: [string, Machine][] = [
+    ["ssh", ssh],
+    ...(ssh.bastion ? [["ssh.bastion", ssh.bastion] as [string, Machine]] : []),
+  ];
+  return machines.flatMap(([where, { host, hostKey }]) => {
+    if (isStandIn(hostKey) || isStandIn(host)) return [];
+    const key = hostKey.pattern;
+    return [
+      ...(isLiteral(host)
+        ? []
+        : [
+            {
+              condition: matches("^[A-Za-z0-9_.:-]+$", host),
+              errorMessage: `${where}.host of ${name} is neither a name nor an address; write it as box.example.com or 192.0.2.1.`,
+            },
+          ]),
+      ...(key === undefined
+        ? []
+        : [
+            {
+              condition: matches(key.regex, hostKey.publicKey),
+              errorMessage: `${where}.hostKey of ${name} is not an ${key.words} public key; give the two words that ssh-keyscan prints after the name.`,
+            },
+          ]),
+    ];
+  });
 }

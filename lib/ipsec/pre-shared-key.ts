@@ -1,9 +1,10 @@
 // A tunnel's pre-shared key: where it comes from, and the characters that both ends accept.
 // No function here returns or prints the key as text in an error.
 import type { Password } from "@cdktf/provider-random/lib/password";
-import { Fn, Precondition, TerraformVariable, Token } from "cdktf";
+import { Fn, Precondition, TerraformElement, TerraformVariable, Token } from "cdktf";
 import { Construct } from "constructs";
 import { applied, innerExpression } from "../expressions";
+import { described } from "../guard";
 import { isLiteral } from "../structural";
 
 /** The punctuation that a key may hold beside letters and digits (CreateVpnConnection, `Psk`; no space, double quote or backslash). */
@@ -39,6 +40,9 @@ export class PreSharedKey {
    * @param variable a variable of type string
    */
   static fromVariable(variable: TerraformVariable): PreSharedKey {
+    if (!TerraformElement.isTerraformElement(variable) || !("stringValue" in variable)) {
+      return new PreSharedKey("", "is made from something that is no TerraformVariable; give one of type string", true);
+    }
     return new PreSharedKey(
       variable.sensitive === true ? variable.stringValue : applied("sensitive", variable.stringValue),
       undefined,
@@ -53,6 +57,7 @@ export class PreSharedKey {
    * @param expression a token, for example `secret.secretData`; literal text is refused at synth
    */
   static fromToken(expression: string): PreSharedKey {
+    if (typeof expression !== "string") return PreSharedKey.ofNoText(expression);
     if (isLiteral(expression)) {
       return new PreSharedKey(
         "",
@@ -69,6 +74,7 @@ export class PreSharedKey {
    * @param key 1 to 100 letters, digits and ~!`@#$%^&*()_-+={}[]|;:',.<>/?
    */
   static unsafeLiteral(key: string): PreSharedKey {
+    if (typeof key !== "string") return PreSharedKey.ofNoText(key);
     if (Token.isUnresolved(key)) return PreSharedKey.fromToken(key);
     // In base64, because a quoted string would have to escape Terraform's template marks.
     const encoded = Fn.base64decode(Buffer.from(key).toString("base64"));
@@ -142,6 +148,10 @@ export class PreSharedKey {
    */
   isSameAs(other: PreSharedKey): boolean {
     return this === other || (this.origin !== undefined && this.origin === other.origin);
+  }
+
+  private static ofNoText(value: unknown): PreSharedKey {
+    return new PreSharedKey("", `is made from what is ${described(value)}; give text, or a token for it`, true);
   }
 
   private constructor(

@@ -1,6 +1,7 @@
 // The one model of a tunnel: options with their defaults, checks, and what each end is to be told.
 // Alibaba's fields and swanctl's text are both made from a `Tunnel`; neither is ever written by hand.
 import { DhGroup, Encryption, IkeMode, IkeVersion, Integrity, Pfs, WEAKNESSES } from "./algorithms";
+import { bag, flag, having, number, optional, Shape, standInOf, text } from "../guard";
 import { isLiteral } from "../structural";
 import { PreSharedKey } from "./pre-shared-key";
 
@@ -85,8 +86,9 @@ export interface TunnelOptions {
    */
   readonly natTraversal?: boolean;
   /**
-   * MTU of the tunnel's interface on the box in bytes, 576 to 1438; TCP's MSS is kept 40 below it. What is left of 1500
-   * after the worst case of ESP in UDP is 1406.
+   * MTU of the tunnel's interface on the box in bytes, from 576; TCP's MSS is kept 40 below it. What the tunnel adds has to
+   * fit into 1500: of the algorithms offered those that add most leave 1406, the default ones 1422, and 1438 without NAT
+   * traversal.
    * @default 1400
    */
   readonly mtu?: number;
@@ -110,6 +112,50 @@ export interface SingleTunnelOptions extends TunnelOptions {
    */
   readonly peerId?: string;
 }
+
+const IKE_SHAPE: Shape<IkeOptions> = {
+  version: optional(text<IkeVersion>("ikev2")),
+  mode: optional(text<IkeMode>("main")),
+  encryption: optional(text<Encryption>("aes256")),
+  integrity: optional(text<Integrity>("sha256")),
+  dhGroup: optional(text<DhGroup>("group14")),
+  lifetimeSeconds: optional(number),
+};
+
+const ESP_SHAPE: Shape<EspOptions> = {
+  encryption: optional(text<Encryption>("aes256")),
+  integrity: optional(text<Integrity>("sha256")),
+  pfs: optional(text<Pfs>("group14")),
+  lifetimeSeconds: optional(number),
+};
+
+const TUNNEL_SHAPE: Shape<TunnelOptions> = {
+  ike: optional(bag(IKE_SHAPE, "an object of IkeOptions")),
+  esp: optional(bag(ESP_SHAPE, "an object of EspOptions")),
+  dpd: optional(flag),
+  natTraversal: optional(flag),
+  mtu: optional(number),
+};
+
+/** What the options of one tunnel may be. */
+export const SINGLE_TUNNEL_SHAPE: Shape<SingleTunnelOptions> = {
+  ...TUNNEL_SHAPE,
+  preSharedKey: optional(
+    having<PreSharedKey>(
+      "a PreSharedKey, for example PreSharedKey.fromVariable(variable)",
+      ["expression", "preconditions", "isSameAs"],
+      () => PreSharedKey.fromToken(standInOf({ key: text("key") }).key),
+    ),
+  ),
+  cloudId: optional(text("cloud.example.com")),
+  peerId: optional(text("box.example.com")),
+};
+
+/** Options of both tunnels, as a construct's option. */
+export const TUNNEL = bag(TUNNEL_SHAPE, "an object of TunnelOptions");
+
+/** Options of one tunnel, as a construct's option. */
+export const SINGLE_TUNNEL = bag(SINGLE_TUNNEL_SHAPE, "an object of SingleTunnelOptions");
 
 /** The active tunnel carries traffic while it lives; the standby tunnel is up and takes over. */
 export type TunnelRole = "active" | "standby";
@@ -149,8 +195,36 @@ export const SHORTEST_LIFETIME = 60;
 
 /** The smallest MTU of a tunnel, in bytes: what every IPv4 host takes (RFC 791). */
 export const SMALLEST_MTU = 576;
-/** The largest MTU of a tunnel, in bytes: what is left of 1500 after the least that ESP adds. */
-export const LARGEST_MTU = 1438;
+
+/** The largest packet of an uplink, in bytes (Ethernet). */
+const OUTER_MTU = 1500;
+
+/** Bytes of an ESP packet's cipher: its block, which is also the length of its initialization vector in CBC mode. */
+const CIPHER_BLOCKS: Readonly<Record<Encryption, number>> = {
+  [Encryption.AES_128]: 16,
+  [Encryption.AES_192]: 16,
+  [Encryption.AES_256]: 16,
+  [Encryption.DES]: 8,
+  [Encryption.TRIPLE_DES]: 8,
+};
+
+/** Bytes of an ESP packet's integrity check value (RFC 2403, RFC 2404, RFC 4868). */
+const CHECK_VALUES: Readonly<Record<Integrity, number>> = {
+  [Integrity.MD5]: 12,
+  [Integrity.SHA1]: 12,
+  [Integrity.SHA_256]: 16,
+  [Integrity.SHA_384]: 24,
+  [Integrity.SHA_512]: 32,
+};
+
+/** The largest MTU of a tunnel, in bytes: the largest packet that is still one of 1500 with all that the tunnel adds. */
+export function largestMtu({ esp, natTraversal }: Pick<Tunnel, "esp" | "natTraversal">): number {
+  // Algorithms that are not offered are complained about; the usual ones stand in for them.
+  const block = CIPHER_BLOCKS[esp.encryption] ?? 16;
+  const headers = 20 + (natTraversal ? 8 : 0) + 8 + block + (CHECK_VALUES[esp.integrity] ?? 16);
+  // Two bytes (pad length, next header) are encrypted with the packet, and the whole fills blocks.
+  return Math.floor((OUTER_MTU - headers) / block) * block - 2;
+}
 
 /** Options of the connection, overridden by options of one tunnel, filled up with defaults. */
 export function chooseTunnelOptions(
@@ -208,9 +282,12 @@ export function tunnelProblems(tunnel: Tunnel): string[] {
     );
     return false;
   };
-  if (!Number.isInteger(tunnel.mtu) || tunnel.mtu < SMALLEST_MTU || tunnel.mtu > LARGEST_MTU) {
+  const largest = largestMtu(tunnel);
+  if (!Number.isInteger(tunnel.mtu) || tunnel.mtu < SMALLEST_MTU || tunnel.mtu > largest) {
     const given = isLiteral(tunnel.mtu) ? `is ${tunnel.mtu}` : "is known only to Terraform";
-    problems.push(`${where}: mtu ${given}; give a whole number of bytes from ${SMALLEST_MTU} to ${LARGEST_MTU}.`);
+    problems.push(
+      `${where}: mtu ${given}; give a whole number of bytes from ${SMALLEST_MTU} to ${largest}, which its algorithms leave of ${OUTER_MTU}.`,
+    );
   }
   const ikeOk = lifetime("ike.lifetimeSeconds", tunnel.ike.lifetimeSeconds);
   const espOk = lifetime("esp.lifetimeSeconds", tunnel.esp.lifetimeSeconds);

@@ -63,6 +63,20 @@ class PlansLinks(unittest.TestCase):
             ],
         )
 
+    def test_reaches_a_gateway_outside_the_uplinks_network(self) -> None:
+        document = samples.document()
+        document["uplinks"][0].update(address="198.51.100.198", prefixLength=32, gateway="203.0.113.1")
+        site = samples.site(uplinks=document["uplinks"])
+        network = samples.network()
+        network.addresses["198.51.100.198"] = "ppp0"
+        network.links["ppp0"] = Link("ppp", 0, 1492, True)
+        plan = links.plan(site, network)
+        way = "via 203.0.113.1 dev ppp0 src 198.51.100.198 onlink proto 157"
+        self.assertIn(f"route replace default {way} table 20481", plan)
+        self.assertIn(f"route replace 192.0.2.152/32 {way}", plan)
+        execute(plan, network)
+        self.assertEqual(links.plan(site, network), [])
+
     def test_plans_nothing_when_all_is_as_wanted(self) -> None:
         network = samples.network()
         execute(links.plan(samples.site(), network), network)

@@ -32,6 +32,12 @@ class ReadsSite(unittest.TestCase):
         site = parse(json.dumps(document))
         self.assertEqual([site.uplink_of(tunnel).number for tunnel in site.tunnels], [1, 1])
 
+    def test_takes_an_uplink_with_an_address_alone_and_its_gateway_outside(self) -> None:
+        document = samples.document()
+        document["uplinks"][0].update(address="198.51.100.198", prefixLength=32, gateway="203.0.113.1")
+        uplink = parse(json.dumps(document)).uplinks[0]
+        self.assertEqual((uplink.address, uplink.prefix_length, uplink.gateway), ("198.51.100.198", 32, "203.0.113.1"))
+
     def test_puts_uplinks_in_order_of_their_numbers(self) -> None:
         document = samples.document()
         document["uplinks"].reverse()

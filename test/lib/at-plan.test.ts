@@ -12,6 +12,9 @@ import { assertEmulated, DUMMY_KEYS, runTerraform } from "../../lab/terraform/te
 
 jest.setTimeout(120_000);
 
+const HOST_KEY =
+  "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=";
+
 let providers: PreparedProviders;
 let cloud: EmulatedCloud;
 let stateDirectory: string;
@@ -43,7 +46,7 @@ async function plan(changes: Partial<ExampleConfig> = {}, keys: Record<string, s
   assertEmulated(JSON.parse(fs.readFileSync(path.join(cwd, "cdk.tf.json"), "utf8")), cloud.endpoint);
   const env = {
     ...providers.env,
-    TF_VAR_box_host_key: "ecdsa-sha2-nistp256 AAAA",
+    TF_VAR_box_host_key: HOST_KEY,
     TF_VAR_singapore_psk_active: "key-of-the-active-tunnel",
     TF_VAR_singapore_psk_standby: "key-of-the-standby-tunnel",
     ...keys,
@@ -73,6 +76,17 @@ describe("the plan of the example", () => {
     expect(text).toContain(
       "vSwitch 2 is in zone ap-southeast-1f, where this VPN gateway cannot be made; the zones that work are ap-southeast-1a, ap-southeast-1b, ap-southeast-1c.",
     );
+  });
+
+  it.each([
+    ["is empty, which would have Terraform check none", ""],
+    ["is cut short", HOST_KEY.slice(0, -30)],
+    ["is of another kind", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILXKd2nLBqn3kiaPKcHkSYrQPrWgQVvGkJcNyMT8WYnF"],
+    ["says another kind", HOST_KEY.replace("nistp256", "nistp384")],
+  ])("refuses a host key that %s", async (_what, key) => {
+    const { status, text } = await plan({}, { TF_VAR_box_host_key: key });
+    expect(status).not.toBe(0);
+    expect(text).toContain("ssh.hostKey of singapore is not an ECDSA public key; give the two words");
   });
 
   it.each([

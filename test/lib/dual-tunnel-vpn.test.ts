@@ -83,6 +83,7 @@ describe("a site", () => {
         name,
         dataCenterCidrs: [block],
         uplinks: [{ ...UPLINK_1, egressIp: `198.51.100.${octet}` }],
+        ssh: { ...SITE.ssh, host: `box-${name}` },
       });
     }
     expect(problems(stack)).toEqual([]);
@@ -120,7 +121,7 @@ describe("whatever text a site is given", () => {
             ...SITE,
             ...site,
             gateway: { vpc: { id: "vpc-1", cidrBlock: id }, vswitches },
-            uplinks: uplinks as unknown as [typeof UPLINK_1],
+            uplinks: uplinks,
             ssh: { ...SITE.ssh, host, user: id, privateKeyPath: zone },
             activeTunnel: { cloudId: id, preSharedKey: PreSharedKey.unsafeLiteral(zone) },
             tags: { [id]: zone },
@@ -156,7 +157,8 @@ describe("two connections on one box", () => {
   it("are refused with customer gateways of their own, which Alibaba Cloud would refuse at apply", () => {
     const stack = newStack();
     new DualTunnelVpn(stack, "first", { ...SITE, name: "first" });
-    new DualTunnelVpn(stack, "second", { ...SITE, name: "second" });
+    const gateway = { ...NEW_GATEWAY, vpc: { id: "vpc-2", cidrBlock: "10.64.0.0/16" } };
+    new DualTunnelVpn(stack, "second", { ...SITE, name: "second", gateway });
     expect(problems(stack)).toEqual(
       [UPLINK_1, UPLINK_2].map(
         ({ egressIp }) =>

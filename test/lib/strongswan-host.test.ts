@@ -223,7 +223,7 @@ describe("checks of a box", () => {
     const { connection } = new DualTunnelVpn(newStack(), "vpn", SITE);
     const box = (uplinks: readonly UplinkOptions[]) => {
       const stack = newStack();
-      new StrongswanHost(stack, "box", { connection, uplinks: uplinks as [UplinkOptions], ssh: SITE.ssh });
+      new StrongswanHost(stack, "box", { connection, uplinks: uplinks, ssh: SITE.ssh });
       return problems(stack);
     };
     expect(box([])).toEqual(["uplinks has 0 entries; give one for both tunnels, or one for each."]);
@@ -295,7 +295,7 @@ describe("checks of a box", () => {
       "agent.holdSeconds is -1; give a whole number from 0 to 3600.",
       "agent.vpcProbeAddresses 10.0.0.1 is outside vpcCidrs; give a host in the VPC that answers ping.",
       'agent.vpcProbeAddresses "x" is not an IPv4 address; write it as 192.168.10.10.',
-      "routeMetric is 0; give a whole number from 1 to 4294967295.",
+      "routeMetric is 0; give a whole number from 1 to 4294967294.",
     ]);
   });
 
@@ -352,7 +352,7 @@ describe("checks of a box", () => {
     const stack = siteStack({ ssh: ssh({ hostKey: HostKey.unchecked() }) });
     expect(problems(stack)).toEqual([]);
     expect(warnings(stack)).toEqual([
-      "ssh.hostKey is not checked: whoever answers at that address receives the pre-shared keys; give HostKey.ecdsa.",
+      "ssh.hostKey is not checked: whoever answers at that address receives the pre-shared keys; give HostKey.of.",
     ]);
   });
 });

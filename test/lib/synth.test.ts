@@ -47,7 +47,7 @@ describe("synth(app)", () => {
     expect(printed).toEqual([
       expect.stringMatching(/^Error: site\/vpn\/gateway: name "A" must be /),
       expect.stringMatching(/^Error: site\/vpn\/connection: name "A" must be /),
-      "Error: site/vpn/box: routeMetric is 0; give a whole number from 1 to 4294967295.",
+      "Error: site/vpn/box: routeMetric is 0; give a whole number from 1 to 4294967294.",
     ]);
     expect(process.exitCode).toBe(1);
     expect(written(app)).toBe(false);
@@ -91,7 +91,7 @@ describe("synth(app)", () => {
     synth(app);
     expect(printed).toEqual([
       "Error: has no name",
-      "Error: site/vpn/box: routeMetric is 0; give a whole number from 1 to 4294967295.",
+      "Error: site/vpn/box: routeMetric is 0; give a whole number from 1 to 4294967294.",
       "Error: other: is not wanted",
     ]);
   });

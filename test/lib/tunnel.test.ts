@@ -1,6 +1,6 @@
 import { Token } from "cdktf";
 import { DhGroup, Encryption, IkeMode, IkeVersion, Integrity, Pfs, TunnelOptions } from "../../lib";
-import { chooseTunnelOptions } from "../../lib/ipsec/tunnel";
+import { chooseTunnelOptions, largestMtu } from "../../lib/ipsec/tunnel";
 import { problems, siteStack, synthesizedSite, warnings } from "./site";
 
 /** The problems of a site whose active tunnel has these options. */
@@ -57,9 +57,32 @@ describe("checks of a tunnel", () => {
     ]);
   });
 
-  it.each([0, 575, 1439, 1400.5, NaN])("refuse an MTU of %d bytes", (mtu) => {
-    expect(active({ mtu })).toEqual([`active tunnel: mtu is ${mtu}; give a whole number of bytes from 576 to 1438.`]);
-    expect([active({ mtu: 576 }), active({ mtu: 1438 })]).toEqual([[], []]);
+  it.each([0, 575, 1423, 1400.5, NaN])("refuse an MTU of %d bytes", (mtu) => {
+    expect(active({ mtu })).toEqual([
+      `active tunnel: mtu is ${mtu}; give a whole number of bytes from 576 to 1422, which its algorithms leave of 1500.`,
+    ]);
+    expect([active({ mtu: 576 }), active({ mtu: 1422 })]).toEqual([[], []]);
+  });
+
+  it("take the largest MTU whose packets are still of 1500 bytes outside, and no larger one", () => {
+    for (const encryption of Object.values(Encryption)) {
+      for (const integrity of Object.values(Integrity)) {
+        for (const natTraversal of [true, false]) {
+          const options = { esp: { encryption, integrity }, natTraversal };
+          const largest = largestMtu(chooseTunnelOptions(options));
+          // What ESP makes of a packet (RFC 4303): IV and check value by the algorithm, padding up to a whole block.
+          const block = /des/.test(encryption) ? 8 : 16;
+          const check = { md5: 12, sha1: 12, sha256: 16, sha384: 24, sha512: 32 }[integrity];
+          const outside = (inner: number) =>
+            20 + (natTraversal ? 8 : 0) + 8 + block + Math.ceil((inner + 2) / block) * block + check;
+          expect(outside(largest)).toBeLessThanOrEqual(1500);
+          expect(outside(largest + 1)).toBeGreaterThan(1500);
+        }
+      }
+    }
+    expect(largestMtu(chooseTunnelOptions({}))).toBe(1422);
+    expect(largestMtu(chooseTunnelOptions({ natTraversal: false }))).toBe(1438);
+    expect(largestMtu(chooseTunnelOptions({ esp: { integrity: Integrity.SHA_512 } }))).toBe(1406);
   });
 
   it.each([0, 59, 86401, 1.5, -1, NaN])("refuse an ESP lifetime of %d seconds", (lifetimeSeconds) => {

@@ -1,0 +1,68 @@
+// The connections of one box: two have to lead to two gateways and two VPCs, and to have two names.
+import { TerraformStack } from "cdktf";
+import { Construct } from "constructs";
+import { registered } from "../claims";
+import { common, literalBlocks } from "../cloud/gateway-checks";
+import { Findings } from "../findings";
+import { isLiteral } from "../structural";
+import type { IIpsecDualConnection } from "../ipsec-dual-connection";
+import type { SshOptions } from "./ssh";
+
+interface Installed {
+  readonly construct: Construct;
+  readonly connection: IIpsecDualConnection;
+}
+
+/** What is installed on a box, in the order in which it was made. */
+export class BoxMembers {
+  /** Joins a connection's box to those of the app that are the same machine: one host, port and way there. */
+  static join(construct: Construct, connection: IIpsecDualConnection, ssh: SshOptions): BoxMembers {
+    const machines = [ssh, ssh.bastion].map((machine) => machine && `${plain(machine.host)}:${machine.port ?? 22}`);
+    const own = { construct, connection };
+    // What only Terraform knows may be any machine.
+    const installed = isLiteral(ssh.host) ? registered<Installed>(construct, `box ${machines.join(" by ")}`) : [];
+    installed.push(own);
+    return new BoxMembers(installed, own, ssh.host);
+  }
+
+  private constructor(
+    private readonly installed: readonly Installed[],
+    private readonly own: Installed,
+    private readonly host: string,
+  ) {}
+
+  /** Checks a connection against those that came to the box before it, and reports the first that it cannot be beside. */
+  check(findings: Findings): void {
+    for (const other of this.installed.slice(0, this.installed.indexOf(this.own))) {
+      const problem = this.beside(other);
+      if (problem === undefined) continue;
+      findings.error(problem);
+      return;
+    }
+  }
+
+  private beside({ construct, connection }: Installed): string | undefined {
+    const own = this.own.connection;
+    const { path } = construct.node;
+    if (own.name === connection.name && isLiteral(own.name)) {
+      // In one stack the names are compared already.
+      if (TerraformStack.of(construct) === TerraformStack.of(this.own.construct)) return undefined;
+      return `name "${own.name}" and ssh.host ${this.host} are those of ${path} too, and each would undo what the other installs; give one of them another name.`;
+    }
+    const box = `ssh.host ${this.host} is the box of ${path} too`;
+    const remedy = "give this connection another box";
+    const addresses = connection.tunnels.map(({ ipsecAddress }) => ipsecAddress);
+    if (own.tunnels.some(({ ipsecAddress }) => addresses.includes(ipsecAddress))) {
+      return `${box}, whose connection is on the same VPN gateway; ${remedy}.`;
+    }
+    const shared = common(literalBlocks(own.vpcCidrs), literalBlocks(connection.vpcCidrs));
+    return (
+      shared && `${box}, whose vpcCidrs ${shared[1].text} overlap ${shared[0].text} of this connection; ${remedy}.`
+    );
+  }
+}
+
+/** A host's name in one form: the DNS does not heed case, nor the dot of the root. */
+function plain(host: string): string {
+  return host.toLowerCase().replace(/\.$/, "");
+}
