@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unittest
 from typing import Any
 from unittest import mock
@@ -57,7 +58,7 @@ class Rewriting(unittest.TestCase):
 
     def test_touches_the_tunnels_own_packets_only(self) -> None:
         script = actions.rewriting(example(), DEVICES)
-        rules = [line.strip() for line in script.splitlines() if " set " in line]
+        rules = [line.strip() for line in script.splitlines() if re.search("addr set ", line)]
         self.assertEqual(len(rules), 8, script)
         for rule in rules:
             self.assertRegex(rule, r"udp sport \{ 500, 4500 \} udp dport \{ 500, 4500 \}|ip protocol esp")
@@ -70,6 +71,23 @@ class Rewriting(unittest.TestCase):
         ):
             self.assertEqual(script.count(jump), 1, script)
         self.assertEqual(script.count("jump"), 4, script)
+
+    def test_counts_what_was_decrypted_and_nothing_that_merely_arrives(self) -> None:
+        script = actions.rewriting(example(), DEVICES)
+        counting = [line.strip() for line in script.splitlines() if "counter name" in line]
+        marks = {uplink.number: uplink.mark for uplink in example().uplinks}
+        self.assertEqual(
+            counting,
+            [
+                f'iifname "lab-1" meta mark {marks[2]} counter name moved_1 meta mark set 0',
+                f'iifname "lab-2" meta mark {marks[1]} counter name moved_2 meta mark set 0',
+            ],
+        )
+        # ESP alone is marked: charon's own packets are answered by no route of the mark's.
+        marking = [line.strip() for line in script.splitlines() if re.search(r"mark set [1-9]", line)]
+        self.assertEqual(len(marking), 4, script)
+        for rule in marking:
+            self.assertRegex(rule, r"^(ip protocol esp|udp sport 4500 udp length > 12 @th,64,32 != 0) meta mark set")
 
     def test_is_put_back_when_somebody_flushed_it(self) -> None:
         tables: set[str] = set()
@@ -88,7 +106,7 @@ class Rewriting(unittest.TestCase):
             self.assertEqual(nft.call_count, 2)
 
     def test_waits_for_an_uplink_that_was_never_there(self) -> None:
-        self.assertNotIn(" set ", actions.rewriting(example(), {}))
+        self.assertNotIn("addr set ", actions.rewriting(example(), {}))
 
 
 class Deeds(unittest.TestCase):
