@@ -125,7 +125,7 @@ class ChangesIptables(unittest.TestCase):
 
 
 class WritesFiles(unittest.TestCase):
-    def test_our_table_clamps_both_ways(self) -> None:
+    def test_our_table_clamps_both_ways_and_accepts(self) -> None:
         first, second = samples.document()["tunnels"]
         text = firewall.render(samples.site(tunnels=[first, {**second, "mss": 1300}]))
         self.assertIn("table inet dual_tunnel_vpn_singapore", text)
