@@ -9,7 +9,7 @@ from unittest import mock
 
 from dual_tunnel_vpn.agent import actions
 from dual_tunnel_vpn.agent.loop import Agent
-from dual_tunnel_vpn.rtnetlink import Address, IpsecState, Link, Route
+from dual_tunnel_vpn.rtnetlink import MAIN_TABLE, UNREACHABLE, Address, IpsecState, Link, Route, Rule
 
 from .test_charon import example
 
@@ -34,6 +34,18 @@ class FakeNetlink:
     def replace_route(self, route: Route) -> None:
         """Takes it."""
         self.routes_set.append(route)
+
+    def delete_route(self, route: Route) -> None:
+        """Removes it."""
+        self.routes_set.remove(route)
+
+    def routes(self, table: int = MAIN_TABLE, protocol: int = 0) -> list[Route]:
+        """Those of a table."""
+        return [route for route in self.routes_set if route.table == table and route.protocol == protocol]
+
+    def rules(self) -> list[Rule]:
+        """The uplinks'."""
+        return [Rule(uplink.mark, uplink.table, 5157) for uplink in example().uplinks]
 
 
 def box(nftables: Any = None) -> tuple[actions.Box, FakeNetlink]:
@@ -118,6 +130,38 @@ class Deeds(unittest.TestCase):
         inner, outer = netlink.routes_set
         self.assertEqual((inner.destination, inner.oif, inner.metric), ("192.168.0.0/16", 5, 100))
         self.assertEqual((outer.destination, outer.oif, outer.gateway), ("192.0.2.1/32", 3, "172.16.2.1"))
+
+
+class Guards(unittest.TestCase):
+    def test_are_put_back_when_they_are_gone_and_told_about_once(self) -> None:
+        made, netlink = box()
+        self.assertEqual(len(made.guard()), 3)
+        self.assertEqual(made.guard(), [])
+        del netlink.routes_set[0]
+        self.assertEqual(made.guard(), ["the guard for 192.168.0.0/16 was not there: it is now"])
+
+    def test_of_the_vpc_stay_when_the_agent_stops(self) -> None:
+        made, netlink = box()
+        made.guard()
+        made.leave(moved=False)
+        self.assertEqual([(r.destination, r.kind) for r in netlink.routes_set], [("192.168.0.0/16", UNREACHABLE)])
+
+
+class Forwarding(unittest.TestCase):
+    def test_is_amiss_when_it_was_switched_off_or_the_filter_does_not_know_who_wants_it(self) -> None:
+        for right, others, shared, wanted in (
+            (True, False, True, []),
+            (True, True, False, []),
+            (False, False, True, ["forwarding"]),
+            (True, True, True, ["what the packet filter has to know about forwarding"]),
+            (True, False, False, ["what the packet filter has to know about forwarding"]),
+        ):
+            made, _ = box(mock.MagicMock(has_table=lambda _, name, shared=shared: shared or name != "dual_tunnel_vpn"))
+            kernel = mock.patch.multiple(
+                actions.kernel, forwarding_is_right=lambda _, right=right: right, forwarded_by_others=lambda o=others: o
+            )
+            with kernel, mock.patch.object(made, "uplink_trouble", return_value="away"):
+                self.assertEqual(made.amiss(), wanted)
 
 
 class Orphans(unittest.TestCase):

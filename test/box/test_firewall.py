@@ -139,8 +139,8 @@ class WritesFiles(unittest.TestCase):
         text = firewall.render(site)
         self.assertIn("set vpc { type ipv4_addr; flags interval; elements = { 10.0.0.0/15 }; }", text)
         self.assertIn("elements = { 172.16.0.0/16, 172.30.0.0/24 }; }", text)
-        chains = {name: body.split("\n") for name, body in re.findall(r"chain (\w+) \{\n(.*?)\n    \}", text, re.DOTALL)}
-        rules = {name: [line.strip() for line in lines] for name, lines in chains.items()}
+        chains = re.findall(r"chain (\w+) \{\n(.*?)\n    \}", text, re.DOTALL)
+        rules = {name: [line.strip() for line in body.split("\n")] for name, body in chains}
         # On the wire: before any translation of the box's own, and after it.
         self.assertRegex(rules["inward"][0], "hook prerouting priority raw")
         self.assertEqual(rules["inward"][1], 'iifname { "singapore-1", "singapore-2" } jump of_the_vpc')
@@ -171,9 +171,11 @@ class WritesFiles(unittest.TestCase):
     def test_no_shared_table_where_others_want_the_box_to_forward(self) -> None:
         site = samples.site()
         for others in (True, False):
-            with mock.patch.object(firewall.kernel, "forwarded_by_others", return_value=others), \
-                mock.patch.multiple(firewall.manifest, names=lambda: ["singapore"], load_box=lambda: None), \
-                mock.patch.multiple(firewall, load=lambda _: site, must=mock.DEFAULT) as patched:
+            with (
+                mock.patch.object(firewall.kernel, "forwarded_by_others", return_value=others),
+                mock.patch.multiple(firewall.manifest, names=lambda: ["singapore"], load_box=lambda: None),
+                mock.patch.multiple(firewall, load=lambda _: site, must=mock.DEFAULT) as patched,
+            ):
                 firewall.guard(site)
             text = patched["must"].call_args.kwargs["stdin"]
             # One transaction: there is no moment without the one or the other.

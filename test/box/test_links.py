@@ -6,6 +6,7 @@ import random
 import re
 import unittest
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn import links
@@ -84,21 +85,29 @@ class PlansLinks(unittest.TestCase):
 
     def test_forwards_only_once_filter_and_guards_are_there(self) -> None:
         done: list[str] = []
-        note = lambda name, value=None: mock.Mock(side_effect=lambda *_, **__: (done.append(name), value)[1])  # noqa: E731
+
+        def note(name: str, value: Any = None) -> Any:
+            return mock.Mock(side_effect=lambda *_, **__: (done.append(name), value)[1])
+
         network = samples.network()
-        with mock.patch.multiple(links, observe=lambda: network, must=note("modprobe"), batch=note("routes", [])), \
-            mock.patch.multiple(links.firewall, guard=note("filter"), bring=note("openings")), \
-            mock.patch.multiple(links.kernel, write=note("sysctl"), forward=note("forward")):
+        with (
+            mock.patch.multiple(links, observe=lambda: network, must=note("modprobe"), batch=note("routes", [])),
+            mock.patch.multiple(links.firewall, guard=note("filter"), bring=note("openings")),
+            mock.patch.multiple(links.kernel, write=note("sysctl"), forward=note("forward")),
+        ):
             self.assertEqual(links.bring(samples.site()), [])
         self.assertEqual(done[:2], ["filter", "routes"])
         self.assertEqual((done[-1], done.count("forward")), ("forward", 1))
 
     def test_does_not_forward_where_the_guards_were_refused(self) -> None:
         network = samples.network()
-        with mock.patch.multiple(links, observe=lambda: network, batch=lambda _: ["`ip route`: refused"]), \
-            mock.patch.object(links.firewall, "guard"), mock.patch.object(links.kernel, "forward") as forward:
-            with self.assertRaisesRegex(Refusal, "the guard of the VPC's blocks"):
-                links.bring(samples.site())
+        with (
+            mock.patch.multiple(links, observe=lambda: network, batch=lambda _: ["`ip route`: refused"]),
+            mock.patch.object(links.firewall, "guard"),
+            mock.patch.object(links.kernel, "forward") as forward,
+            self.assertRaisesRegex(Refusal, "the guard of the VPC's blocks"),
+        ):
+            links.bring(samples.site())
         forward.assert_not_called()
 
     def test_plans_nothing_when_all_is_as_wanted(self) -> None:

@@ -219,8 +219,8 @@ class Box:
     def _guards(self) -> list[Route]:
         # The links unit's, for as long as the connection is installed: what is for the VPC must not leak should its
         # route ever vanish (an XFRM interface deleted).
-        protocol = paths.ROUTE_PROTOCOL
-        return [Route(b, 0, metric=paths.GUARD_METRIC, protocol=protocol, kind=UNREACHABLE) for b in self.site.vpc_cidrs]
+        metric, protocol = paths.GUARD_METRIC, paths.ROUTE_PROTOCOL
+        return [Route(block, 0, metric=metric, protocol=protocol, kind=UNREACHABLE) for block in self.site.vpc_cidrs]
 
     def _ends(self) -> list[Route]:
         # systemd-networkd takes an address away with the carrier. A tunnel that lives on by the other uplink
