@@ -135,10 +135,12 @@ class Deeds(unittest.TestCase):
 class Guards(unittest.TestCase):
     def test_are_put_back_when_they_are_gone_and_told_about_once(self) -> None:
         made, netlink = box()
-        self.assertEqual(len(made.guard()), 3)
+        told = ["the guard for 192.168.0.0/16 was not there: it is now"]
+        self.assertEqual(made.guard(), told)
+        self.assertEqual(len(netlink.routes_set), 3)
         self.assertEqual(made.guard(), [])
         del netlink.routes_set[0]
-        self.assertEqual(made.guard(), ["the guard for 192.168.0.0/16 was not there: it is now"])
+        self.assertEqual(made.guard(), told)
 
     def test_of_the_vpc_stay_when_the_agent_stops(self) -> None:
         made, netlink = box()
@@ -149,12 +151,14 @@ class Guards(unittest.TestCase):
 
 class Forwarding(unittest.TestCase):
     def test_is_amiss_when_it_was_switched_off_or_the_filter_does_not_know_who_wants_it(self) -> None:
+        theirs = "somebody else has switched forwarding on: what goes beside the tunnels is theirs"
+        ours = "nobody else wants forwarding: what goes beside the tunnels has to be dropped"
         for right, others, shared, wanted in (
             (True, False, True, []),
             (True, True, False, []),
-            (False, False, True, ["forwarding"]),
-            (True, True, True, ["what the packet filter has to know about forwarding"]),
-            (True, False, False, ["what the packet filter has to know about forwarding"]),
+            (False, False, True, ["forwarding was switched off"]),
+            (True, True, True, [theirs]),
+            (False, False, False, ["forwarding was switched off", ours]),
         ):
             made, _ = box(mock.MagicMock(has_table=lambda _, name, shared=shared: shared or name != "dual_tunnel_vpn"))
             kernel = mock.patch.multiple(

@@ -198,7 +198,7 @@ class Box:
         return ""
 
     def guard(self) -> list[str]:
-        """Puts the routes in place that matter only when others vanish; which of them were gone, or what failed."""
+        """Puts the routes in place that matter only when others vanish; which of the VPC's were gone, or what failed."""
         told = []
         there = {
             (route.destination, route.kind)
@@ -211,7 +211,8 @@ class Box:
                 continue
             try:
                 self._netlink.replace_route(route)
-                told.append(f"the guard for {route.destination} was not there: it is now")
+                if route.kind == UNREACHABLE:
+                    told.append(f"the guard for {route.destination} was not there: it is now")
             except NetlinkError as error:
                 told.append(f"the guard for {route.destination} was refused: {error.strerror}")
         return told
@@ -257,21 +258,25 @@ class Box:
         return told
 
     def amiss(self) -> list[str]:
-        """What the links unit made and is not there any more, in words."""
-        missing = []
+        """What is not any more as the links unit made it, in words."""
+        gone = []
         marks = {(rule.mark, rule.table) for rule in self._netlink.rules()}
         for uplink in self.site.uplinks:
             if (uplink.mark, uplink.table) not in marks:
-                missing.append(f"the rule of uplink {uplink.number}")
+                gone.append(f"the rule of uplink {uplink.number}")
             if not self.uplink_trouble(uplink) and not self._netlink.routes(uplink.table):
-                missing.append(f"the table of uplink {uplink.number}")
+                gone.append(f"the table of uplink {uplink.number}")
         if not self._nftables.has_table(NFT_INET, paths.nft_table(self.site.name)):
-            missing.append("the packet filter's table")
+            gone.append("the packet filter's table")
+        told = [f"{', '.join(gone)} had vanished"] if gone else []
         if not kernel.forwarding_is_right(self.site):
-            missing.append("forwarding")
-        if kernel.forwarded_by_others() == self._nftables.has_table(NFT_IPV4, paths.SHARED_TABLE):
-            missing.append("what the packet filter has to know about forwarding")
-        return missing
+            told.append("forwarding was switched off")
+        shared = self._nftables.has_table(NFT_IPV4, paths.SHARED_TABLE)
+        if kernel.forwarded_by_others() and shared:
+            told.append("somebody else has switched forwarding on: what goes beside the tunnels is theirs")
+        elif not kernel.forwarded_by_others() and not shared:
+            told.append("nobody else wants forwarding: what goes beside the tunnels has to be dropped")
+        return told
 
     def counters(self) -> dict[int, Counters]:
         """What each tunnel's XFRM interface carried."""

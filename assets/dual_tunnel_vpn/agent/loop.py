@@ -207,7 +207,7 @@ class Agent:
         self.machine.adopt(now, self.box.inner(), outer, read_memory(self.site.name))
         carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
         self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
-        self._guard(6)
+        self._guard()
         self._notifier.send("READY=1")
         while not stopped():
             due = self._tick()
@@ -315,12 +315,12 @@ class Agent:
         self._repair()
         self._restore_links(now, bool(remade))
 
-    def _guard(self, level: int) -> None:
+    def _guard(self) -> None:
         for told in self.box.guard():
-            self._say(told, level)
+            self._say(told, 4)
 
     def _repair(self) -> None:
-        self._guard(4)
+        self._guard()
         if self.machine.inner is not None and self.box.inner() != self.machine.inner:
             failed = self.box.set_inner(self.machine.inner)
             self._say(failed or f"the routes to the VPC had drifted: tunnel {self.machine.inner} again", 4)
@@ -362,7 +362,7 @@ class Agent:
         if not (missing or remade) or now < self._links_at:
             return
         self._links_at = now + LINKS
-        why = f"{', '.join(missing)} had vanished" if missing else "a new interface needs its kernel parameters"
+        why = "; ".join(missing) or "a new interface needs its kernel parameters"
         self._say(f"{why}: {places.links_unit(self.site.name)} runs again", 4)
         self._systemctl = subprocess.Popen(
             ["systemctl", "--no-block", "restart", places.links_unit(self.site.name)],
