@@ -27,12 +27,12 @@ const SEEN: Partial<Record<NamespaceName, Record<string, string>>> = {
   dc: { inwards: `ip saddr ${NEIGHBOUR} icmp type echo-request`, stranger: `ip saddr ${STRANGER}` },
 };
 
-const counting = (counters: Record<string, string>) =>
+const counting = (counters: Record<string, string>, hook = "prerouting") =>
   [
     "table ip seen {",
     ...Object.keys(counters).map((name) => `counter ${name} { }`),
     "chain seen {",
-    "type filter hook prerouting priority -350",
+    `type filter hook ${hook} priority ${hook === "input" ? 0 : -350}`,
     ...Object.entries(counters).map(([name, match]) => `${match} counter name ${name}`),
     "}",
     "}",
@@ -114,7 +114,7 @@ describe("the box forwards", () => {
 
   it("nothing from the cloud to elsewhere, nor from elsewhere by the cloud", async () => {
     await lab.box.succeed("nft -f -", {
-      stdin: `table ip seen { counter stranger { }\nchain seen { type filter hook input priority 0; ip saddr ${STRANGER} counter name stranger; } }\n`,
+      stdin: counting({ stranger: `ip saddr ${STRANGER}` }, "input"),
     });
     expect({
       elsewhere: await arriving("ecs", ELSEWHERE, "nat1", "elsewhere"),

@@ -198,7 +198,7 @@ class Box:
         return ""
 
     def guard(self) -> list[str]:
-        """Puts the routes in place that matter only when others vanish; which of the VPC's were gone, or what failed."""
+        """Puts routes in place that matter only when others vanish; which of the VPC's were gone, or what failed."""
         told = []
         there = {
             (route.destination, route.kind)
