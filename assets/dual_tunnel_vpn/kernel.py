@@ -23,6 +23,8 @@ _CONF = "net/ipv4/conf"
 FORWARD = "net/ipv4/ip_forward"
 DEFAULT_FORWARDING = f"{_CONF}/default/forwarding"
 """What an interface that appears later begins with."""
+REDIRECTS = f"{_CONF}/all/accept_redirects"
+"""0 while the box forwards, as the kernel has it with ip_forward: a router takes no ICMP redirects."""
 ACQUIRE = "net/core/xfrm_acq_expires"
 """Written by charon itself when it starts."""
 
@@ -89,13 +91,14 @@ def forward() -> None:
     if not forwarded_by_others():
         for key in _forwarding():
             write(key, "1")
+        write(REDIRECTS, "0")
 
 
 def forwarded_before(box: Box | None) -> list[str]:
     """Interfaces that forwarded before us though the box as a whole did not."""
     noted = _noted_forwarding(box) if box else {}
     names = (key.split("/")[3] for key, value in noted.items() if value == "1")
-    return sorted(name for name in names if name not in ("default", "lo"))
+    return sorted(name for name in names if name not in ("all", "default", "lo"))
 
 
 def render(name: str, values: dict[str, str]) -> bytes:
@@ -120,7 +123,7 @@ def remember(box: Box, keys: Iterable[str]) -> bool:
             box.sysctls[DEFAULT_FORWARDING] = "0"
             changed = True
         else:
-            new += _forwarding()
+            new += [*_forwarding(), REDIRECTS]
     values = {key: value for key in new if key not in box.sysctls and (value := read(key)) is not None}
     box.sysctls.update(values)
     return bool(values) or changed
@@ -129,8 +132,7 @@ def remember(box: Box, keys: Iterable[str]) -> bool:
 def _take_over(box: Box) -> bool:
     """Goes on from a former version, which set ip_forward itself and had it noted; whether it was so."""
     former = box.sysctls.pop(FORWARD, None)
-    redirects = [key for key in box.sysctls if key.endswith("/accept_redirects")]
-    noted = {key: box.sysctls.pop(key) for key in redirects}
+    box.sysctls.pop(f"{_CONF}/default/accept_redirects", None)
     for path in _ours():
         values = parse(files.content(path) or b"")
         if values.pop(FORWARD, None) is not None:
@@ -142,8 +144,7 @@ def _take_over(box: Box) -> bool:
         # In between nothing is forwarded.
         for key in keys:
             _put(key, "1")
-        for key, value in noted.items():
-            write(key, value)
+        write(REDIRECTS, "0")
     return former is not None
 
 
@@ -180,7 +181,7 @@ def restore(box: Box, still_wanted: Iterable[str]) -> None:
 
 
 def _noted_forwarding(box: Box) -> dict[str, str]:
-    return {key: value for key, value in box.sysctls.items() if key.endswith("/forwarding")}
+    return {key: value for key, value in box.sysctls.items() if key.endswith("/forwarding") or key == REDIRECTS}
 
 
 def _ours() -> list[Path]:

@@ -37,8 +37,7 @@ class FakeKernel:
         if key == kernel.FORWARD and value != before:
             for path in (self.root / "net/ipv4/conf").iterdir():
                 self.put(f"net/ipv4/conf/{path.name}/forwarding", value)
-            for name in ("all", "default"):
-                self.put(f"net/ipv4/conf/{name}/accept_redirects", "0" if value == "1" else "1")
+            self.put("net/ipv4/conf/all/accept_redirects", "0" if value == "1" else "1")
         return True
 
     def values(self) -> dict[str, str]:
@@ -81,6 +80,7 @@ class Forwards(Case):
         self.assertEqual(kernel.read(kernel.FORWARD), "0")
         self.assertEqual({self.forwarding(name) for name in ("default", "eth0", "eth1", "singapore-1")}, {"1"})
         self.assertEqual(self.forwarding("lo"), "0")
+        self.assertEqual(kernel.read(kernel.REDIRECTS), "0")
         self.assertTrue(kernel.forwarding_is_right(samples.site()))
 
     def test_nothing_by_a_file_that_is_read_before_guards_and_filter_are_there(self) -> None:
