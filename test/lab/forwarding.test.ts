@@ -4,7 +4,7 @@ import { WorldCloudEnd } from "../../lab/cloud-end";
 import { BOX_LISTING_SCRIPT, differences } from "../../lab/demo/box-listing";
 import { Lab, type NamespaceName } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
-import { ECS, INTERNET, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";
+import { DATA_CENTER_CIDR, ECS, INTERNET, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";
 import { cloudState, install } from "./staged-connection";
 
 jest.setTimeout(900_000);
@@ -99,9 +99,9 @@ describe("the box forwards", () => {
     await lab.in("ecs", `ip address add ${STRANGER}/32 dev lo`);
     pristine = await listing();
     await installed();
-    // The gateway's table of the connection is for the data center's blocks alone.
-    const device = "$(ip -o link show type xfrm | sed -E 's/^[0-9]+: ([^@:]*).*/\\1/' | head -n 1)";
-    await lab.in("cloud", `ip route add ${ELSEWHERE}/32 dev ${device}`);
+    // The gateway's table for the connection leads into the tunnel that carries.
+    const table = `$(ip rule | sed -n 's,.* to ${DATA_CENTER_CIDR} lookup ,,p')`;
+    await lab.in("cloud", `ip rule add pref 800 iif vpc to ${ELSEWHERE} lookup ${table}`);
   }, 900_000);
 
   afterAll(() => lab.stop());
