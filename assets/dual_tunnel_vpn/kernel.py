@@ -11,6 +11,7 @@ stays as it is.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,14 +44,22 @@ def read(key: str) -> str | None:
 
 def write(key: str, value: str) -> bool:
     """Sets the parameter where it exists and differs; whether it was changed."""
-    return read(key) not in (None, value) and _put(key, value)
+    return read(key) not in (None, value) and _put({key: value})
 
 
-def _put(key: str, value: str) -> bool:
+def _put(values: dict[str, str]) -> bool:
+    """Sets parameters with nothing in between; whether all took it."""
+    opened: list[tuple[int, bytes]] = []
     try:
-        (_ROOT / key).write_text(value)
+        for key, value in values.items():
+            opened.append((os.open(_ROOT / key, os.O_WRONLY | os.O_CLOEXEC), value.encode()))
+        for descriptor, data in opened:
+            os.write(descriptor, data)
     except OSError:
         return False
+    finally:
+        for descriptor, _ in opened:
+            os.close(descriptor)
     return True
 
 
@@ -139,12 +148,8 @@ def _take_over(box: Box) -> bool:
             name = path.name[len(paths.sysctl_file("").stem) : -len(path.suffix)]
             files.put(path, render(name, values))
     if former == "0" and forwarded_by_others() and not configured_by_others():
-        keys = [key for key in _forwarding() if read(key) == "1"]
-        _put(FORWARD, "0")
         # In between nothing is forwarded.
-        for key in keys:
-            _put(key, "1")
-        write(REDIRECTS, "0")
+        _put({FORWARD: "0", **{key: "1" for key in _forwarding() if read(key) == "1"}, REDIRECTS: "0"})
     return former is not None
 
 

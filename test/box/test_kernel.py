@@ -40,6 +40,9 @@ class FakeKernel:
             self.put("net/ipv4/conf/all/accept_redirects", "0" if value == "1" else "1")
         return True
 
+    def write_all(self, values: dict[str, str]) -> bool:
+        return all([self.write(key, value) for key, value in values.items()])
+
     def values(self) -> dict[str, str]:
         return {str(path.relative_to(self.root)): path.read_text() for path in self.root.rglob("*") if path.is_file()}
 
@@ -55,7 +58,7 @@ class Case(unittest.TestCase):
         self.fake = FakeKernel(Path(directory.name) / "proc")
         for patch in (
             mock.patch.object(kernel, "_ROOT", self.fake.root),
-            mock.patch.object(kernel, "_put", self.fake.write),
+            mock.patch.object(kernel, "_put", self.fake.write_all),
             mock.patch.object(kernel, "_CONFIGURED", (str(self.etc), str(self.etc.parent / "sysctl.conf"))),
             mock.patch.object(kernel.paths, "sysctl_file", lambda name: self.etc / f"90-dual-tunnel-vpn-{name}.conf"),
         ):
