@@ -21,7 +21,11 @@ UNCHANGED_SECONDS = 10
 
 DROP_IN = paths.UNITS / f"{strongswan.UNIT}.d" / "dual-tunnel-vpn.conf"
 
-UNIT_FILES = ("dual-tunnel-vpn-links@.service", "dual-tunnel-vpn-agent@.service")
+UNIT_FILES = (
+    "dual-tunnel-vpn-guard@.service",
+    "dual-tunnel-vpn-links@.service",
+    "dual-tunnel-vpn-agent@.service",
+)
 
 
 class Reporter(Protocol):
@@ -134,8 +138,8 @@ def _kernel_files(site: Site, box: manifest.Box) -> None:
 
 
 def _enable(name: str) -> bool:
-    """Has all three services start at boot; whether systemd has to be told (it is slow: once is enough)."""
-    wanted = (strongswan.UNIT, paths.links_unit(name), paths.agent_unit(name))
+    """Has all services start at boot; whether systemd has to be told (it is slow: once is enough)."""
+    wanted = (strongswan.UNIT, paths.guard_unit(name), paths.links_unit(name), paths.agent_unit(name))
     states = strongswan.units(*wanted)
     if states[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.

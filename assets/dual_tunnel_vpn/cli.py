@@ -1,4 +1,4 @@
-"""The command line: apply DIR, uninstall NAME, status [NAME], links NAME, agent NAME."""
+"""The command line: apply DIR, uninstall NAME, status [NAME], guard NAME, links NAME, agent NAME."""
 
 from __future__ import annotations
 
@@ -86,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     status = verbs.add_parser("status", help="show the connections; exit status 0 healthy, 1 degraded, 2 down")
     status.add_argument("name", nargs="?")
     status.add_argument("--json", action="store_true", help="print JSON")
+    guard = verbs.add_parser("guard", help="put a connection's packet filter and guards in place, before the network")
+    guard.add_argument("name")
     links = verbs.add_parser("links", help="bring up a connection's interfaces, routes, rules and filter")
     links.add_argument("name")
     agent = verbs.add_parser("agent", help="run the failover agent of a connection")
@@ -108,6 +110,11 @@ def _run(arguments: Sequence[str]) -> int:
         from .agent.main import main as agent_main
 
         return agent_main(_name(options.name))
+    if options.verb == "guard":
+        from .links import guard
+
+        guard(site.load(paths.site(_name(options.name))))
+        return 0
     if options.verb == "links":
         from .links import bring
 

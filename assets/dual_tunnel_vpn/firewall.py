@@ -1,4 +1,8 @@
-"""The box's packet filter: our own nftables table, and openings in a filter that would drop the tunnels.
+"""The box's packet filter: our own nftables tables, and openings in a filter that would drop the tunnels.
+
+By a tunnel's interface passes what goes between the VPC's blocks and the data center's, seen as it is on the wire,
+so that an address translation of the box's own stays possible; beside that the box's own packets. Where nobody but
+us wants the box to forward, one table that all connections share drops what it forwards beside the tunnels.
 
 A verdict `accept` in our table cannot overrule a drop elsewhere, so an opening is a rule at the head of
 the very chain that drops, marked with a comment of ours by which it is found again. firewalld gets
@@ -7,6 +11,7 @@ a zone and policies of its own instead, since it rewrites its chains.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 import shlex
@@ -16,15 +21,28 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from . import files, paths
+from . import files, kernel, manifest, paths
 from .commands import Refusal, find, must, run
-from .site import Site
+from .site import Site, SiteError, load
 
 _FIREWALLD = Path("/etc/firewalld")
 
 
+FROM_CLOUD, TO_CLOUD, BESIDE = "from_cloud", "to_cloud", "beside_the_tunnels"
+"""The counters of what is dropped: of a connection, and in the shared table."""
+
+
+def _anew(table: str) -> str:
+    return f"table {table} {{\n}}\ndelete table {table}\n"
+
+
+def _blocks(name: str, blocks: Iterable[str]) -> str:
+    merged = map(str, ipaddress.collapse_addresses(map(ipaddress.IPv4Network, blocks)))
+    return f"    set {name} {{ type ipv4_addr; flags interval; elements = {_set(merged)}; }}"
+
+
 def render(site: Site) -> str:
-    """nft's input that replaces our table in one transaction, whether or not it was there."""
+    """nft's input that replaces the connection's table in one transaction, whether or not it was there."""
     table = f"inet {paths.nft_table(site.name)}"
     clamps = "\n".join(
         f'        {way} "{tunnel.interface}" tcp option maxseg size > {tunnel.mss} '
@@ -32,10 +50,16 @@ def render(site: Site) -> str:
         for tunnel in site.tunnels
         for way in ("iifname", "oifname")
     )
-    return f"""table {table} {{
-}}
-delete table {table}
-table {table} {{
+    interfaces = _names(site.interfaces)
+    # Errors may come from a router between the blocks; path MTU discovery needs them.
+    errors = "icmp type { destination-unreachable, time-exceeded }"
+    return f"""{_anew(table)}table {table} {{
+{_blocks("vpc", site.vpc_cidrs)}
+{_blocks("data_center", site.data_center_cidrs)}
+    counter {FROM_CLOUD} {{
+    }}
+    counter {TO_CLOUD} {{
+    }}
     chain clamp {{
 {clamps}
     }}
@@ -43,8 +67,70 @@ table {table} {{
         type filter hook forward priority mangle; policy accept;
         tcp flags & (syn | rst) == syn jump clamp
     }}
+    chain of_the_vpc {{
+        meta nfproto ipv6 drop
+        ip saddr @vpc ip daddr @data_center accept
+        ip saddr @vpc fib daddr type local accept
+        {errors} ip daddr @data_center accept
+        counter name {FROM_CLOUD} drop
+    }}
+    chain inward {{
+        type filter hook prerouting priority raw; policy accept;
+        iifname {interfaces} jump of_the_vpc
+    }}
+    chain of_the_data_center {{
+        meta nfproto ipv6 drop
+        ip saddr @data_center ip daddr @vpc accept
+        fib saddr type local accept
+        {errors} ip daddr @vpc accept
+        counter name {TO_CLOUD} drop
+    }}
+    chain outward {{
+        type filter hook postrouting priority 300; policy accept;
+        oifname {interfaces} jump of_the_data_center
+    }}
 }}
 """
+
+
+def render_shared(interfaces: Iterable[str], before: Iterable[str], bridges: Iterable[str]) -> str:
+    """nft's input that replaces the shared table, which drops what the box forwards beside the tunnels.
+
+    interfaces: all connections'. before: those from which the box forwarded already. bridges: what they carry
+    from port to port passes here too (br_netfilter), and is not forwarded by us.
+    """
+    table = f"ip {paths.SHARED_TABLE}"
+    tunnels, before, pairs = _names(interfaces), tuple(before), [f'"{name}" . "{name}"' for name in bridges]
+    exempt = [f"        iifname {_names(before)} accept"] if before else []
+    exempt += [f"        iifname . oifname {_set(pairs)} accept"] if pairs else []
+    lines = "\n".join([f"        iifname {tunnels} accept", f"        oifname {tunnels} accept", *exempt])
+    return f"""{_anew(table)}table {table} {{
+    counter {BESIDE} {{
+    }}
+    chain forward {{
+        type filter hook forward priority mangle; policy accept;
+{lines}
+        counter name {BESIDE} drop
+    }}
+}}
+"""
+
+
+def _shared(without: str = "") -> str:
+    interfaces: list[str] = []
+    for name in manifest.names():
+        try:
+            interfaces += load(paths.site(name)).interfaces if name != without else ()
+        except SiteError:
+            continue
+    if not interfaces or kernel.forwarded_by_others():
+        return _anew(f"ip {paths.SHARED_TABLE}")
+    bridges = sorted(path.parent.name for path in Path("/sys/class/net").glob("*/bridge"))
+    return render_shared(interfaces, kernel.forwarded_before(manifest.load_box()), bridges)
+
+
+def _names(interfaces: Iterable[str]) -> str:
+    return _set(f'"{name}"' for name in interfaces)
 
 
 def mark(name: str) -> str:
@@ -151,7 +237,7 @@ def in_the_way(ruleset: dict[str, Any], leave_out: set[tuple[str, str]]) -> list
     found = []
     for chain in (entry["chain"] for entry in _entries(ruleset, "chain")):
         family, table, hook = chain["family"], chain["table"], chain.get("hook")
-        own = table.startswith("dual_tunnel_vpn_")
+        own = table.startswith(paths.SHARED_TABLE)
         if hook is None or family not in ("ip", "inet") or own or (family, table) in leave_out:
             continue
         here = [rule for rule in rules if (rule["family"], rule["table"]) == (family, table)]
@@ -286,9 +372,13 @@ def _firewalld_runs() -> bool:
     return find("firewall-cmd") is not None and run("firewall-cmd", "--state").ok
 
 
+def guard(site: Site) -> None:
+    """Puts our tables in place, in one transaction; needs no interface."""
+    must("nft", "-f", "-", stdin=render(site) + _shared())
+
+
 def bring(site: Site) -> None:
-    """Puts our table in place, and openings wherever the box's own filter could stop the tunnels."""
-    must("nft", "-f", "-", stdin=render(site))
+    """Puts openings wherever the box's own filter could stop the tunnels."""
     leave_out = {("inet", "firewalld"), ("ip", "firewalld")}
     if _firewalld_runs():
         if any([files.put(path, text.encode()) for path, text in firewalld_files(site).items()]):
@@ -303,8 +393,18 @@ def bring(site: Site) -> None:
 
 
 def there(name: str) -> bool:
-    """Whether our table exists."""
-    return run("nft", "list", "table", "inet", paths.nft_table(name)).ok
+    """Whether our tables are there, the shared one where it has to be."""
+    shared = run("nft", "list", "table", "ip", paths.SHARED_TABLE).ok
+    own = run("nft", "list", "table", "inet", paths.nft_table(name)).ok
+    return own and shared != kernel.forwarded_by_others()
+
+
+def dropped(name: str) -> dict[str, int]:
+    """Packets that our tables dropped since they were last loaded, by counter."""
+    tables = {("inet", paths.nft_table(name)), ("ip", paths.SHARED_TABLE)}
+    result = run("nft", "-j", "list", "counters")
+    found = [entry["counter"] for entry in _entries(json.loads(result.output), "counter")] if result.ok else []
+    return {entry["name"]: int(entry["packets"]) for entry in found if (entry["family"], entry["table"]) in tables}
 
 
 def take_down(name: str) -> None:
@@ -323,8 +423,11 @@ def take_down(name: str) -> None:
     for own in (("inet", paths.nft_table(name)), ("ip", rewriting_table(name))):
         if own in tables:
             lines.append(f"delete table {own[0]} {own[1]}")
-    if lines:
-        result = run("nft", "-f", "-", stdin="\n".join(lines) + "\n")
+    text = "".join(f"{line}\n" for line in lines)
+    if ("ip", paths.SHARED_TABLE) in tables:
+        text += _shared(without=name)
+    if text:
+        result = run("nft", "-f", "-", stdin=text)
         if not result.ok:
             raise Refusal(f"nft could not remove our rules: {result.errors.strip().splitlines()[0]}")
     removed = [files.remove(path) for folder in ("zones", "policies") for path in _firewalld_ours(folder, name)]

@@ -1,7 +1,9 @@
 """Interfaces, routes, rules and kernel parameters of a connection: what is wanted against what is there.
 
 Run by dual-tunnel-vpn-links@NAME.service before strongSwan starts, and whenever something may have
-drifted. The routes to the VPC are the failover agent's and are never touched here.
+drifted. The routes to the VPC are the failover agent's and are never touched here. Under them lie guards, which
+refuse what is for the VPC while there is no such route; they and the packet filter come before forwarding (at boot
+by dual-tunnel-vpn-guard@NAME.service, before there is a network) and stay for the life of the installation.
 """
 
 from __future__ import annotations
@@ -138,9 +140,19 @@ def _uplink(site: Site, uplink: Uplink, network: Network) -> list[str]:
     return plan
 
 
+def guards(site: Site, network: Network) -> list[str]:
+    """The `ip` commands that put the missing guards in place; they need no interface."""
+    there = {route.destination for route in network.routes if (route.kind, route.table) == ("unreachable", "main")}
+    return [
+        f"route replace unreachable {block} metric {paths.GUARD_METRIC} proto {paths.ROUTE_PROTOCOL}"
+        for block in site.vpc_cidrs
+        if block not in there
+    ]
+
+
 def plan(site: Site, network: Network) -> list[str]:
     """The `ip` commands that make the network as the connection wants it; empty when it is."""
-    commands: list[str] = []
+    commands = guards(site, network)
     for tunnel in site.tunnels:
         commands += _interface(tunnel, network)
     for uplink in site.uplinks:
@@ -170,10 +182,10 @@ def missing_uplinks(site: Site, network: Network) -> list[Uplink]:
 
 
 def kernel_is_right(site: Site) -> bool:
-    """Whether the kernel parameters and our nftables table are as wanted."""
-    return all(kernel.read(key) == value for key, value in kernel_values(site, observe()).items()) and firewall.there(
-        site.name
-    )
+    """Whether the kernel parameters and our nftables tables are as wanted."""
+    values = kernel_values(site, observe())
+    right = all(kernel.read(key) == value for key, value in values.items()) and kernel.forwarding_is_right(site)
+    return right and firewall.there(site.name)
 
 
 def kernel_values(site: Site, network: Network) -> dict[str, str]:
@@ -182,11 +194,20 @@ def kernel_values(site: Site, network: Network) -> dict[str, str]:
     return kernel.wanted(site, devices)
 
 
+def guard(site: Site) -> None:
+    """Puts the packet filter and the guards in place, which need neither uplink nor tunnel."""
+    firewall.guard(site)
+    failed = batch(guards(site, observe()))
+    if failed:
+        raise Refusal(f"the guard of the VPC's blocks could not be put in place: {failed[0]}")
+
+
 def bring(site: Site, wait: float = 0) -> list[str]:
     """Makes everything as wanted, waiting up to `wait` seconds for uplinks; what is still amiss, in words.
 
     An uplink that is not there yet does not stop the rest: the agent completes it when it comes.
     """
+    guard(site)
     must("modprobe", "xfrm_interface")
     deadline = time.monotonic() + wait
     network = observe()
@@ -202,6 +223,7 @@ def bring(site: Site, wait: float = 0) -> list[str]:
     for key, value in kernel_values(site, network).items():
         kernel.write(key, value)
     firewall.bring(site)
+    kernel.forward()
     return amiss
 
 
@@ -236,7 +258,7 @@ def take_down(site: Site, network: Network) -> list[str]:
     guarded = {*site.vpc_cidrs, *(f"{uplink.address}/32" for uplink in site.uplinks)}
     for route in network.routes:
         if route.kind != "unicast":
-            # The agent's guards: for the VPC's blocks and for the uplinks' addresses.
+            # Guards: ours for the VPC's blocks, the agent's for the uplinks' addresses.
             if route.destination in guarded:
                 commands.append(
                     f"route del {route.kind} {route.destination} table {route.table} proto {paths.ROUTE_PROTOCOL}"

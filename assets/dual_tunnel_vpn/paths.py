@@ -23,8 +23,15 @@ MODULES = Path("/etc/modules-load.d/dual-tunnel-vpn.conf")
 NETWORKD = Path("/etc/systemd/networkd.conf.d/90-dual-tunnel-vpn.conf")
 """Has systemd-networkd leave routes and rules alone that are not its own."""
 
+SHARED_TABLE = "dual_tunnel_vpn"
+"""The nftables table of family ip that all connections share; the beginning of each connection's own."""
+
 ROUTE_PROTOCOL = 157
 """The kernel's route protocol number of every route of ours (not in iproute2's rt_protos)."""
+
+
+GUARD_METRIC = 2**32 - 1
+"""Of the routes that are for when others have vanished: the least preferred, so that any other way comes first."""
 
 
 def connection(name: str) -> Path:
@@ -47,6 +54,11 @@ def links_unit(name: str) -> str:
     return f"dual-tunnel-vpn-links@{name}.service"
 
 
+def guard_unit(name: str) -> str:
+    """The unit that puts guards and packet filter in place before the network comes up."""
+    return f"dual-tunnel-vpn-guard@{name}.service"
+
+
 def agent_unit(name: str) -> str:
     """The failover agent's unit."""
     return f"dual-tunnel-vpn-agent@{name}.service"
@@ -54,7 +66,7 @@ def agent_unit(name: str) -> str:
 
 def nft_table(name: str) -> str:
     """The connection's own nftables table of family inet (nft allows no hyphen in a name)."""
-    return "dual_tunnel_vpn_" + name.replace("-", "_")
+    return f"{SHARED_TABLE}_" + name.replace("-", "_")
 
 
 def sysctl_file(name: str) -> Path:

@@ -26,8 +26,8 @@ RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 32, 33, 34
 RTM_NEWSTATS, RTM_GETSTATS = 92, 94
 
-GROUPS = 0x1 | 0x10 | 0x40 | 0x80
-"""Notifications of links, IPv4 addresses, IPv4 routes and rules."""
+GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x800000
+"""Notifications of links, IPv4 addresses, IPv4 routes, rules, and settings such as forwarding."""
 
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
@@ -408,7 +408,7 @@ class Nftables:
 
 
 class Monitor:
-    """Notifications of links, addresses, routes and rules, for an event loop."""
+    """Notifications of links, addresses, routes, rules and settings, for an event loop."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(

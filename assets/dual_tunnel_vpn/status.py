@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from . import files, links, manifest, paths, strongswan, vici
+from . import files, firewall, links, manifest, paths, strongswan, vici
 from .commands import Refusal, run
 from .site import Site, SiteError, load
 
 HEALTHY, DEGRADED, DOWN = 0, 1, 2
+
+_DROPPED = {
+    firewall.FROM_CLOUD: "from the cloud, not from its blocks or not to the data center's",
+    firewall.TO_CLOUD: "to the cloud, not from the data center's blocks or not to its own",
+    firewall.BESIDE: "beside the tunnels, which this box did not forward before",
+}
 
 
 def _routes(site: Site) -> list[dict[str, Any]]:
@@ -77,6 +83,7 @@ def describe(site: Site) -> dict[str, Any]:
         "tunnels": tunnels,
         "uplinks": uplinks,
         "routes": routes,
+        "dropped": firewall.dropped(site.name),
         "agent": _agent(site.name),
     }
 
@@ -97,6 +104,9 @@ def text(description: dict[str, Any]) -> str:
         lines.append(f"  uplink {uplink['number']} {uplink['address']} via {uplink['gateway']}: {device}")
     for route in description["routes"]:
         lines.append(f"  route {route['destination']} by {route['interface']} metric {route['metric']}")
+    for counter, words in _DROPPED.items():
+        if packets := description["dropped"].get(counter):
+            lines.append(f"  dropped: {packets} packets {words}")
     agent = description["agent"]
     if isinstance(agent, dict) and agent.get("summary"):
         lines.append(f"  agent: {agent['summary']}")
@@ -122,6 +132,7 @@ def show(name: str | None, as_json: bool) -> int:
                     "tunnels": [],
                     "uplinks": [],
                     "routes": [],
+                    "dropped": {},
                     "agent": None,
                 }
             )

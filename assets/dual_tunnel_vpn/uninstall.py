@@ -17,21 +17,24 @@ from .site import Site, SiteError, load
 def uninstall(name: str, steps: Reporter) -> None:
     """Leaves the box as it was before the connection; nothing to do is a success."""
     last = not [other for other in manifest.names() if other != name]
-    ours = (paths.agent_unit(name), paths.links_unit(name))
+    ours = (paths.agent_unit(name), paths.links_unit(name), paths.guard_unit(name))
     run("systemctl", "stop", *ours, timeout=60)
-    run("systemctl", "disable", "--quiet", "--no-reload", *ours)
+    for unit in ours:
+        # One by one: a former version did not have all of them, and systemd stops at one that it does not find.
+        run("systemctl", "disable", "--quiet", "--no-reload", unit)
     site = _site(name)
     _tunnels(name)
     if last:
         _shared()
-    _network(name, site)
+    # Forwarding goes first and the guards last, so that nothing for the VPC leaves in clear in between.
     files.remove(paths.sysctl_file(name))
-    if files.remove(paths.network_manager_file(name)) and find("nmcli"):
-        run("nmcli", "general", "reload", "conf")
     box = manifest.load_box()
     if box is not None:
         kernel.restore(box, kernel.others(name))
         box.save()
+    _network(name, site)
+    if files.remove(paths.network_manager_file(name)) and find("nmcli"):
+        run("nmcli", "general", "reload", "conf")
     shutil.rmtree(paths.RUN / name, ignore_errors=True)
     shutil.rmtree(paths.connection(name), ignore_errors=True)
     steps.say(f"connection {name} is removed")

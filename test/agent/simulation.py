@@ -27,6 +27,7 @@ from dual_tunnel_vpn.agent.machine import (
     Trigger,
     TunnelShape,
 )
+from dual_tunnel_vpn.agent.moved import Moved
 from dual_tunnel_vpn.agent.probes import Answer
 
 STEP = 0.05
@@ -54,6 +55,8 @@ class Faults:
     probes_filtered: bool = False
     esp_lost: set[int] = field(default_factory=set)
     """Uplinks that lose ESP towards the cloud while probes and IKE pass."""
+    forged: set[int] = field(default_factory=set)
+    """Uplinks by which somebody sends what looks like the gateway's ESP and does not decrypt."""
     stalled: bool = False
     """Nothing at all is delivered (a stall of the machine around us)."""
     charon_dead: bool = False
@@ -105,6 +108,7 @@ class Site:
         vpc_host: bool = True,
         conversation: bool = False,
         initial: Faults | None = None,
+        counts_forged: bool = False,
     ) -> None:
         self.random = random.Random(seed)
         self.seed = seed
@@ -114,6 +118,10 @@ class Site:
         self.vpc_host = vpc_host
         self.conversation = conversation
         """The cloud's side answers only what it gets, as most traffic does."""
+        self.counts_forged = counts_forged
+        """The box counts what arrives by the uplink that is not the tunnel's own, decrypted or not: it must not."""
+        self.by_other = {1: 0, 2: 0}
+        self.moved = Moved(self.by_other.get)
         self.packets = {1: [0, 0], 2: [0, 0]}
         self.now = 1000.0
         self.round_trip = 0.012
@@ -202,6 +210,7 @@ class Site:
         if self.faults.charon_dead or not self.comes_in(self.endpoint[tunnel]):
             return False
         self.box_heard[tunnel] = self.now
+        self.by_other[tunnel] += self.endpoint[tunnel] != self.homes[tunnel]
         return True
 
     # The course of things
@@ -230,6 +239,11 @@ class Site:
         for due, tunnel, sent_at in [proof for proof in self._proofs if proof[0] <= now]:
             self._proofs.remove((due, tunnel, sent_at))
             machine.observe_proof(tunnel, sent_at)
+        if self.counts_forged:
+            for tunnel, home in self.homes.items():
+                self.by_other[tunnel] += any(uplink != home for uplink in self.faults.forged)
+        for tunnel in self.moved.proved():
+            machine.observe_proof(tunnel, now)
         for action in machine.step(now):
             self._act(action)
         for key, probe in self.probes.items():
@@ -254,6 +268,10 @@ class Site:
         if isinstance(action, SetInner):
             self.inner = action.tunnel
         elif isinstance(action, SetOuter):
+            if action.uplink == self.homes[action.tunnel]:
+                self.moved.home(action.tunnel)
+            else:
+                self.moved.leaving(action.tunnel)
             self.outer[action.tunnel] = action.uplink
         elif isinstance(action, Initiate):
             if not self.faults.charon_dead and self.box_sa[action.tunnel] in ("none", "deleting"):
@@ -271,12 +289,8 @@ class Site:
             return
 
     def _trigger(self, tunnel: int) -> None:
-        if not self._to_cloud(tunnel):
-            return
-        if self.vpc_host and self._to_box():
+        if self._to_cloud(tunnel) and self.vpc_host and self._to_box():
             self._proofs.append((self.now + self.round_trip, tunnel, self.now))
-        elif self.cloud_choice == tunnel and self.outer[tunnel] != self.homes[tunnel] and self._to_box():
-            self._proofs.append((self.now + STEP, tunnel, self.now))
 
     def _way(self, tunnel: int) -> bool:
         """Whether an IKE exchange of this tunnel gets through now."""

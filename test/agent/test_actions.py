@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unittest
 from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn.agent import actions
 from dual_tunnel_vpn.agent.loop import Agent
-from dual_tunnel_vpn.rtnetlink import Address, IpsecState, Link, Route
+from dual_tunnel_vpn.rtnetlink import MAIN_TABLE, UNREACHABLE, Address, IpsecState, Link, Route, Rule
 
 from .test_charon import example
 
@@ -34,6 +35,18 @@ class FakeNetlink:
         """Takes it."""
         self.routes_set.append(route)
 
+    def delete_route(self, route: Route) -> None:
+        """Removes it."""
+        self.routes_set.remove(route)
+
+    def routes(self, table: int = MAIN_TABLE, protocol: int = 0) -> list[Route]:
+        """Those of a table."""
+        return [route for route in self.routes_set if route.table == table and route.protocol == protocol]
+
+    def rules(self) -> list[Rule]:
+        """The uplinks'."""
+        return [Rule(uplink.mark, uplink.table, 5157) for uplink in example().uplinks]
+
 
 def box(nftables: Any = None) -> tuple[actions.Box, FakeNetlink]:
     """The agent's box on a kernel of ours, with these nftables."""
@@ -57,7 +70,7 @@ class Rewriting(unittest.TestCase):
 
     def test_touches_the_tunnels_own_packets_only(self) -> None:
         script = actions.rewriting(example(), DEVICES)
-        rules = [line.strip() for line in script.splitlines() if " set " in line]
+        rules = [line.strip() for line in script.splitlines() if re.search("addr set ", line)]
         self.assertEqual(len(rules), 8, script)
         for rule in rules:
             self.assertRegex(rule, r"udp sport \{ 500, 4500 \} udp dport \{ 500, 4500 \}|ip protocol esp")
@@ -70,6 +83,23 @@ class Rewriting(unittest.TestCase):
         ):
             self.assertEqual(script.count(jump), 1, script)
         self.assertEqual(script.count("jump"), 4, script)
+
+    def test_counts_what_was_decrypted_and_nothing_that_merely_arrives(self) -> None:
+        script = actions.rewriting(example(), DEVICES)
+        counting = [line.strip() for line in script.splitlines() if "counter name" in line]
+        marks = {uplink.number: uplink.mark for uplink in example().uplinks}
+        self.assertEqual(
+            counting,
+            [
+                f'iifname "lab-1" meta mark {marks[2]} counter name moved_1 meta mark set 0',
+                f'iifname "lab-2" meta mark {marks[1]} counter name moved_2 meta mark set 0',
+            ],
+        )
+        # ESP alone is marked: charon's own packets are answered by no route of the mark's.
+        marking = [line.strip() for line in script.splitlines() if re.search(r"mark set [1-9]", line)]
+        self.assertEqual(len(marking), 4, script)
+        for rule in marking:
+            self.assertRegex(rule, r"^(ip protocol esp|udp sport 4500 udp length > 12 @th,64,32 != 0) meta mark set")
 
     def test_is_put_back_when_somebody_flushed_it(self) -> None:
         tables: set[str] = set()
@@ -88,7 +118,7 @@ class Rewriting(unittest.TestCase):
             self.assertEqual(nft.call_count, 2)
 
     def test_waits_for_an_uplink_that_was_never_there(self) -> None:
-        self.assertNotIn(" set ", actions.rewriting(example(), {}))
+        self.assertNotIn("addr set ", actions.rewriting(example(), {}))
 
 
 class Deeds(unittest.TestCase):
@@ -100,6 +130,42 @@ class Deeds(unittest.TestCase):
         inner, outer = netlink.routes_set
         self.assertEqual((inner.destination, inner.oif, inner.metric), ("192.168.0.0/16", 5, 100))
         self.assertEqual((outer.destination, outer.oif, outer.gateway), ("192.0.2.1/32", 3, "172.16.2.1"))
+
+
+class Guards(unittest.TestCase):
+    def test_are_put_back_when_they_are_gone_and_told_about_once(self) -> None:
+        made, netlink = box()
+        told = ["the guard for 192.168.0.0/16 was not there: it is now"]
+        self.assertEqual(made.guard(), told)
+        self.assertEqual(len(netlink.routes_set), 3)
+        self.assertEqual(made.guard(), [])
+        del netlink.routes_set[0]
+        self.assertEqual(made.guard(), told)
+
+    def test_of_the_vpc_stay_when_the_agent_stops(self) -> None:
+        made, netlink = box()
+        made.guard()
+        made.leave(moved=False)
+        self.assertEqual([(r.destination, r.kind) for r in netlink.routes_set], [("192.168.0.0/16", UNREACHABLE)])
+
+
+class Forwarding(unittest.TestCase):
+    def test_is_amiss_when_it_was_switched_off_or_the_filter_does_not_know_who_wants_it(self) -> None:
+        theirs = "somebody else has switched forwarding on: what goes beside the tunnels is theirs"
+        ours = "nobody else wants forwarding: what goes beside the tunnels has to be dropped"
+        for right, others, shared, wanted in (
+            (True, False, True, []),
+            (True, True, False, []),
+            (False, False, True, ["forwarding was switched off"]),
+            (True, True, True, [theirs]),
+            (False, False, False, ["forwarding was switched off", ours]),
+        ):
+            made, _ = box(mock.MagicMock(has_table=lambda _, name, shared=shared: shared or name != "dual_tunnel_vpn"))
+            kernel = mock.patch.multiple(
+                actions.kernel, forwarding_is_right=lambda _, right=right: right, forwarded_by_others=lambda o=others: o
+            )
+            with kernel, mock.patch.object(made, "uplink_trouble", return_value="away"):
+                self.assertEqual(made.amiss(), wanted)
 
 
 class Orphans(unittest.TestCase):

@@ -103,6 +103,23 @@ class SilentLoss(unittest.TestCase):
         self.assertLess(out, 0.9, site.story())
         self.assertLess(inward, 1.8, site.story())
 
+    def test_forged_esp_by_the_other_uplink_does_not_keep_a_tunnel_that_the_cloud_does_not_follow(self) -> None:
+        def worst(counts_forged: bool) -> float:
+            gaps = []
+            for seed in range(5):
+                site = settled(seed, policy="ike-only", vpc_host=False, counts_forged=counts_forged)
+                site.faults = Faults(forged={2})
+                site.run(2)
+                began = site.now
+                site.faults = Faults(out_dead={1}, in_dead={1}, forged={2})
+                site.run(10)
+                gaps.append(site.longest(site.in_gaps, began))
+            return max(gaps)
+
+        self.assertLess(worst(counts_forged=False), 1.8)
+        # What it would be if whatever arrives were proof: the simulation can tell.
+        self.assertGreater(worst(counts_forged=True), 4)
+
     def test_a_cloud_that_ignores_the_other_uplink_notices_by_itself_and_nothing_is_worse(self) -> None:
         for seed in range(5):
             site = settled(seed, policy="pinned")

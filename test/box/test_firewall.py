@@ -6,6 +6,7 @@ import re
 import unittest
 import xml.etree.ElementTree as ElementTree
 from typing import Any
+from unittest import mock
 
 from dual_tunnel_vpn import firewall
 
@@ -132,7 +133,55 @@ class WritesFiles(unittest.TestCase):
             clamp = f"tcp option maxseg size > {mss} tcp option maxseg size set {mss}"
             for way in ("iifname", "oifname"):
                 self.assertRegex(text, f'{way} "{name}" .*{re.escape(clamp)}')
-        self.assertNotIn("drop", text)
+
+    def test_by_a_tunnel_passes_only_what_is_between_the_blocks_and_what_is_the_boxs_own(self) -> None:
+        site = samples.site(vpcCidrs=["10.1.0.0/16", "10.0.0.0/15"], dataCenterCidrs=["172.16.0.0/16", "172.30.0.0/24"])
+        text = firewall.render(site)
+        self.assertIn("set vpc { type ipv4_addr; flags interval; elements = { 10.0.0.0/15 }; }", text)
+        self.assertIn("elements = { 172.16.0.0/16, 172.30.0.0/24 }; }", text)
+        chains = re.findall(r"chain (\w+) \{\n(.*?)\n    \}", text, re.DOTALL)
+        rules = {name: [line.strip() for line in body.split("\n")] for name, body in chains}
+        # On the wire: before any translation of the box's own, and after it.
+        self.assertRegex(rules["inward"][0], "hook prerouting priority raw")
+        self.assertEqual(rules["inward"][1], 'iifname { "singapore-1", "singapore-2" } jump of_the_vpc')
+        self.assertRegex(rules["outward"][0], "hook postrouting priority 300")
+        self.assertEqual(rules["outward"][1], 'oifname { "singapore-1", "singapore-2" } jump of_the_data_center')
+        self.assertIn("ip saddr @vpc ip daddr @data_center accept", rules["of_the_vpc"])
+        self.assertIn("ip saddr @data_center ip daddr @vpc accept", rules["of_the_data_center"])
+        for name, counter in (("of_the_vpc", "from_cloud"), ("of_the_data_center", "to_cloud")):
+            self.assertEqual(rules[name][-1], f"counter name {counter} drop")
+            for rule in rules[name][1:-1]:
+                self.assertRegex(rule, r"@vpc|@data_center|fib saddr type local")
+
+    def test_beside_the_tunnels_of_all_connections_nothing_passes_that_did_not_before(self) -> None:
+        text = firewall.render_shared(["singapore-1", "singapore-2", "tokyo-1", "tokyo-2"], ["wg0"], ["br0", "br1"])
+        tunnels = '{ "singapore-1", "singapore-2", "tokyo-1", "tokyo-2" }'
+        self.assertEqual(
+            [line.strip() for line in text.splitlines() if "accept" in line or "drop" in line],
+            [
+                "type filter hook forward priority mangle; policy accept;",
+                f"iifname {tunnels} accept",
+                f"oifname {tunnels} accept",
+                'iifname { "wg0" } accept',
+                'iifname . oifname { "br0" . "br0", "br1" . "br1" } accept',
+                "counter name beside_the_tunnels drop",
+            ],
+        )
+
+    def test_no_shared_table_where_others_want_the_box_to_forward(self) -> None:
+        site = samples.site()
+        for others in (True, False):
+            with (
+                mock.patch.object(firewall.kernel, "forwarded_by_others", return_value=others),
+                mock.patch.multiple(firewall.manifest, names=lambda: ["singapore"], load_box=lambda: None),
+                mock.patch.multiple(firewall, load=lambda _: site, must=mock.DEFAULT) as patched,
+            ):
+                firewall.guard(site)
+            text = patched["must"].call_args.kwargs["stdin"]
+            # One transaction: there is no moment without the one or the other.
+            self.assertIn("table inet dual_tunnel_vpn_singapore {\n    set vpc", text)
+            self.assertEqual("counter name beside_the_tunnels drop" in text, not others)
+            self.assertIn("delete table ip dual_tunnel_vpn\n", text)
 
     def test_firewalld_gets_well_formed_files_with_short_names(self) -> None:
         site = samples.site()

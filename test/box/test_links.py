@@ -6,12 +6,19 @@ import random
 import re
 import unittest
 from dataclasses import replace
+from typing import Any
+from unittest import mock
 
 from dual_tunnel_vpn import links
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.links import Link, Network, Route
 
 from . import samples
+
+
+def guard(block: str) -> Route:
+    """The guard of a VPC's block as the kernel lists it."""
+    return Route(block, "main", "", "", "unreachable")
 
 
 def execute(commands: list[str], network: Network) -> None:
@@ -38,6 +45,9 @@ def execute(commands: list[str], network: Network) -> None:
             table = match[4] or "main"
             network.routes = [r for r in network.routes if (r.destination, r.table) != (match[1], table)]
             network.routes.append(Route(match[1], table, match[3], match[2]))
+        elif match := re.fullmatch(r"route replace unreachable (\S+) metric 4294967295 proto 157", command):
+            network.routes = [r for r in network.routes if (r.kind, r.destination) != ("unreachable", match[1])]
+            network.routes.append(guard(match[1]))
         elif match := re.fullmatch(r"route del (unreachable|local) (\S+) table (\S+) proto 157", command):
             network.routes = [r for r in network.routes if (r.kind, r.destination, r.table) != match.groups()]
         elif match := re.fullmatch(r"route del (\S+)(?: via (\S+))? dev (\S+) table (\S+)", command):
@@ -60,6 +70,7 @@ class PlansLinks(unittest.TestCase):
                 Route("default", "20482", "eth1", "172.16.2.253"),
                 Route("192.0.2.152/32", "main", "eth0", "172.16.1.253"),
                 Route("192.0.2.10/32", "main", "eth1", "172.16.2.253"),
+                guard("192.168.0.0/16"),
             ],
         )
 
@@ -76,6 +87,42 @@ class PlansLinks(unittest.TestCase):
         self.assertIn(f"route replace 192.0.2.152/32 {way}", plan)
         execute(plan, network)
         self.assertEqual(links.plan(site, network), [])
+
+    def test_puts_a_guard_under_each_block_of_the_vpc_before_all_else(self) -> None:
+        site = samples.site(vpcCidrs=["192.168.0.0/16", "100.64.0.0/10"])
+        network = Network()
+        plan = links.plan(site, network)
+        self.assertEqual(plan[:2], links.guards(site, network))
+        execute(plan[:2], network)
+        self.assertEqual(network.routes, [guard("192.168.0.0/16"), guard("100.64.0.0/10")])
+        self.assertEqual(links.guards(site, network), [])
+
+    def test_forwards_only_once_filter_and_guards_are_there(self) -> None:
+        done: list[str] = []
+
+        def note(name: str, value: Any = None) -> Any:
+            return mock.Mock(side_effect=lambda *_, **__: (done.append(name), value)[1])
+
+        network = samples.network()
+        with (
+            mock.patch.multiple(links, observe=lambda: network, must=note("modprobe"), batch=note("routes", [])),
+            mock.patch.multiple(links.firewall, guard=note("filter"), bring=note("openings")),
+            mock.patch.multiple(links.kernel, write=note("sysctl"), forward=note("forward")),
+        ):
+            self.assertEqual(links.bring(samples.site()), [])
+        self.assertEqual(done[:2], ["filter", "routes"])
+        self.assertEqual((done[-1], done.count("forward")), ("forward", 1))
+
+    def test_does_not_forward_where_the_guards_were_refused(self) -> None:
+        network = samples.network()
+        with (
+            mock.patch.multiple(links, observe=lambda: network, batch=lambda _: ["`ip route`: refused"]),
+            mock.patch.object(links.firewall, "guard"),
+            mock.patch.object(links.kernel, "forward") as forward,
+            self.assertRaisesRegex(Refusal, "the guard of the VPC's blocks"),
+        ):
+            links.bring(samples.site())
+        forward.assert_not_called()
 
     def test_plans_nothing_when_all_is_as_wanted(self) -> None:
         network = samples.network()
@@ -155,12 +202,11 @@ class PlansLinks(unittest.TestCase):
             execute(links.take_down(site, network), network)
             self.assertEqual((network.links, network.rules, network.routes), ({}, [(5, "5")], [foreign]))
 
-    def test_takes_down_the_agents_guards_and_no_other_route_of_their_kind(self) -> None:
+    def test_takes_down_guards_and_no_other_route_of_their_kind(self) -> None:
         network = samples.network()
         before = list(network.routes)
         execute(links.plan(samples.site(), network), network)
         network.routes += [
-            Route("192.168.0.0/16", "main", "", "", "unreachable"),
             Route("172.16.1.93/32", "local", "lo", "", "local"),
             Route("10.9.0.0/16", "main", "", "", "unreachable"),
         ]
@@ -187,6 +233,7 @@ class PlansLinks(unittest.TestCase):
                 Route("default", "20481", "eth0", "172.16.1.253"),
                 Route("192.0.2.152/32", "main", "eth0", "172.16.1.253"),
                 Route("192.168.0.0/16", "main", "singapore-1", ""),
+                guard("192.168.0.0/16"),
             ],
         )
         self.assertIn("singapore-1", network.links)

@@ -32,6 +32,19 @@ class Units(unittest.TestCase):
         self.assertEqual(links["Service"]["RemainAfterExit"], ["yes"])
         self.assertNotIn("ExecStop", links["Service"])
 
+    def test_guard_comes_before_any_network_and_after_whoever_loads_a_packet_filter(self) -> None:
+        guard = unit("dual-tunnel-vpn-guard@.service")
+        before, after = (" ".join(guard["Unit"][key]) for key in ("Before", "After"))
+        self.assertIn("network-pre.target", before)
+        self.assertIn("network-pre.target", guard["Unit"]["Wants"])
+        self.assertIn("dual-tunnel-vpn-links@%i.service", before)
+        for name in ("systemd-sysctl.service", "nftables.service", "firewalld.service", "ufw.service"):
+            self.assertIn(name, after)
+        # With the usual ones it would wait for basic.target, and some networks do not.
+        self.assertEqual(guard["Unit"]["DefaultDependencies"], ["no"])
+        self.assertEqual(guard["Install"]["WantedBy"], ["multi-user.target"])
+        self.assertNotIn("ExecStop", guard["Service"])
+
     def test_links_follow_whatever_is_restarted_under_them(self) -> None:
         links = unit("dual-tunnel-vpn-links@.service")
         for name in ("nftables.service", "firewalld.service", "systemd-networkd.service", "NetworkManager.service"):
@@ -90,6 +103,7 @@ class Library(unittest.TestCase):
         for name in (
             "systemd/strongswan.service.conf",
             "systemd/networkd.conf",
+            "systemd/dual-tunnel-vpn-guard@.service",
             "systemd/dual-tunnel-vpn-links@.service",
             "systemd/dual-tunnel-vpn-agent@.service",
             "strongswan.d/zz-dual-tunnel-vpn.conf",

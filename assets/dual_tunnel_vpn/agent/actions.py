@@ -8,10 +8,11 @@ from __future__ import annotations
 import ipaddress
 import subprocess
 
-from .. import paths
+from .. import kernel, paths
 from ..rtnetlink import (
     LOCAL,
     LOCAL_TABLE,
+    MAIN_TABLE,
     NFT_INET,
     NFT_IPV4,
     UNREACHABLE,
@@ -27,10 +28,6 @@ from ..rtnetlink import (
 )
 from ..site import Site, Tunnel, Uplink
 
-GUARD_METRIC = 2**32 - 1
-"""The least preferred metric: of routes that are for when others have vanished."""
-
-
 IKE_PORTS = "udp sport { 500, 4500 } udp dport { 500, 4500 }"
 """What nft matches IKE by, and ESP in UDP."""
 
@@ -41,7 +38,7 @@ def rewriting_table(name: str) -> str:
 
 
 def counter(tunnel: int) -> str:
-    """The nft counter of ESP that came by the uplink that is not the tunnel's own."""
+    """The nft counter of what was decrypted of ESP that came by the uplink that is not the tunnel's own."""
     return f"moved_{tunnel}"
 
 
@@ -51,9 +48,12 @@ def rewriting(site: Site, devices: dict[int, str]) -> str:
     Stateless, because conntrack would have to be flushed at each move; and always there, because then a
     move is one route. They match nothing while every tunnel uses its own uplink. The IKE ports only: ESP is
     in UDP 4500 behind a NAT; bare ESP is included for uplinks with public addresses.
+
+    What came by the other uplink carries that uplink's mark through decryption and is counted, and loses the mark,
+    where it leaves the XFRM interface: anyone can send what looks like ESP, only the gateway what decrypts.
     """
     table = rewriting_table(site.name)
-    inward, outward, chains = [], [], []
+    decrypted, inward, outward, chains = [], [], [], []
     for tunnel in site.tunnels:
         own, cloud = site.uplink_of(tunnel), tunnel.ipsec_address
         chains += [f"  counter {counter(tunnel.number)} {{", "  }"]
@@ -64,12 +64,14 @@ def rewriting(site: Site, devices: dict[int, str]) -> str:
             # One comparison, of the device, is all that other packets pay for.
             inward.append(f'    iifname "{device}" ip saddr {cloud} ip daddr {other.address} jump inward_{moved}')
             outward.append(f'    oifname "{device}" ip saddr {own.address} ip daddr {cloud} jump outward_{moved}')
-            count = f"counter name {counter(tunnel.number)}"
+            # The mark is the connection's own; routes by mark are looked up after it is gone.
+            count = f"counter name {counter(tunnel.number)} meta mark set 0"
+            decrypted.append(f'    iifname "{tunnel.interface}" meta mark {other.mark} {count}')
             chains += [
                 f"  chain inward_{moved} {{",
-                f"    ip protocol esp {count} ip daddr set {own.address}",
+                f"    ip protocol esp meta mark set {other.mark} ip daddr set {own.address}",
                 # In UDP 4500 four zero bytes mark IKE; anything else is an ESP SPI (RFC 3948). A keepalive is one byte.
-                f"    udp sport 4500 udp length > 12 @th,64,32 != 0 {count}",
+                f"    udp sport 4500 udp length > 12 @th,64,32 != 0 meta mark set {other.mark}",
                 f"    {IKE_PORTS} ip daddr set {own.address}",
                 "  }",
                 f"  chain outward_{moved} {{",
@@ -78,7 +80,7 @@ def rewriting(site: Site, devices: dict[int, str]) -> str:
                 "  }",
             ]
     lines = [f"table ip {table} {{", "}", f"delete table ip {table}", f"table ip {table} {{", *chains]
-    lines += ["  chain inward {", "    type filter hook prerouting priority -350", *inward, "  }"]
+    lines += ["  chain inward {", "    type filter hook prerouting priority -350", *decrypted, *inward, "  }"]
     lines += ["  chain outward {", "    type filter hook postrouting priority 300", *outward, "  }", "}"]
     return "\n".join(lines) + "\n"
 
@@ -195,36 +197,49 @@ class Box:
             return f"the route to {tunnel.ipsec_address} by uplink {uplink_number} was refused: {error.strerror}"
         return ""
 
-    def guard(self) -> str:
-        """Puts the routes in place that matter only when others vanish; what failed, in words."""
-        for route in self._guards():
+    def guard(self) -> list[str]:
+        """Puts routes in place that matter only when others vanish; which of the VPC's were gone, or what failed."""
+        told = []
+        there = {
+            (route.destination, route.kind)
+            for table in (MAIN_TABLE, LOCAL_TABLE)
+            for route in self._netlink.routes(table, paths.ROUTE_PROTOCOL)
+            if route.metric == paths.GUARD_METRIC
+        }
+        for route in (*self._guards(), *self._ends()):
+            if (route.destination, route.kind) in there:
+                continue
             try:
                 self._netlink.replace_route(route)
+                if route.kind == UNREACHABLE:
+                    told.append(f"the guard for {route.destination} was not there: it is now")
             except NetlinkError as error:
-                return f"the guard for {route.destination} was refused: {error.strerror}"
-        return ""
+                told.append(f"the guard for {route.destination} was refused: {error.strerror}")
+        return told
 
     def _guards(self) -> list[Route]:
-        protocol = paths.ROUTE_PROTOCOL
-        # What is for the VPC must not leak should its route ever vanish (an XFRM interface deleted). The least
-        # preferred metric, so that another way to the VPC that the site may have comes first.
-        guards = [Route(b, 0, metric=GUARD_METRIC, protocol=protocol, kind=UNREACHABLE) for b in self.site.vpc_cidrs]
+        # The links unit's, for as long as the connection is installed: what is for the VPC must not leak should its
+        # route ever vanish (an XFRM interface deleted).
+        metric, protocol = paths.GUARD_METRIC, paths.ROUTE_PROTOCOL
+        return [Route(block, 0, metric=metric, protocol=protocol, kind=UNREACHABLE) for block in self.site.vpc_cidrs]
+
+    def _ends(self) -> list[Route]:
+        # systemd-networkd takes an address away with the carrier. A tunnel that lives on by the other uplink
+        # still ends at that address.
         loopback = self.links.get("lo")
-        if loopback is not None and len(self.site.uplinks) > 1:
-            # systemd-networkd takes an address away with the carrier. A tunnel that lives on by the other uplink
-            # still ends at that address.
-            guards += [
-                Route(
-                    f"{uplink.address}/32",
-                    loopback.ifindex,
-                    metric=GUARD_METRIC,
-                    table=LOCAL_TABLE,
-                    protocol=protocol,
-                    kind=LOCAL,
-                )
-                for uplink in self.site.uplinks
-            ]
-        return guards
+        if loopback is None or len(self.site.uplinks) < 2:
+            return []
+        return [
+            Route(
+                f"{uplink.address}/32",
+                loopback.ifindex,
+                metric=paths.GUARD_METRIC,
+                table=LOCAL_TABLE,
+                protocol=paths.ROUTE_PROTOCOL,
+                kind=LOCAL,
+            )
+            for uplink in self.site.uplinks
+        ]
 
     def restore_interfaces(self) -> list[str]:
         """Makes XFRM interfaces that were deleted or switched off anew; which, or what failed, in words."""
@@ -243,17 +258,25 @@ class Box:
         return told
 
     def amiss(self) -> list[str]:
-        """What the links unit made and is not there any more, in words."""
-        missing = []
+        """What is not any more as the links unit made it, in words."""
+        gone = []
         marks = {(rule.mark, rule.table) for rule in self._netlink.rules()}
         for uplink in self.site.uplinks:
             if (uplink.mark, uplink.table) not in marks:
-                missing.append(f"the rule of uplink {uplink.number}")
+                gone.append(f"the rule of uplink {uplink.number}")
             if not self.uplink_trouble(uplink) and not self._netlink.routes(uplink.table):
-                missing.append(f"the table of uplink {uplink.number}")
+                gone.append(f"the table of uplink {uplink.number}")
         if not self._nftables.has_table(NFT_INET, paths.nft_table(self.site.name)):
-            missing.append("the packet filter's table")
-        return missing
+            gone.append("the packet filter's table")
+        told = [f"{', '.join(gone)} had vanished"] if gone else []
+        if not kernel.forwarding_is_right(self.site):
+            told.append("forwarding was switched off")
+        shared = self._nftables.has_table(NFT_IPV4, paths.SHARED_TABLE)
+        if kernel.forwarded_by_others() and shared:
+            told.append("somebody else has switched forwarding on: what goes beside the tunnels is theirs")
+        elif not kernel.forwarded_by_others() and not shared:
+            told.append("nobody else wants forwarding: what goes beside the tunnels has to be dropped")
+        return told
 
     def counters(self) -> dict[int, Counters]:
         """What each tunnel's XFRM interface carried."""
@@ -287,11 +310,11 @@ class Box:
         """Takes back what only a running agent needs.
 
         moved: some tunnel lives by the other uplink. What carries it then stays: the rewriting rules, and the
-        guard of an address that the box has lost.
+        guard of an address that the box has lost. The VPC's guards always stay.
         """
         there = {address.address for address in self.addresses}
-        for route in self._guards():
-            if moved and route.kind == LOCAL and route.destination.split("/")[0] not in there:
+        for route in self._ends():
+            if moved and route.destination.split("/")[0] not in there:
                 continue
             try:
                 self._netlink.delete_route(route)
@@ -316,7 +339,7 @@ class Box:
         return failed
 
     def moved_packets(self, number: int) -> int | None:
-        """ESP packets of a tunnel that came by the uplink that is not its own, ever; None when not counted."""
+        """Packets that a tunnel brought by the uplink that is not its own, decrypted; None when not counted."""
         return self._nftables.packets(rewriting_table(self.site.name), counter(number))
 
     def close(self) -> None:

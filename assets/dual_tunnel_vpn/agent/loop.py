@@ -35,6 +35,7 @@ from .machine import (
     Trigger,
     TunnelShape,
 )
+from .moved import Moved
 from .notify import Notifier, log
 from .paths import Health, Path
 from .probes import Echo, IkeKnock, ThroughTunnel
@@ -177,7 +178,7 @@ class Agent:
         self._tunnel_echo = ThroughTunnel(random.randrange(1, 1 << 16))
         self._echo_sequence = 0
         self._echoes: dict[int, tuple[int, float]] = {}
-        self._moved_base: dict[int, int] = {}
+        self._moved = Moved(self.box.moved_packets)
         self._watched: dict[int, tuple[vici.Channel, bool]] = {}
         """charon's channels by descriptor, and whether each is watched for writing too."""
         self._selector = selectors.DefaultSelector()
@@ -206,9 +207,7 @@ class Agent:
         self.machine.adopt(now, self.box.inner(), outer, read_memory(self.site.name))
         carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
         self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
-        failed = self.box.guard()
-        if failed:
-            self._say(failed, 4)
+        self._guard()
         self._notifier.send("READY=1")
         while not stopped():
             due = self._tick()
@@ -271,7 +270,8 @@ class Agent:
             sent = self._echoes.pop(sequence, None)
             if sent is not None:
                 machine.observe_proof(*sent)
-        self._look_for_moved_packets(now)
+        for number in self._moved.proved():
+            machine.observe_proof(number, now)
         if self._stale or now >= self._refresh_at:
             self._refresh(now)
         self.charon.tick(now)
@@ -290,18 +290,6 @@ class Agent:
         self._look_after(now)
         self._report(now)
         return max(due, now + 0.01)
-
-    def _look_for_moved_packets(self, now: float) -> None:
-        for number, base in list(self._moved_base.items()):
-            tunnel = self.machine.tunnels[number]
-            if tunnel.outer == tunnel.shape.uplink:
-                del self._moved_base[number]
-                continue
-            count = self.box.moved_packets(number)
-            if count is not None and count > base:
-                # ESP for this tunnel comes by the uplink to which only our moved packets can have called it.
-                self.machine.observe_proof(number, now)
-                del self._moved_base[number]
 
     def _refresh(self, now: float) -> None:
         self._stale = False
@@ -327,7 +315,12 @@ class Agent:
         self._repair()
         self._restore_links(now, bool(remade))
 
+    def _guard(self) -> None:
+        for told in self.box.guard():
+            self._say(told, 4)
+
     def _repair(self) -> None:
+        self._guard()
         if self.machine.inner is not None and self.box.inner() != self.machine.inner:
             failed = self.box.set_inner(self.machine.inner)
             self._say(failed or f"the routes to the VPC had drifted: tunnel {self.machine.inner} again", 4)
@@ -369,7 +362,7 @@ class Agent:
         if not (missing or remade) or now < self._links_at:
             return
         self._links_at = now + LINKS
-        why = f"{', '.join(missing)} had vanished" if missing else "a new interface needs its kernel parameters"
+        why = "; ".join(missing) or "a new interface needs its kernel parameters"
         self._say(f"{why}: {places.links_unit(self.site.name)} runs again", 4)
         self._systemctl = subprocess.Popen(
             ["systemctl", "--no-block", "restart", places.links_unit(self.site.name)],
@@ -394,10 +387,11 @@ class Agent:
             failed = self.box.set_inner(action.tunnel)
             self._reason = action.reason
         elif isinstance(action, SetOuter):
-            base = self.box.moved_packets(action.tunnel)
+            if action.uplink == self.machine.tunnels[action.tunnel].shape.uplink:
+                self._moved.home(action.tunnel)
+            else:
+                self._moved.leaving(action.tunnel)
             failed = self.box.set_outer(action.tunnel, action.uplink)
-            if base is not None and action.uplink != self.machine.tunnels[action.tunnel].shape.uplink:
-                self._moved_base[action.tunnel] = base
         elif isinstance(action, Initiate):
             self.charon.initiate(self.box.tunnel(action.tunnel), now)
         elif isinstance(action, Terminate):
