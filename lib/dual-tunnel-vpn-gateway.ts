@@ -1,13 +1,14 @@
 // DualTunnelVpnGateway: the VPN gateway in a VPC, with its two vSwitches and its two IPsec addresses.
 // An existing gateway stands in for a new one by `fromDualTunnelVpnGatewayAttributes`.
 import { VpnGateway } from "@cdktf/provider-alicloud/lib/vpn-gateway";
-import { TerraformProvider, TerraformResourceLifecycle, TerraformStack } from "cdktf";
+import { dependable, TerraformProvider, TerraformResourceLifecycle, TerraformStack } from "cdktf";
 import { Construct, IConstruct } from "constructs";
 import { ChangeQueue } from "./cloud/change-queue";
 import { hasOneZoneOnly, regionFinding, regionOfZone, zoneFinding } from "./cloud/regions";
 import { gatewayNameProblem, tagProblems, textProblem } from "./cloud/rules";
 import { zonePrecondition, zonesAtPlan } from "./cloud/zones-at-plan";
 import { Findings } from "./findings";
+import { TerraformData } from "./host/terraform-data";
 import { isLiteral, literal, VpcRef, VswitchRef } from "./structural";
 
 /** A VPN gateway, made here or elsewhere. */
@@ -69,7 +70,10 @@ export enum GatewayNetworkType {
 export interface DualTunnelVpnGatewayProps {
   /** The VPC to join. */
   readonly vpc: VpcRef;
-  /** Two vSwitches of that VPC in two zones; the first is the active tunnel's. Regions with one zone may use it twice. */
+  /**
+   * Two vSwitches of that VPC in two zones; the first is the active tunnel's. Regions with one zone may use it twice.
+   * Another id of either replaces the gateway.
+   */
   readonly vswitches: readonly [VswitchRef, VswitchRef];
   /**
    * The gateway's name: 2 to 100 letters, digits and . _ -, first a letter.
@@ -170,6 +174,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
   readonly networkType: GatewayNetworkType;
   readonly vpcCidrs: readonly string[];
   readonly changes = new ChangeQueue();
+  private readonly secondVswitch?: TerraformData;
   // Each access to an attribute of a resource makes a new token, with a stack trace: once is enough.
   private id?: string;
   private addresses?: readonly [string, string];
@@ -179,6 +184,10 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     this.networkType = props.networkType ?? GatewayNetworkType.PUBLIC;
     const charge = props.charge ?? Charge.payAsYouGo();
     this.vpcCidrs = [literal(props.vpc, "cidrBlock") ?? props.vpc.cidrBlock].filter((cidr) => cidr !== undefined);
+    const secondVswitchId = props.vswitches[1].id;
+    this.secondVswitch = follows(props.ignoreChanges)
+      ? new TerraformData(this, "second-vswitch", { input: { id: secondVswitchId } })
+      : undefined;
     const bandwidth = props.bandwidth ?? (this.networkType === GatewayNetworkType.PRIVATE ? 200 : 10);
     this.resource = new VpnGateway(this, "Default", {
       provider: props.provider,
@@ -187,7 +196,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       description: props.description,
       vpcId: props.vpc.id,
       vswitchId: props.vswitches[0].id,
-      disasterRecoveryVswitchId: props.vswitches[1].id,
+      disasterRecoveryVswitchId: secondVswitchId,
       vpnType: "Normal",
       networkType: this.networkType,
       bandwidth,
@@ -199,7 +208,8 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       resourceGroupId: props.resourceGroupId,
       tags: props.tags,
     });
-    this.changes.add(this.resource);
+    this.secondVswitch?.overrideLogicalId(`${this.resource.cdktfStack.getLogicalId(this.resource)}_second_vswitch`);
+    this.changes.add(this.resource, [""]);
     Findings.validate(this, (findings) => this.check(props, findings));
   }
 
@@ -219,14 +229,24 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     return (this.addresses ??= [this.resource.internetIp, this.resource.disasterRecoveryInternetIp]);
   }
 
+  /**
+   * Names the resources after a site, which has one gateway of its own.
+   *
+   * @internal
+   */
+  nameAfter(prefix: string): void {
+    this.resource.overrideLogicalId(`${prefix}_gateway`);
+    this.secondVswitch?.overrideLogicalId(`${prefix}_gateway_second_vswitch`);
+  }
+
   private lifecycle(props: DualTunnelVpnGatewayProps, bandwidth: number): TerraformResourceLifecycle | undefined {
     const zoned = props.vswitches.map((vswitch) => literal(vswitch, "zoneId") ?? vswitch.zoneId);
     const ask = props.checkZones !== false && isLiteral(bandwidth) && zoned.some((zone) => zone !== undefined);
-    if (!ask && !props.protect && props.ignoreChanges === undefined) return undefined;
     const zones = ask ? zonesAtPlan(this, bandwidth, props.provider) : undefined;
     return {
       preventDestroy: props.protect || undefined,
       ignoreChanges: props.ignoreChanges,
+      replaceTriggeredBy: this.secondVswitch && [dependable(this.secondVswitch)],
       precondition:
         zones &&
         zoned.flatMap((zone, index) =>
@@ -284,6 +304,11 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       findings.error(`vswitches are both in zone ${zones[0]}; ${remedy}.`);
     }
   }
+}
+
+/** Whether a changed second vSwitch replaces the gateway, as the first one does: the provider changes neither in place. */
+function follows(ignored: TerraformResourceLifecycle["ignoreChanges"]): boolean {
+  return ignored !== "all" && !ignored?.includes("disaster_recovery_vswitch_id");
 }
 
 // CreateVpnGateway, `Bandwidth` and `Period`.

@@ -5,7 +5,7 @@ import { CustomerGatewayPair, ICustomerGatewayPair } from "./customer-gateway-pa
 import { Charge, DualTunnelVpnGateway, GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
 import { Findings } from "./findings";
 import { AgentOptions } from "./host/agent-options";
-import { terraformName } from "./host/names";
+import { SITE_PREFIX, terraformName } from "./host/names";
 import { SshOptions } from "./host/ssh";
 import { IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
 import { SingleTunnelOptions, TunnelOptions } from "./ipsec/tunnel";
@@ -159,10 +159,11 @@ export class DualTunnelVpn extends Construct {
     super(scope, id);
     const prefix = terraformName(props.name);
     const { tags, provider } = props;
+    this.node.setContext(SITE_PREFIX, `${prefix}_customer_gateway`);
 
     if ("vpc" in props.gateway) {
       const gateway = new DualTunnelVpnGateway(this, "gateway", { ...props.gateway, name: props.name, tags, provider });
-      gateway.resource.overrideLogicalId(`${prefix}_gateway`);
+      gateway.nameAfter(prefix);
       this.gateway = gateway;
     } else {
       this.gateway = props.gateway;
@@ -198,16 +199,12 @@ export class DualTunnelVpn extends Construct {
   }
 
   private newCustomerGateways(props: DualTunnelVpnProps): CustomerGatewayPair {
-    const pair = new CustomerGatewayPair(this, "customer-gateways", {
+    return new CustomerGatewayPair(this, "customer-gateways", {
       name: props.name,
       egressIps: props.uplinks.map((uplink) => uplink.egressIp) as [string] | [string, string],
       tags: props.tags,
       provider: props.provider,
     });
-    pair.resources.forEach((resource, index) =>
-      resource.overrideLogicalId(`${terraformName(props.name)}_customer_gateway_${index + 1}`),
-    );
-    return pair;
   }
 
   private checkEgressIps(props: DualTunnelVpnProps, findings: Findings): void {

@@ -83,6 +83,19 @@ export interface SshOptions {
    * @default - none: the box is reached directly
    */
   readonly bastion?: BastionOptions;
+  /**
+   * The `host` under which this same box was first installed. Another `host` means another box: the connection is
+   * uninstalled from the old one and installed on the new one. Where only the name or the address of the box changed, give
+   * the former here, and leave it.
+   * @default - `host`
+   */
+  readonly formerHost?: string;
+  /**
+   * Go on where the connection cannot be uninstalled from a box, because the box is gone: at destroy, and when another
+   * `host` takes its place. Terraform tries for `timeout`, then says so and forgets the box.
+   * @default false: Terraform stops, and tries again at the next deploy
+   */
+  readonly boxMayBeGone?: boolean;
 }
 
 /** The SSH connection as plain values, all present, so that a destroy-time provisioner can rely on each. */

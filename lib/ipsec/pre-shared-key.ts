@@ -39,12 +39,7 @@ export class PreSharedKey {
    * @param variable a variable of type string
    */
   static fromVariable(variable: TerraformVariable): PreSharedKey {
-    return new PreSharedKey(
-      variable.sensitive === true ? variable.stringValue : applied("sensitive", variable.stringValue),
-      undefined,
-      false,
-      variable,
-    );
+    return new PreSharedKey(hidden(variable.stringValue), undefined, false, variable);
   }
 
   /**
@@ -60,7 +55,7 @@ export class PreSharedKey {
         true,
       );
     }
-    return new PreSharedKey(applied("sensitive", expression), undefined, false, expression);
+    return new PreSharedKey(hidden(expression), undefined, false, expression);
   }
 
   /**
@@ -72,7 +67,7 @@ export class PreSharedKey {
     if (Token.isUnresolved(key)) return PreSharedKey.fromToken(key);
     // In base64, because a quoted string would have to escape Terraform's template marks.
     const encoded = Fn.base64decode(Buffer.from(key).toString("base64"));
-    return new PreSharedKey(applied("sensitive", encoded), pskProblem(key), true, key);
+    return new PreSharedKey(hidden(encoded), pskProblem(key), true, key);
   }
 
   /**
@@ -92,7 +87,7 @@ export class PreSharedKey {
       return new PreSharedKey("", "cannot be generated without the package @cdktf/provider-random; install it", true);
     }
     const password = new RandomPassword(scope, id, { length, special: true, overrideSpecial: "-_.:+=@!" });
-    return new PreSharedKey(password.result, undefined, false, password);
+    return new PreSharedKey(hidden(password.result), undefined, false, password);
   }
 
   /**
@@ -111,7 +106,7 @@ export class PreSharedKey {
       description,
     });
     variable.overrideLogicalId(variableName);
-    return new PreSharedKey(variable.stringValue, undefined, false, variable, variableName);
+    return new PreSharedKey(hidden(variable.stringValue), undefined, false, variable, variableName);
   }
 
   /**
@@ -154,6 +149,11 @@ export class PreSharedKey {
     /** The variable that `declareVariable` made, in the stack of the connection. */
     private readonly variableName: string | undefined = undefined,
   ) {}
+}
+
+/** Marked always: what reaches another stack by the state of its own has lost the mark of a sensitive variable. */
+function hidden(expression: string): string {
+  return applied("sensitive", expression);
 }
 
 /** `random_password` of @cdktf/provider-random, where that optional package is installed. */
