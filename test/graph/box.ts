@@ -75,6 +75,13 @@ export class StandInBox {
     return this.scripts.flatMap((script) => [...script.matchAll(/install\.sh.* apply \S*\/(\S+)/g)].map(([, n]) => n));
   }
 
+  /** The last content of a file that Terraform put there, by its name or that of its script. */
+  uploaded(name: string): string {
+    const found = [...this.uploads].find(([key]) => key === name);
+    if (!found) throw new Error(`nothing named ${name} came, but ${[...this.uploads.keys()].join(", ")}`);
+    return found[1];
+  }
+
   close(): Promise<void> {
     fs.rmSync(this.directory, { recursive: true, force: true });
     return new Promise((resolve) => this.server.close(() => resolve()));

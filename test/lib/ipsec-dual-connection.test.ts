@@ -86,7 +86,7 @@ describe("an IPsec connection", () => {
         ...common,
         tunnel_ike_config: {
           ...ike,
-          psk: "${var.office_psk_active}",
+          psk: "${sensitive(var.office_psk_active)}",
           local_id: "192.0.2.152",
           remote_id: "198.51.100.198",
         },
@@ -98,7 +98,7 @@ describe("an IPsec connection", () => {
         ...common,
         tunnel_ike_config: {
           ...ike,
-          psk: "${var.office_psk_standby}",
+          psk: "${sensitive(var.office_psk_standby)}",
           local_id: "192.0.2.10",
           remote_id: "203.0.113.181",
         },
@@ -120,8 +120,8 @@ describe("an IPsec connection", () => {
     const given = resource.alicloud_vpn_connection.singapore_connection;
     const tunnels = given.tunnel_options_specification as { customer_gateway_id: string }[];
     expect(tunnels.map((tunnel) => tunnel.customer_gateway_id)).toEqual([
-      "${alicloud_vpn_customer_gateway.singapore_customer_gateway_1.id}",
-      "${alicloud_vpn_customer_gateway.singapore_customer_gateway_1.id}",
+      "${alicloud_vpn_customer_gateway.customer_gateway_198_51_100_198.id}",
+      "${alicloud_vpn_customer_gateway.customer_gateway_198_51_100_198.id}",
     ]);
   });
 
@@ -134,11 +134,11 @@ describe("an IPsec connection", () => {
         vpn_gateway_id: "${alicloud_vpn_gateway.singapore_gateway.id}",
         weight: 100,
         publish_vpc: true,
-        depends_on: ["alicloud_vpn_connection.singapore_connection"],
+        depends_on: ["alicloud_vpn_route_entry.singapore_route_10_1_0_0_16"],
       },
       singapore_route_10_1_0_0_16: {
         route_dest: "10.1.0.0/16",
-        depends_on: ["alicloud_vpn_route_entry.singapore_route_172_16_0_0_16"],
+        depends_on: ["alicloud_vpn_connection.singapore_connection"],
       },
     });
     expect(resource).not.toHaveProperty("alicloud_vpn_pbr_route_entry");
