@@ -209,7 +209,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       tags: props.tags,
     });
     this.secondVswitch?.overrideLogicalId(`${this.resource.cdktfStack.getLogicalId(this.resource)}_second_vswitch`);
-    this.changes.add(this.resource, [""]);
+    this.changes.start(this.resource);
     Findings.validate(this, (findings) => this.check(props, findings));
   }
 
@@ -341,11 +341,12 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
   readonly activeIpsecAddress: string;
   readonly standbyIpsecAddress: string;
   readonly vpcCidrs: readonly string[];
-  readonly changes = new ChangeQueue();
+  readonly changes: ChangeQueue;
 
   constructor(scope: Construct, id: string, attributes: DualTunnelVpnGatewayAttributes) {
     super(scope, id);
     this.vpnGatewayId = attributes.vpnGatewayId;
+    this.changes = ChangeQueue.of(TerraformStack.of(this), this.vpnGatewayId);
     this.activeIpsecAddress = attributes.activeIpsecAddress;
     this.standbyIpsecAddress = attributes.standbyIpsecAddress;
     this.vpcCidrs = attributes.vpcCidrs ?? [];

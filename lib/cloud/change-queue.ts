@@ -2,15 +2,32 @@
 // A queue makes that order explicit in Terraform's graph, so that apply and destroy never meet a busy gateway.
 import { dependable, Lazy, TerraformResource, TerraformStack } from "cdktf";
 
-interface Entry {
-  readonly resource: TerraformResource;
-  readonly place: readonly string[];
+/** The changes of one stack. */
+interface Line {
+  readonly entries: { readonly resource: TerraformResource; readonly place: readonly string[] }[];
+  /** Who comes before whom; undefined until it is asked for. */
+  before?: ReadonlyMap<TerraformResource, TerraformResource | undefined>;
 }
 
 /** The order in which resources change one VPN gateway; edges stay inside a stack. */
 export class ChangeQueue {
-  private readonly entries = new Map<TerraformStack, Entry[]>();
-  private readonly sorted = new WeakMap<readonly Entry[], { readonly length: number; readonly before: Predecessors }>();
+  private static readonly ofExisting = new WeakMap<TerraformStack, Map<string, ChangeQueue>>();
+
+  /** The queue of a gateway that exists, one for each stack however often the gateway is described there. */
+  static of(stack: TerraformStack, vpnGatewayId: string): ChangeQueue {
+    const queues = ChangeQueue.ofExisting.get(stack) ?? new Map<string, ChangeQueue>();
+    ChangeQueue.ofExisting.set(stack, queues);
+    const queue = queues.get(vpnGatewayId) ?? new ChangeQueue();
+    queues.set(vpnGatewayId, queue);
+    return queue;
+  }
+
+  private readonly lines = new Map<TerraformStack, Line>();
+
+  /** Puts the gateway itself before all others. */
+  start(gateway: TerraformResource): void {
+    this.enter(gateway, [""]);
+  }
 
   /**
    * Puts a resource into the order of changes.
@@ -24,31 +41,31 @@ export class ChangeQueue {
    * refers to has to have an earlier one; by default it comes after all sites
    */
   add(resource: TerraformResource, place: readonly string[] = ["~"]): void {
-    const stack = TerraformStack.of(resource);
-    const entries = this.entries.get(stack) ?? [];
-    this.entries.set(stack, entries);
-    entries.push({ resource, place });
+    const line = this.enter(resource, place);
+    const produce = () => {
+      const before = (line.before ??= predecessors(line)).get(resource);
+      return before && dependable(before);
+    };
     // Resolved at synth, when all are known.
-    const before = Lazy.stringValue({ produce: () => this.before(entries, resource) });
-    resource.dependsOn = [...(resource.dependsOn ?? []), before];
+    resource.dependsOn = [...(resource.dependsOn ?? []), Lazy.stringValue({ produce })];
   }
 
-  private before(entries: readonly Entry[], resource: TerraformResource): string | undefined {
-    let known = this.sorted.get(entries);
-    if (known?.length !== entries.length) {
-      const inOrder = entries
-        .map((entry) => ({ ...entry, id: entry.resource.friendlyUniqueId }))
-        .sort((a, b) => compare([...a.place, a.id], [...b.place, b.id]));
-      const before = new Map(inOrder.map((entry, index) => [entry.resource, inOrder[index - 1]?.resource]));
-      known = { length: entries.length, before };
-      this.sorted.set(entries, known);
-    }
-    const found = known.before.get(resource);
-    return found && dependable(found);
+  private enter(resource: TerraformResource, place: readonly string[]): Line {
+    const stack = TerraformStack.of(resource);
+    const line = this.lines.get(stack) ?? { entries: [] };
+    this.lines.set(stack, line);
+    line.entries.push({ resource, place });
+    line.before = undefined;
+    return line;
   }
 }
 
-type Predecessors = ReadonlyMap<TerraformResource, TerraformResource | undefined>;
+function predecessors({ entries }: Line): Line["before"] & object {
+  const inOrder = entries
+    .map(({ resource, place }) => ({ resource, key: [...place, resource.friendlyUniqueId] }))
+    .sort((a, b) => compare(a.key, b.key));
+  return new Map(inOrder.map(({ resource }, index) => [resource, inOrder[index - 1]?.resource]));
+}
 
 function compare(a: readonly string[], b: readonly string[]): number {
   for (const [index, text] of a.entries()) {

@@ -28,10 +28,13 @@ const GATEWAYS = 6;
 const egressIp = (gateway: number, name: string, egress: number) =>
   `198.51.${100 + gateway}.${10 * NAMES.indexOf(name) + egress}`;
 
-const variables = Object.fromEntries(
+const variables: Record<string, string> = Object.fromEntries(
   Array.from({ length: GATEWAYS }, (_, gateway) =>
     NAMES.flatMap((name) =>
-      ["active", "standby"].map((role) => [`g${gateway}_${name}_psk_${role}`, `key-of-${gateway}-${name}-${role}`]),
+      ["active", "standby"].map((role): [string, string] => [
+        `g${gateway}_${name}_psk_${role}`,
+        `key-of-${gateway}-${name}-${role}`,
+      ]),
     ),
   ).flat(),
 );

@@ -196,6 +196,31 @@ describe("an IPsec connection", () => {
     expect(Object.keys(resource.alicloud_vpn_gateway)).toEqual(["first_gateway"]);
   });
 
+  it("waits for the other sites in the order of their names, on a gateway that is described twice too", () => {
+    const order = (names: readonly string[]) => {
+      const stack = newStack();
+      for (const [index, name] of names.entries()) {
+        new IpsecDualConnection(stack, name, {
+          name,
+          gateway: DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, `${name}-gateway`, EXISTING_GATEWAY),
+          customerGateways: new CustomerGatewayPair(stack, `${name}-pair`, { egressIps: [`198.51.100.${index}`] }),
+          dataCenterCidrs: ["10.1.0.0/16"],
+        });
+      }
+      const { resource } = synthesized(stack);
+      return ["a", "b", "c"].map(
+        (name) => resource.alicloud_vpn_connection[`${name}_connection`].depends_on as unknown,
+      );
+    };
+    const expected = [
+      [],
+      ["alicloud_vpn_route_entry.a_route_10_1_0_0_16"],
+      ["alicloud_vpn_route_entry.b_route_10_1_0_0_16"],
+    ];
+    expect(order(["a", "b", "c"])).toEqual(expected);
+    expect(order(["c", "a", "b"])).toEqual(expected);
+  });
+
   it("takes blocks that only Terraform knows", () => {
     const stack = newStack();
     const block = new TerraformVariable(stack, "block", { type: "string" });
