@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import type { AddressInfo } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
-import { Server, utils, type ServerChannel } from "ssh2";
+import { Server, utils, type Connection, type ServerChannel } from "ssh2";
 import { HostKey, type SshOptions } from "../../lib";
 
 export class StandInBox {
@@ -25,6 +25,7 @@ export class StandInBox {
   /** The text of each script that was run, oldest first. */
   readonly scripts: string[] = [];
   private readonly server: Server;
+  private readonly clients = new Set<Connection>();
   private readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-box-"));
   /** Of a private key that opens it. */
   readonly keyPath = path.join(this.directory, "key");
@@ -37,6 +38,8 @@ export class StandInBox {
     if (key instanceof Error) throw key;
     this.hostKey = `${key.type} ${key.getPublicSSH().toString("base64")}`;
     this.server = new Server({ hostKeys: [privateKey] }, (client) => {
+      this.clients.add(client);
+      client.on("close", () => this.clients.delete(client));
       client.on("authentication", (context) => context.accept());
       client.on("error", () => undefined);
       client.on("ready", () =>
@@ -84,7 +87,9 @@ export class StandInBox {
 
   close(): Promise<void> {
     fs.rmSync(this.directory, { recursive: true, force: true });
-    return new Promise((resolve) => this.server.close(() => resolve()));
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    for (const client of this.clients) client.end();
+    return closed;
   }
 
   private run(command: string, channel: ServerChannel): void {

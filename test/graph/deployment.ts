@@ -105,6 +105,12 @@ export class Deployment {
     return Object.fromEntries(changes.map(({ address, change }) => [address, change.actions.join(" ")]));
   }
 
+  /** What a plan would still change, as Terraform prints it; nothing when all is done. */
+  async pending(name: string): Promise<string> {
+    const { status, output } = await this.run(name, "plan", "-detailed-exitcode");
+    return status === 0 ? "" : output;
+  }
+
   /** The ids in a state, by address. */
   ids(name: string): Record<string, string> {
     const file = path.join(this.directory, `${name}.tfstate`);
