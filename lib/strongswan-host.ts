@@ -60,7 +60,7 @@ export interface StrongswanHostProps {
 
 const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
 
-type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure: "continue" | "fail" };
+type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };
 
 /** A box that runs strongSwan as the other end of a connection. */
 export class StrongswanHost extends Construct {
@@ -109,7 +109,7 @@ export class StrongswanHost extends Construct {
     const uninstall: AtDestroy = {
       type: "remote-exec",
       when: "destroy",
-      onFailure: props.ssh.boxMayBeGone === true ? "continue" : "fail",
+      onFailure: props.ssh.boxMayBeGone === true ? "continue" : undefined,
       connection: connectionFromSelf(),
       // Where the installation never came so far as to install the command there is nothing to undo.
       inline: [`test ! -e ${COMMAND} || ${COMMAND} uninstall \${self.input.name}`],

@@ -22,7 +22,6 @@ afterEach(() => deployment.close());
 
 const A = "198.51.100.1";
 const B = "198.51.100.2";
-const C = "198.51.100.3";
 const keysOf = (...names: string[]) =>
   Object.fromEntries(
     names.flatMap((name) => ["active", "standby"].map((role) => [`${name}_psk_${role}`, `key-of-${name}-${role}`])),
@@ -34,34 +33,66 @@ const deploy = async (build: (stack: TerraformStack) => void) => {
 };
 
 describe("an egress IP", () => {
-  const sites = (stack: TerraformStack, egressIps: Record<string, readonly string[]>) => {
-    const gateway = new DualTunnelVpnGateway(stack, "gateway", network(stack, "net"));
-    Object.entries(egressIps).forEach(([name, addresses], index) => {
+  const sites = (
+    stack: TerraformStack,
+    gateway: DualTunnelVpnGateway,
+    egressIps: Record<string, string[]>,
+    prefix: string,
+  ) => {
+    Object.entries(egressIps).forEach(([name, ends], index) => {
       new IpsecDualConnection(stack, name, {
         name,
         gateway,
         customerGateways: new CustomerGatewayPair(stack, `${name}-gateways`, {
-          egressIps: addresses as [string] | [string, string],
+          egressIps: ends.map((end) => `${prefix}${end}`) as [string] | [string, string],
         }),
         dataCenterCidrs: [`10.${index}.0.0/16`],
       });
     });
   };
 
-  it.each<[string, Record<string, string[]>, Record<string, string[]>]>([
-    ["becomes the standby tunnel's as another comes", { x: [B] }, { x: [A, B] }],
-    ["changes place with the other", { x: [A, B] }, { x: [B, A] }],
-    ["moves up as the other goes and a third comes", { x: [A, B] }, { x: [B, C] }],
-    ["moves to another site", { x: [A, B], y: [C] }, { x: [A], y: [B] }],
-  ])("%s, and keeps its customer gateway", async (_, before, after) => {
-    deployment.variables = keysOf("x", "y");
-    const named = (ids: Record<string, string>) => ids["alicloud_vpn_customer_gateway.customer_gateway_198_51_100_2"];
-    await deploy((stack) => sites(stack, before));
-    const first = named(deployment.ids("test"));
-    await deploy((stack) => sites(stack, after));
-    expect(first).toMatch(/^cgw-/);
-    expect(named(deployment.ids("test"))).toBe(first);
+  it("keeps its customer gateway when it moves to the other tunnel or to another site", async () => {
+    const moves: Record<string, [Record<string, string[]>, Record<string, string[]>]> = {
+      "becomes the standby tunnel's as another comes": [{ a: ["2"] }, { a: ["1", "2"] }],
+      "changes place with the other": [{ b: ["1", "2"] }, { b: ["2", "1"] }],
+      "moves up as the other goes and a third comes": [{ c: ["1", "2"] }, { c: ["2", "3"] }],
+      "moves to another site": [
+        { d: ["1", "2"], e: ["3"] },
+        { d: ["1"], e: ["2"] },
+      ],
+    };
+    deployment.variables = keysOf("a", "b", "c", "d", "e");
+    const step = (number: 0 | 1) => (stack: TerraformStack) =>
+      Object.values(moves).forEach((move, index) => {
+        const gateway = new DualTunnelVpnGateway(stack, `gateway-${index}`, network(stack, `net-${index}`));
+        sites(stack, gateway, move[number], `203.0.113.${index + 1}`);
+      });
+    const kept = () =>
+      Object.keys(moves).map(
+        (_, index) => deployment.ids("test")[`alicloud_vpn_customer_gateway.customer_gateway_203_0_113_${index + 1}2`],
+      );
+    await deploy(step(0));
+    const before = kept();
+    expect(before).toEqual(before.map(() => expect.stringMatching(/^cgw-/) as string));
+    await deploy(step(1));
+    expect(kept()).toEqual(before);
   });
+});
+
+it("customer gateways that exist are imported under addresses that name their egress IPs", async () => {
+  deployment.synthesize({
+    elsewhere: (stack) => void new CustomerGatewayPair(stack, "theirs", { egressIps: [A, B] }),
+  });
+  await deployment.apply("elsewhere");
+  const theirs = Object.values(deployment.ids("elsewhere")).sort();
+  await deploy((stack) => {
+    const pair = new CustomerGatewayPair(stack, "ours", { egressIps: [A, B], name: "theirs" });
+    const ids = deployment.ids("elsewhere");
+    for (const resource of pair.resources) {
+      resource.importFrom(ids[`alicloud_vpn_customer_gateway.${resource.friendlyUniqueId}`]);
+    }
+  });
+  expect(Object.values(deployment.ids("test")).sort()).toEqual(theirs);
 });
 
 describe("the second vSwitch of a gateway", () => {
@@ -111,38 +142,26 @@ describe("a box", () => {
       });
   beforeEach(() => (deployment.variables = keysOf("xx", "yy")));
 
-  it("that is replaced under its host is configured, and nothing is uninstalled", async () => {
-    const box = await startBox();
-    await deploy(site(box.ssh));
-    const rebuilt = await startBox();
-    // Another port reaches the same box: only the host key tells that it is another machine.
-    await deploy(site({ ...rebuilt.ssh, privateKeyPath: box.keyPath }));
-    expect(rebuilt.applied).toEqual(["xx"]);
-    expect(box.uninstalled.concat(rebuilt.uninstalled)).toEqual([]);
-  });
-
-  it("at another host is another box: the old one is cleaned, then the new one is configured", async () => {
-    const [old, fresh] = [await startBox(), await startBox()];
-    await deploy(site(old.ssh));
-    await deploy(site({ ...fresh.ssh, host: "localhost" }));
-    expect(old.uninstalled).toEqual(["xx"]);
-    expect(fresh.uninstalled).toEqual([]);
-    expect(fresh.applied).toEqual(["xx"]);
-  });
-
-  it("that only has another address or name is configured once more and not uninstalled", async () => {
-    const box = await startBox();
-    await deploy(site(box.ssh));
-    await deploy(site({ ...box.ssh, host: "localhost", formerHost: "127.0.0.1" }));
-    expect(box.uninstalled).toEqual([]);
-    expect(box.applied).toEqual(["xx", "xx"]);
-  });
-
-  it("is not configured again for another port, user or key path", async () => {
+  it("is configured again when it is another machine, and uninstalled only from another host", async () => {
     const box = await startBox();
     await deploy(site(box.ssh));
     await deploy(site({ ...box.ssh, port: 22, user: "admin", privateKeyPath: "/nowhere/key" }));
     expect(box.applied).toEqual(["xx"]);
+
+    // Another port reaches the same box: only the host key tells that it is another machine.
+    const rebuilt = await startBox();
+    await deploy(site(rebuilt.ssh));
+    expect(rebuilt.applied).toEqual(["xx"]);
+
+    await deploy(site({ ...rebuilt.ssh, host: "localhost", formerHost: "127.0.0.1" }));
+    expect(rebuilt.applied).toEqual(["xx", "xx"]);
+    expect([...box.uninstalled, ...rebuilt.uninstalled]).toEqual([]);
+
+    const other = await startBox();
+    await deploy(site({ ...other.ssh, host: "localhost" }));
+    expect(rebuilt.uninstalled).toEqual(["xx"]);
+    expect(other.applied).toEqual(["xx"]);
+    expect(other.uninstalled).toEqual([]);
   });
 
   it("that is dead stops a deploy of its successor and a destroy, unless it may be gone", async () => {

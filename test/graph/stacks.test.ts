@@ -59,6 +59,7 @@ it("a connection and its box may be in two stacks, and a key in a third, and no 
     said.push((await deployment.plan(name)).text, await deployment.apply(name));
     expect(await deployment.pending(name)).toBe("");
   }
+  expect(said.join("")).toMatch(/"keys" += \(sensitive value\)/);
   for (const key of Object.values(KEYS)) expect(said.join("")).not.toContain(key);
   const uploaded = (name: string) => box.uploaded(name);
   const secrets = (number: 1 | 2) => Buffer.from(/0s(\S+)/.exec(uploaded(`secrets-${number}.conf`))![1], "base64");
