@@ -8,6 +8,9 @@ import * as path from "node:path";
 import { Server, utils, type Connection, type ServerChannel } from "ssh2";
 import { HostKey, type SshOptions } from "../../lib";
 
+const KEYS = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-boxes-"));
+afterAll(() => fs.rmSync(KEYS, { recursive: true, force: true }));
+
 export class StandInBox {
   static async start(): Promise<StandInBox> {
     const { privateKey } = generateKeyPairSync("ec", {
@@ -26,9 +29,8 @@ export class StandInBox {
   readonly scripts: string[] = [];
   private readonly server: Server;
   private readonly clients = new Set<Connection>();
-  private readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-box-"));
-  /** Of a private key that opens it. */
-  readonly keyPath = path.join(this.directory, "key");
+  /** Of a private key that opens it; it outlives the box, because Terraform reads it even for a box that is dead. */
+  readonly keyPath = path.join(fs.mkdtempSync(path.join(KEYS, "box-")), "key");
   /** The files that came, by their names without directory. */
   private readonly uploads = new Map<string, string>();
 
@@ -86,7 +88,6 @@ export class StandInBox {
   }
 
   close(): Promise<void> {
-    fs.rmSync(this.directory, { recursive: true, force: true });
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const client of this.clients) client.end();
     return closed;

@@ -14,7 +14,7 @@ import { StandInBox } from "./box";
 import { Deployment, REGION } from "./deployment";
 import { network } from "./sites";
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 let deployment: Deployment;
 beforeEach(async () => (deployment = await Deployment.start()));
@@ -143,13 +143,12 @@ describe("a box", () => {
   beforeEach(() => (deployment.variables = keysOf("xx", "yy")));
 
   it("is configured again when it is another machine, and uninstalled only from another host", async () => {
-    const box = await startBox();
+    const [box, rebuilt] = [await startBox(), await startBox()];
     await deploy(site(box.ssh));
-    await deploy(site({ ...box.ssh, port: 22, user: "admin", privateKeyPath: "/nowhere/key" }));
+    await deploy(site({ ...box.ssh, port: 22, user: "admin", privateKeyPath: rebuilt.keyPath }));
     expect(box.applied).toEqual(["xx"]);
 
-    // Another port reaches the same box: only the host key tells that it is another machine.
-    const rebuilt = await startBox();
+    // Only the host key tells that it is another machine: a port may be another one for the same.
     await deploy(site(rebuilt.ssh));
     expect(rebuilt.applied).toEqual(["xx"]);
 
@@ -171,7 +170,7 @@ describe("a box", () => {
     await dead.close();
     boxes.splice(boxes.indexOf(dead), 1);
 
-    const next = { ...fresh.ssh, host: "localhost", timeout: "2s", privateKeyPath: fresh.keyPath };
+    const next = { ...fresh.ssh, host: "localhost", timeout: "2s" };
     deployment.synthesize({ test: site(next) });
     const refused = await deployment.run("test", "apply", "-auto-approve");
     expect(refused.status).not.toBe(0);

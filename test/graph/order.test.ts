@@ -6,7 +6,7 @@ import { CustomerGatewayPair, DualTunnelVpnGateway, IpsecDualConnection } from "
 import { Deployment } from "./deployment";
 import { network } from "./sites";
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 interface ModelSite {
   readonly name: string;

@@ -11,7 +11,7 @@ import { StandInBox } from "./box";
 import { Deployment } from "./deployment";
 import { network } from "./sites";
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 const KEYS = { keys_active: "key-that-is-a-secret-1", x_psk_standby: "key-that-is-a-secret-2" };
 

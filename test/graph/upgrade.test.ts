@@ -3,7 +3,7 @@ import { StandInBox } from "./box";
 import { Deployment } from "./deployment";
 import { landedStack, VARIABLES } from "./sites";
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 let box: StandInBox;
 let deployment: Deployment;
