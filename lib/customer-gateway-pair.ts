@@ -25,6 +25,7 @@ import {
   text,
   texts,
 } from "./guard";
+import { SITE_PREFIX } from "./host/names";
 import { isLiteral } from "./structural";
 
 /** The customer gateways of a site, made here or elsewhere. */
@@ -123,17 +124,23 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
     const [first = "", second = first] = props.egressIps;
     this.activeEgressIp = first;
     this.standbyEgressIp = second;
-    this.resources = props.egressIps.map(
-      (ipAddress, index) =>
-        new VpnCustomerGateway(this, String(index + 1), {
-          provider: props.provider,
-          lifecycle: lifecycleOf(props, index),
-          customerGatewayName: `${props.name ?? id}-${index + 1}`,
-          description: props.description,
-          ipAddress,
-          tags: props.tags,
-        }),
-    );
+    this.resources = props.egressIps.map((ipAddress, index) => {
+      const resource = new VpnCustomerGateway(this, String(index + 1), {
+        provider: props.provider,
+        lifecycle: lifecycleOf(props, index),
+        customerGatewayName: `${props.name ?? id}-${index + 1}`,
+        description: props.description,
+        ipAddress,
+        tags: props.tags,
+      });
+      const site = this.node.tryGetContext(SITE_PREFIX) as string | undefined;
+      const byPlace = site === undefined ? resource.cdktfStack.getLogicalId(resource) : `${site}_${index + 1}`;
+      const byAddress = addressId(ipAddress, props.provider);
+      resource.overrideLogicalId(byAddress ?? byPlace);
+      // Version 0.1.0 had all by their place in the list.
+      if (byAddress !== undefined) resource.moveFromId(`${resource.terraformResourceType}.${byPlace}`);
+      return resource;
+    });
     for (const egressIp of props.egressIps) claim(this, claimOf(egressIp, props.provider));
     noteProvider(this, props.provider);
     Findings.validate(this, (findings) => {
@@ -184,6 +191,12 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
     if (description) findings.error(`description ${description}.`);
     findings.error(...tagProblems(props.tags));
   }
+}
+
+/** Id of the customer gateway of an address; undefined when it is known only to Terraform, or is none. */
+function addressId(egressIp: string, provider?: TerraformProvider): string | undefined {
+  if (!/^[0-9.]+$/.test(egressIp)) return undefined;
+  return [provider?.alias, "customer_gateway", egressIp.replace(/\./g, "_")].filter((part) => part).join("_");
 }
 
 function claimOf(egressIp: string, provider?: TerraformProvider): string {

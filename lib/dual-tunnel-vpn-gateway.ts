@@ -1,7 +1,7 @@
 // DualTunnelVpnGateway: the VPN gateway in a VPC, with its two vSwitches and its two IPsec addresses.
 // An existing gateway stands in for a new one by `fromDualTunnelVpnGatewayAttributes`.
 import { VpnGateway } from "@cdktf/provider-alicloud/lib/vpn-gateway";
-import { TerraformProvider, TerraformResourceLifecycle } from "cdktf";
+import { dependable, TerraformProvider, TerraformResourceLifecycle, TerraformStack } from "cdktf";
 import { Construct, IConstruct } from "constructs";
 import { ChangeQueue } from "./cloud/change-queue";
 import { checkProvider, noteProvider, regionOf } from "./cloud/providers";
@@ -30,6 +30,7 @@ import {
   text,
   texts,
 } from "./guard";
+import { TerraformData } from "./host/terraform-data";
 import { isLiteral, literal, VpcRef, VswitchRef } from "./structural";
 
 /** A VPN gateway, made here or elsewhere. */
@@ -92,7 +93,10 @@ export enum GatewayNetworkType {
 export interface DualTunnelVpnGatewayProps {
   /** The VPC to join. */
   readonly vpc: VpcRef;
-  /** Two vSwitches of that VPC in two zones; the first is the active tunnel's. Regions with one zone may use it twice. */
+  /**
+   * Two vSwitches of that VPC in two zones; the first is the active tunnel's. Regions with one zone may use it twice.
+   * Another id of either replaces the gateway.
+   */
   readonly vswitches: readonly VswitchRef[];
   /**
    * The gateway's name: 2 to 100 letters, digits and . _ -, first a letter.
@@ -193,6 +197,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
   readonly networkType: GatewayNetworkType;
   readonly vpcCidrs: readonly string[];
   readonly changes = new ChangeQueue();
+  private readonly secondVswitch?: TerraformData;
   // Each access to an attribute of a resource makes a new token, with a stack trace: once is enough.
   private id?: string;
   private addresses?: readonly [string, string];
@@ -205,6 +210,9 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     this.networkType = props.networkType ?? GatewayNetworkType.PUBLIC;
     const charge = props.charge ?? Charge.payAsYouGo();
     this.vpcCidrs = [literal(props.vpc, "cidrBlock") ?? props.vpc.cidrBlock].filter((cidr) => cidr !== undefined);
+    this.secondVswitch = follows(props.ignoreChanges)
+      ? new TerraformData(this, "second-vswitch", { input: { id: standby.id } })
+      : undefined;
     const bandwidth = props.bandwidth ?? (this.networkType === GatewayNetworkType.PRIVATE ? 200 : 10);
     this.resource = new VpnGateway(this, "Default", {
       provider: props.provider,
@@ -225,7 +233,8 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       resourceGroupId: props.resourceGroupId,
       tags: props.tags,
     });
-    this.changes.add(this.resource);
+    this.secondVswitch?.overrideLogicalId(`${this.resource.cdktfStack.getLogicalId(this.resource)}_second_vswitch`);
+    this.changes.start(this.resource);
     noteProvider(this, props.provider);
     Findings.validate(this, (findings) => {
       tell(guarded, findings);
@@ -249,14 +258,24 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     return (this.addresses ??= [this.resource.internetIp, this.resource.disasterRecoveryInternetIp]);
   }
 
+  /**
+   * Names the resources after a site, which has one gateway of its own.
+   *
+   * @internal
+   */
+  nameAfter(prefix: string): void {
+    this.resource.overrideLogicalId(`${prefix}_gateway`);
+    this.secondVswitch?.overrideLogicalId(`${prefix}_gateway_second_vswitch`);
+  }
+
   private lifecycle(props: DualTunnelVpnGatewayProps, bandwidth: number): TerraformResourceLifecycle | undefined {
     const zoned = props.vswitches.map((vswitch) => literal(vswitch, "zoneId") ?? vswitch.zoneId);
     const ask = props.checkZones !== false && isLiteral(bandwidth) && zoned.some((zone) => zone !== undefined);
-    if (!ask && !props.protect && props.ignoreChanges === undefined) return undefined;
     const zones = ask ? zonesAtPlan(this, bandwidth, props.provider) : undefined;
     return {
       preventDestroy: props.protect || undefined,
       ignoreChanges: props.ignoreChanges,
+      replaceTriggeredBy: this.secondVswitch && [dependable(this.secondVswitch)],
       precondition:
         zones &&
         zoned.flatMap((zone, index) =>
@@ -341,6 +360,11 @@ function twoVswitches({ vswitches }: DualTunnelVpnGatewayProps): readonly [Vswit
   return [active, standby];
 }
 
+/** Whether a changed second vSwitch replaces the gateway, as the first one does: the provider changes neither in place. */
+function follows(ignored: TerraformResourceLifecycle["ignoreChanges"]): boolean {
+  return ignored !== "all" && !ignored?.includes("disaster_recovery_vswitch_id");
+}
+
 // CreateVpnGateway, `Bandwidth` and `Period`.
 const PUBLIC_BANDWIDTHS: readonly number[] = [5, 10, 20, 50, 100, 200, 500, 1000];
 const PRIVATE_BANDWIDTHS: readonly number[] = [200, 1000];
@@ -403,13 +427,14 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
   readonly activeIpsecAddress: string;
   readonly standbyIpsecAddress: string;
   readonly vpcCidrs: readonly string[];
-  readonly changes = new ChangeQueue();
+  readonly changes: ChangeQueue;
 
   constructor(scope: Construct, id: string, given: DualTunnelVpnGatewayAttributes) {
     super(inStack(scope, id, "DualTunnelVpnGateway"), id);
     const guarded = guard(EXISTING_SHAPE, given);
     const attributes = guarded.props;
     this.vpnGatewayId = attributes.vpnGatewayId;
+    this.changes = ChangeQueue.of(TerraformStack.of(this), this.vpnGatewayId);
     this.activeIpsecAddress = attributes.activeIpsecAddress;
     this.standbyIpsecAddress = attributes.standbyIpsecAddress;
     this.vpcCidrs = attributes.vpcCidrs ?? [];

@@ -28,7 +28,7 @@ import {
   texts,
 } from "./guard";
 import { AGENT, AgentOptions } from "./host/agent-options";
-import { terraformName } from "./host/names";
+import { SITE_PREFIX, terraformName } from "./host/names";
 import { SSH, SshOptions } from "./host/ssh";
 import { BLOCKS, IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
 import { SINGLE_TUNNEL, SingleTunnelOptions, TUNNEL, TunnelOptions } from "./ipsec/tunnel";
@@ -187,10 +187,11 @@ export class DualTunnelVpn extends Construct {
     const { props } = guarded;
     const prefix = terraformName(props.name);
     const { tags, provider } = props;
+    this.node.setContext(SITE_PREFIX, `${prefix}_customer_gateway`);
 
     if ("vpc" in props.gateway) {
       const gateway = new DualTunnelVpnGateway(this, "gateway", { ...props.gateway, name: props.name, tags, provider });
-      gateway.resource.overrideLogicalId(`${prefix}_gateway`);
+      gateway.nameAfter(prefix);
       this.gateway = gateway;
     } else {
       this.gateway = props.gateway;
@@ -229,16 +230,12 @@ export class DualTunnelVpn extends Construct {
   }
 
   private newCustomerGateways(props: DualTunnelVpnProps): CustomerGatewayPair {
-    const pair = new CustomerGatewayPair(this, "customer-gateways", {
+    return new CustomerGatewayPair(this, "customer-gateways", {
       name: props.name,
       egressIps: props.uplinks.map((uplink) => uplink.egressIp),
       tags: props.tags,
       provider: props.provider,
     });
-    pair.resources.forEach((resource, index) =>
-      resource.overrideLogicalId(`${terraformName(props.name)}_customer_gateway_${index + 1}`),
-    );
-    return pair;
   }
 
   private checkEgressIps(props: DualTunnelVpnProps, findings: Findings): void {

@@ -298,10 +298,10 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     });
     this.resource.overrideLogicalId(`${prefix}_connection`);
     this.vpnConnectionId = this.resource.id;
-    props.gateway.changes.add(this.resource);
+    props.gateway.changes.add(this.resource, [props.name, "0"]);
 
     this.routes = byPolicy ? this.policyRoutes(props) : this.destinationRoutes(props);
-    for (const route of this.routes) props.gateway.changes.add(route);
+    for (const route of this.routes) props.gateway.changes.add(route, [props.name, "1"]);
 
     claim(this, claimOf(this.name));
     noteProvider(this, props.provider);

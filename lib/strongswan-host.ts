@@ -1,7 +1,14 @@
 // StrongswanHost: the box in the data center. It renders every file that the box needs from a connection's tunnels
 // and puts them there over SSH; docs/architecture.md says what arrives and in which order.
 import { Resource } from "@cdktf/provider-null/lib/resource";
-import { dependable, FileProvisioner, RemoteExecProvisioner, TerraformLocal, TerraformStack } from "cdktf";
+import {
+  dependable,
+  FileProvisioner,
+  RemoteExecProvisioner,
+  TerraformLocal,
+  TerraformResource,
+  TerraformStack,
+} from "cdktf";
 import { Construct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
@@ -81,7 +88,7 @@ const shapeOf = (scope: Construct): Shape<StrongswanHostProps> => ({
 
 const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
 
-type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy" };
+type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };
 
 /** A box that runs strongSwan as the other end of a connection. */
 export class StrongswanHost extends Construct {
@@ -132,6 +139,7 @@ export class StrongswanHost extends Construct {
     const uninstall: AtDestroy = {
       type: "remote-exec",
       when: "destroy",
+      onFailure: props.ssh.boxMayBeGone === true ? "continue" : undefined,
       connection: connectionFromSelf(),
       // Where the installation never came so far as to install the command there is nothing to undo.
       inline: [`test ! -e ${COMMAND} || ${COMMAND} uninstall \${self.input.name}`],
@@ -142,11 +150,17 @@ export class StrongswanHost extends Construct {
       ...uplinkPreconditions(props.uplinks),
       ...probePreconditions(props.agent?.vpcProbeAddresses, connection.vpcCidrs),
     ];
+    // A resource of its own: the first deploy of a version that has it makes it, which replaces nothing.
+    const box = new TerraformData(this, "which", { input: { host: props.ssh.formerHost ?? props.ssh.host } });
+    box.overrideLogicalId(`${prefix}_box`);
     this.presence = new TerraformData(this, "presence", {
       input: { name, ...sshInput(props.ssh) },
+      lifecycle: {
+        replaceTriggeredBy: [dependable(box)],
+        precondition: atPlan.length > 0 ? atPlan : undefined,
+      },
       triggersReplace: [name],
       provisioners: [uninstall],
-      lifecycle: atPlan.length > 0 ? { precondition: atPlan } : undefined,
     });
     this.presence.overrideLogicalId(`${prefix}_box_presence`);
 
@@ -192,13 +206,20 @@ export class StrongswanHost extends Construct {
     ];
     this.configuration = new Resource(this, "configuration", {
       lifecycle: precondition.length > 0 ? { precondition } : undefined,
+      // What a plan shows of a change on the box. Another port, user or key path reaches the same box.
       triggers: {
+        host: props.ssh.host,
+        host_key: props.ssh.hostKey.publicKey,
+        programs: assets.hash,
+        site: hashOf(site),
+        tunnel_1: hashOf(connections[0]),
+        tunnel_2: hashOf(connections[1]),
         // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
-        delivered: `\${sha256(jsonencode(["${assets.hash}", ${[site, ...connections, ...secrets].map((name) => `local.${name}`).join(", ")}]))}`,
+        keys: hashOf(...secrets),
       },
       provisioners,
     });
-    this.configuration.dependsOn = [this.presence, ...connection.cloudResources].map((resource) =>
+    this.configuration.dependsOn = [this.presence, ...this.within(connection.cloudResources)].map((resource) =>
       dependable(resource),
     );
     this.configuration.overrideLogicalId(`${prefix}_configure_box_over_ssh`);
@@ -209,6 +230,16 @@ export class StrongswanHost extends Construct {
       tell(guarded, findings);
       this.check(props, findings);
       members.check(findings);
+    });
+  }
+
+  /** Those of the resources that Terraform can order with ours; a stack that has others is deployed before ours. */
+  private within(resources: readonly TerraformResource[]): TerraformResource[] {
+    const stack = TerraformStack.of(this);
+    return resources.filter((resource) => {
+      const other = TerraformStack.of(resource);
+      if (other !== stack) stack.addDependency(other);
+      return other === stack;
     });
   }
 
@@ -250,6 +281,11 @@ export class StrongswanHost extends Construct {
       if (uplink) checkNatTraversal(tunnel, uplink, findings);
     }
   }
+}
+
+/** A hash over locals, sensitive where one of them is. */
+function hashOf(...locals: readonly string[]): string {
+  return `\${sha256(jsonencode([${locals.map((name) => `local.${name}`).join(", ")}]))}`;
 }
 
 function claimOf(connectionName: string): string {

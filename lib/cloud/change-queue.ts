@@ -1,20 +1,77 @@
 // One change at a time per VPN gateway: the API refuses a second one while the first is being carried out.
 // A queue makes that order explicit in Terraform's graph, so that apply and destroy never meet a busy gateway.
-import { dependable, TerraformResource, TerraformStack } from "cdktf";
+import { dependable, Lazy, TerraformResource, TerraformStack } from "cdktf";
+
+/** The changes of one stack. */
+interface Line {
+  readonly entries: { readonly resource: TerraformResource; readonly place: readonly string[] }[];
+  /** Who comes before whom; undefined until it is asked for. */
+  before?: ReadonlyMap<TerraformResource, TerraformResource | undefined>;
+}
 
 /** The order in which resources change one VPN gateway; edges stay inside a stack. */
 export class ChangeQueue {
-  private readonly last = new Map<TerraformStack, TerraformResource>();
+  private static readonly ofExisting = new WeakMap<TerraformStack, Map<string, ChangeQueue>>();
+
+  /** The queue of a gateway that exists, one for each stack however often the gateway is described there. */
+  static of(stack: TerraformStack, vpnGatewayId: string): ChangeQueue {
+    const queues = ChangeQueue.ofExisting.get(stack) ?? new Map<string, ChangeQueue>();
+    ChangeQueue.ofExisting.set(stack, queues);
+    const queue = queues.get(vpnGatewayId) ?? new ChangeQueue();
+    queues.set(vpnGatewayId, queue);
+    return queue;
+  }
+
+  private readonly lines = new Map<TerraformStack, Line>();
+
+  /** Puts the gateway itself before all others. */
+  start(gateway: TerraformResource): void {
+    this.enter(gateway, [""]);
+  }
 
   /**
-   * Puts a resource behind all that were put before it.
+   * Puts a resource into the order of changes.
    *
-   * @param resource one that changes the gateway
+   * The order is that of the places, then of the addresses in Terraform's state, never of the calls: Terraform destroys
+   * what it replaces in an order that agrees with the code and with the state, and finds none when the two contradict
+   * each other.
+   *
+   * @param resource changes the gateway
+   * @param place compared text by text: a site's name, then 0 for its connection and 1 for its routes. What the resource
+   * refers to has to have an earlier one; by default it comes after all sites
    */
-  add(resource: TerraformResource): void {
-    const stack = TerraformStack.of(resource);
-    const before = this.last.get(stack);
-    if (before) resource.dependsOn = [...(resource.dependsOn ?? []), dependable(before)];
-    this.last.set(stack, resource);
+  add(resource: TerraformResource, place: readonly string[] = ["~"]): void {
+    const line = this.enter(resource, place);
+    const produce = () => {
+      const before = (line.before ??= predecessors(line)).get(resource);
+      return before && dependable(before);
+    };
+    // Resolved at synth, when all are known.
+    resource.dependsOn = [...(resource.dependsOn ?? []), Lazy.stringValue({ produce })];
   }
+
+  private enter(resource: TerraformResource, place: readonly string[]): Line {
+    const stack = TerraformStack.of(resource);
+    const line = this.lines.get(stack) ?? { entries: [] };
+    this.lines.set(stack, line);
+    line.entries.push({ resource, place });
+    line.before = undefined;
+    return line;
+  }
+}
+
+function predecessors({ entries }: Line): Line["before"] & object {
+  const inOrder = entries
+    .map(({ resource, place }) => ({ resource, key: [...place, resource.friendlyUniqueId] }))
+    .sort((a, b) => compare(a.key, b.key));
+  return new Map(inOrder.map(({ resource }, index) => [resource, inOrder[index - 1]?.resource]));
+}
+
+function compare(a: readonly string[], b: readonly string[]): number {
+  for (const [index, text] of a.entries()) {
+    const other = b[index];
+    if (other === undefined) return 1;
+    if (text !== other) return text < other ? -1 : 1;
+  }
+  return a.length - b.length;
 }

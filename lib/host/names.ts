@@ -35,3 +35,10 @@ export function pskVariableName(name: string, role: "active" | "standby"): strin
 export function terraformName(name: string): string {
   return name.replace(/-/g, "_");
 }
+
+/**
+ * Context of a site, within which customer gateways are named by their place where their addresses cannot name them.
+ * Elsewhere the API's rule names them: it refuses a second one with the same address, so one whose address moves to the
+ * other tunnel, or to another site, has to stay the same resource.
+ */
+export const SITE_PREFIX = "cdktf-alicloud-dual-tunnel-vpn/customer-gateways";

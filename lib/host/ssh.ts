@@ -3,7 +3,7 @@
 import { Fn, Precondition, SSHProvisionerConnection, Token } from "cdktf";
 import { innerExpression, matches } from "../expressions";
 import { Findings } from "../findings";
-import { bag, having, isStandIn, number, optional, Shape, text } from "../guard";
+import { bag, flag, having, isStandIn, number, optional, Shape, text } from "../guard";
 import { isLiteral } from "../structural";
 import { HostKey } from "./host-key";
 import { hostProblem } from "./host-name";
@@ -64,6 +64,19 @@ export interface SshOptions {
    * @default - none: the box is reached directly
    */
   readonly bastion?: BastionOptions;
+  /**
+   * The `host` under which this same box was first installed. Another `host` means another box: the connection is
+   * uninstalled from the old one and installed on the new one. Where only the name or the address of the box changed, give
+   * the former here, and leave it.
+   * @default - `host`
+   */
+  readonly formerHost?: string;
+  /**
+   * Go on where the connection cannot be uninstalled from a box, because the box is gone: at destroy, and when another
+   * `host` takes its place. Terraform tries for `timeout`, then says so and forgets the box.
+   * @default false: Terraform stops, and tries again at the next deploy
+   */
+  readonly boxMayBeGone?: boolean;
 }
 
 const HOST_KEY = having<HostKey>(
@@ -88,6 +101,8 @@ const SSH_SHAPE: Shape<SshOptions> = {
   hostKey: HOST_KEY,
   timeout: optional(text("50s")),
   bastion: optional(bag(BASTION_SHAPE, "an object with host and hostKey")),
+  formerHost: optional(text("box.example.com")),
+  boxMayBeGone: optional(flag),
 };
 
 /** How Terraform reaches a box, as a construct's option. */
@@ -179,6 +194,9 @@ function keyFile(path: string): string {
 /** Checks how the box is to be reached; `where` names the options in the sentences. */
 export function checkSsh(ssh: SshOptions, findings: Findings): void {
   checkMachine("ssh", ssh, findings);
+  const { formerHost } = ssh;
+  const former = formerHost !== undefined && isLiteral(formerHost) ? hostProblem(formerHost, "ssh") : undefined;
+  if (former) findings.error(`ssh.formerHost "${formerHost}" ${former}.`);
   if (ssh.bastion) checkMachine("ssh.bastion", ssh.bastion, findings);
   if (ssh.timeout !== undefined && isLiteral(ssh.timeout) && !/^([1-9]\d*[hms])+$/.test(ssh.timeout)) {
     findings.error(`ssh.timeout "${ssh.timeout}" is not a duration; write it as 50s or 2m.`);

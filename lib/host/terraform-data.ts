@@ -5,7 +5,7 @@ import { Construct } from "constructs";
 /** What a terraform_data holds. */
 export interface TerraformDataConfig extends TerraformMetaArguments {
   readonly input: Readonly<Record<string, unknown>>;
-  readonly triggersReplace: readonly string[];
+  readonly triggersReplace?: readonly string[];
 }
 
 /** Terraform's built-in resource that only remembers. */

@@ -43,12 +43,7 @@ export class PreSharedKey {
     if (!TerraformElement.isTerraformElement(variable) || !("stringValue" in variable)) {
       return new PreSharedKey("", "is made from something that is no TerraformVariable; give one of type string", true);
     }
-    return new PreSharedKey(
-      variable.sensitive === true ? variable.stringValue : applied("sensitive", variable.stringValue),
-      undefined,
-      false,
-      variable,
-    );
+    return new PreSharedKey(hidden(variable.stringValue), undefined, false, variable);
   }
 
   /**
@@ -65,7 +60,7 @@ export class PreSharedKey {
         true,
       );
     }
-    return new PreSharedKey(applied("sensitive", expression), undefined, false, expression);
+    return new PreSharedKey(hidden(expression), undefined, false, expression);
   }
 
   /**
@@ -78,7 +73,7 @@ export class PreSharedKey {
     if (Token.isUnresolved(key)) return PreSharedKey.fromToken(key);
     // In base64, because a quoted string would have to escape Terraform's template marks.
     const encoded = Fn.base64decode(Buffer.from(key).toString("base64"));
-    return new PreSharedKey(applied("sensitive", encoded), pskProblem(key), true, key);
+    return new PreSharedKey(hidden(encoded), pskProblem(key), true, key);
   }
 
   /**
@@ -98,7 +93,7 @@ export class PreSharedKey {
       return new PreSharedKey("", "cannot be generated without the package @cdktf/provider-random; install it", true);
     }
     const password = new RandomPassword(scope, id, { length, special: true, overrideSpecial: "-_.:+=@!" });
-    return new PreSharedKey(password.result, undefined, false, password);
+    return new PreSharedKey(hidden(password.result), undefined, false, password);
   }
 
   /**
@@ -117,7 +112,7 @@ export class PreSharedKey {
       description,
     });
     variable.overrideLogicalId(variableName);
-    return new PreSharedKey(variable.stringValue, undefined, false, variable, variableName);
+    return new PreSharedKey(hidden(variable.stringValue), undefined, false, variable, variableName);
   }
 
   /**
@@ -164,6 +159,11 @@ export class PreSharedKey {
     /** The variable that `declareVariable` made, in the stack of the connection. */
     private readonly variableName: string | undefined = undefined,
   ) {}
+}
+
+/** Marked always: what reaches another stack by the state of its own has lost the mark of a sensitive variable. */
+function hidden(expression: string): string {
+  return applied("sensitive", expression);
 }
 
 /** `random_password` of @cdktf/provider-random, where that optional package is installed. */

@@ -6,6 +6,7 @@ import { Charge, DualTunnelVpn, DualTunnelVpnGateway, DualTunnelVpnGatewayProps,
 import { NEW_GATEWAY, newStack, problems, SITE, synthesized, warnings } from "./site";
 
 const { vpc, vswitches } = NEW_GATEWAY;
+const SECOND_VSWITCH = "terraform_data.gateway_second_vswitch";
 
 /** A stack with one gateway: the page's, changed where the test wants it. */
 function gatewayStack(changes: Partial<DualTunnelVpnGatewayProps> = {}, region?: string) {
@@ -31,7 +32,7 @@ describe("a VPN gateway", () => {
       enable_ipsec: true,
       enable_ssl: false,
     });
-    expect(gateway({ checkZones: false })).not.toHaveProperty("lifecycle");
+    expect(gateway({ checkZones: false }).lifecycle).toEqual({ replace_triggered_by: [SECOND_VSWITCH] });
     expect(gateway()).not.toHaveProperty("description");
   });
 
@@ -59,7 +60,10 @@ describe("a VPN gateway", () => {
       tags: { team: "net" },
       lifecycle: { prevent_destroy: true, ignore_changes: ["tags"] },
     });
-    expect(gateway({ protect: true, checkZones: false }).lifecycle).toEqual({ prevent_destroy: true });
+    expect(gateway({ protect: true, checkZones: false }).lifecycle).toEqual({
+      prevent_destroy: true,
+      replace_triggered_by: [SECOND_VSWITCH],
+    });
   });
 
   it("has 200 Mbit/s when it is private, which is the least that is sold", () => {
@@ -71,6 +75,7 @@ describe("a VPN gateway", () => {
     const { data, resource } = synthesized(stack);
     expect(data).toMatchObject({ alicloud_vpn_gateway_zones: { "vpn-gateway-zones-10M": { spec: "10M" } } });
     expect(resource.alicloud_vpn_gateway.gateway.lifecycle).toEqual({
+      replace_triggered_by: [SECOND_VSWITCH],
       precondition: [1, 2].map((number) => ({
         condition: `\${contains(data.alicloud_vpn_gateway_zones.vpn-gateway-zones-10M.ids, "ap-southeast-1${"ab"[number - 1]}")}`,
         error_message: `vSwitch ${number} is in zone ap-southeast-1${"ab"[number - 1]}, where this VPN gateway cannot be made; the zones that work are \${join(", ", data.alicloud_vpn_gateway_zones.vpn-gateway-zones-10M.ids)}.`,

@@ -12,12 +12,14 @@ describe("a site", () => {
         .sort(),
     ).toEqual([
       "alicloud_vpn_connection.singapore_connection",
-      "alicloud_vpn_customer_gateway.singapore_customer_gateway_1",
-      "alicloud_vpn_customer_gateway.singapore_customer_gateway_2",
+      "alicloud_vpn_customer_gateway.customer_gateway_198_51_100_198",
+      "alicloud_vpn_customer_gateway.customer_gateway_203_0_113_181",
       "alicloud_vpn_gateway.singapore_gateway",
       "alicloud_vpn_route_entry.singapore_route_172_16_0_0_16",
       "null_resource.singapore_configure_box_over_ssh",
+      "terraform_data.singapore_box",
       "terraform_data.singapore_box_presence",
+      "terraform_data.singapore_gateway_second_vswitch",
     ]);
   });
 
@@ -64,7 +66,7 @@ describe("a site", () => {
     const { resource } = synthesized(stack);
     expect(resource).toMatchObject({
       alicloud_vpn_gateway: { singapore_gateway: { timeouts: { create: "30m" } } },
-      alicloud_vpn_customer_gateway: { singapore_customer_gateway_2: { description: "second" } },
+      alicloud_vpn_customer_gateway: { customer_gateway_203_0_113_181: { description: "second" } },
       alicloud_vpn_connection: { singapore_connection: { timeouts: { update: "6m" } } },
       alicloud_vpn_route_entry: { singapore_route_172_16_0_0_16: { timeouts: { create: "7m" } } },
       null_resource: { singapore_configure_box_over_ssh: { count: 1 } },

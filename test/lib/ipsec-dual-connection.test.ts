@@ -86,7 +86,7 @@ describe("an IPsec connection", () => {
         ...common,
         tunnel_ike_config: {
           ...ike,
-          psk: "${var.office_psk_active}",
+          psk: "${sensitive(var.office_psk_active)}",
           local_id: "192.0.2.152",
           remote_id: "198.51.100.198",
         },
@@ -98,7 +98,7 @@ describe("an IPsec connection", () => {
         ...common,
         tunnel_ike_config: {
           ...ike,
-          psk: "${var.office_psk_standby}",
+          psk: "${sensitive(var.office_psk_standby)}",
           local_id: "192.0.2.10",
           remote_id: "203.0.113.181",
         },
@@ -120,8 +120,8 @@ describe("an IPsec connection", () => {
     const given = resource.alicloud_vpn_connection.singapore_connection;
     const tunnels = given.tunnel_options_specification as { customer_gateway_id: string }[];
     expect(tunnels.map((tunnel) => tunnel.customer_gateway_id)).toEqual([
-      "${alicloud_vpn_customer_gateway.singapore_customer_gateway_1.id}",
-      "${alicloud_vpn_customer_gateway.singapore_customer_gateway_1.id}",
+      "${alicloud_vpn_customer_gateway.customer_gateway_198_51_100_198.id}",
+      "${alicloud_vpn_customer_gateway.customer_gateway_198_51_100_198.id}",
     ]);
   });
 
@@ -134,11 +134,11 @@ describe("an IPsec connection", () => {
         vpn_gateway_id: "${alicloud_vpn_gateway.singapore_gateway.id}",
         weight: 100,
         publish_vpc: true,
-        depends_on: ["alicloud_vpn_connection.singapore_connection"],
+        depends_on: ["alicloud_vpn_route_entry.singapore_route_10_1_0_0_16"],
       },
       singapore_route_10_1_0_0_16: {
         route_dest: "10.1.0.0/16",
-        depends_on: ["alicloud_vpn_route_entry.singapore_route_172_16_0_0_16"],
+        depends_on: ["alicloud_vpn_connection.singapore_connection"],
       },
     });
     expect(resource).not.toHaveProperty("alicloud_vpn_pbr_route_entry");
@@ -195,6 +195,31 @@ describe("an IPsec connection", () => {
       "alicloud_vpn_route_entry.first_route_172_16_0_0_16",
     ]);
     expect(Object.keys(resource.alicloud_vpn_gateway)).toEqual(["first_gateway"]);
+  });
+
+  it("waits for the other sites in the order of their names, on a gateway that is described twice too", () => {
+    const order = (names: readonly string[]) => {
+      const stack = newStack();
+      for (const [index, name] of names.entries()) {
+        new IpsecDualConnection(stack, name, {
+          name,
+          gateway: DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, `${name}-gateway`, EXISTING_GATEWAY),
+          customerGateways: new CustomerGatewayPair(stack, `${name}-pair`, { egressIps: [`198.51.100.${index}`] }),
+          dataCenterCidrs: ["10.1.0.0/16"],
+        });
+      }
+      const { resource } = synthesized(stack);
+      return ["a", "b", "c"].map(
+        (name) => resource.alicloud_vpn_connection[`${name}_connection`].depends_on as unknown,
+      );
+    };
+    const expected = [
+      [],
+      ["alicloud_vpn_route_entry.a_route_10_1_0_0_16"],
+      ["alicloud_vpn_route_entry.b_route_10_1_0_0_16"],
+    ];
+    expect(order(["a", "b", "c"])).toEqual(expected);
+    expect(order(["c", "a", "b"])).toEqual(expected);
   });
 
   it("takes blocks that only Terraform knows", () => {

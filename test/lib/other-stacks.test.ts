@@ -33,7 +33,7 @@ describe("the facts of a site", () => {
       active: attribute("alicloud_vpn_gatewaysingapore_gatewayinternet_ip"),
       standby: attribute("alicloud_vpn_gatewaysingapore_gatewaydisaster_recovery_internet_ip"),
       connection: attribute("alicloud_vpn_connectionsingapore_connectionid"),
-      customer_gateway: attribute("alicloud_vpn_customer_gatewaysingapore_customer_gateway_2id"),
+      customer_gateway: attribute("alicloud_vpn_customer_gatewaycustomer_gateway_203_0_113_181id"),
       active_id: attribute("alicloud_vpn_gatewaysingapore_gatewayinternet_ip"),
     });
     expect(made["cross-stack-output-alicloud_vpn_gatewaysingapore_gatewayid"].value).toBe(

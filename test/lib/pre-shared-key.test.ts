@@ -79,8 +79,8 @@ describe("where a pre-shared key comes from", () => {
       tunnel_ike_config: { psk: string };
     }[];
     expect(tunnels.map((tunnel) => tunnel.tunnel_ike_config.psk)).toEqual([
-      "${var.singapore_psk_active}",
-      "${var.singapore_psk_standby}",
+      "${sensitive(var.singapore_psk_active)}",
+      "${sensitive(var.singapore_psk_standby)}",
     ]);
   });
 
@@ -100,7 +100,10 @@ describe("where a pre-shared key comes from", () => {
     });
     const connection = synthesized(stack).resource.alicloud_vpn_connection.singapore_connection;
     const tunnels = connection.tunnel_options_specification as { tunnel_ike_config: { psk: string } }[];
-    expect(tunnels.map((tunnel) => tunnel.tunnel_ike_config.psk)).toEqual(["${sensitive(var.plain)}", "${var.marked}"]);
+    expect(tunnels.map((tunnel) => tunnel.tunnel_ike_config.psk)).toEqual([
+      "${sensitive(var.plain)}",
+      "${sensitive(var.marked)}",
+    ]);
   });
 
   it("is no literal text unless that is unwrapped, and the refusal does not repeat it", () => {
@@ -156,7 +159,7 @@ describe("where a pre-shared key comes from", () => {
     expect(pskProblem(password.override_special)).toBeUndefined();
     const connection = resource.alicloud_vpn_connection.singapore_connection;
     const [tunnel] = connection.tunnel_options_specification as { tunnel_ike_config: { psk: string } }[];
-    expect(tunnel.tunnel_ike_config.psk).toBe("${random_password.active-key.result}");
+    expect(tunnel.tunnel_ike_config.psk).toBe("${sensitive(random_password.active-key.result)}");
     expect(Object.keys(variable!)).toEqual(["singapore_psk_standby"]);
   });
 

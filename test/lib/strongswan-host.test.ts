@@ -44,13 +44,17 @@ describe("the configuration of a box", () => {
     ]);
   });
 
-  it("has a trigger over everything delivered, and that only", () => {
+  it("has triggers over which box it is and everything delivered, and those only", () => {
     const { triggers } = configuration() as { triggers: Record<string, string> };
-    expect(Object.keys(triggers)).toEqual(["delivered"]);
-    expect(triggers.delivered).toMatch(
-      /^\$\{sha256\(jsonencode\(\["[0-9a-f]{32}", local\.singapore_site_json, local\.singapore_tunnel_1_conf, local\.singapore_tunnel_2_conf, local\.singapore_secrets_1_conf, local\.singapore_secrets_2_conf\]\)\)\}$/,
-    );
-    expect(triggers.delivered).not.toContain("nonsensitive");
+    expect(triggers).toEqual({
+      host: "box.example.com",
+      host_key: HOST_KEY,
+      programs: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
+      site: "${sha256(jsonencode([local.singapore_site_json]))}",
+      tunnel_1: "${sha256(jsonencode([local.singapore_tunnel_1_conf]))}",
+      tunnel_2: "${sha256(jsonencode([local.singapore_tunnel_2_conf]))}",
+      keys: "${sha256(jsonencode([local.singapore_secrets_1_conf, local.singapore_secrets_2_conf]))}",
+    });
   });
 
   it("puts no secret and nothing sensitive into a command, so that its log stays readable", () => {

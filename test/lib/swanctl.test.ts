@@ -119,14 +119,14 @@ describe("the secret that swanctl loads", () => {
     expect(settings(local("singapore_secrets_1_conf"))).toEqual({
       "secrets.ike-singapore-1.id-local": "198.51.100.198",
       "secrets.ike-singapore-1.id-remote": "${alicloud_vpn_gateway.singapore_gateway.internet_ip}",
-      "secrets.ike-singapore-1.secret": "0s${base64encode(var.singapore_psk_active)}",
+      "secrets.ike-singapore-1.secret": "0s${base64encode(sensitive(var.singapore_psk_active))}",
     });
   });
 
   it("is another one for the standby tunnel", () => {
     expect(settings(local("singapore_secrets_2_conf"))).toMatchObject({
       "secrets.ike-singapore-2.id-local": "203.0.113.181",
-      "secrets.ike-singapore-2.secret": "0s${base64encode(var.singapore_psk_standby)}",
+      "secrets.ike-singapore-2.secret": "0s${base64encode(sensitive(var.singapore_psk_standby))}",
     });
   });
 });

@@ -66,6 +66,11 @@ describe("a box's host", () => {
     (host) => expect(ssh({ host })).toHaveLength(1),
   );
 
+  it("is asked of a former host too", () => {
+    expect(ssh({ formerHost: "999.1.1.1" })).toHaveLength(1);
+    expect(ssh({ boxMayBeGone: "yes" as never })).toHaveLength(1);
+  });
+
   it("has its port beside it", () => {
     expect(ssh({ host: "box:2222" })).toEqual(['ssh.host "box:2222" holds a port; write box, and ssh.port 2222.']);
   });
