@@ -25,7 +25,8 @@ import {
   text,
   texts,
 } from "./guard";
-import { SITE_PREFIX } from "./host/names";
+import { customerGatewayPrefix } from "./host/names";
+import { Moved } from "./moved";
 import { isLiteral } from "./structural";
 
 /** The customer gateways of a site, made here or elsewhere. */
@@ -133,12 +134,12 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
         ipAddress,
         tags: props.tags,
       });
-      const site = this.node.tryGetContext(SITE_PREFIX) as string | undefined;
+      const site = customerGatewayPrefix(scope);
       const byPlace = site === undefined ? resource.cdktfStack.getLogicalId(resource) : `${site}_${index + 1}`;
       const byAddress = addressId(ipAddress, props.provider);
       resource.overrideLogicalId(byAddress ?? byPlace);
       // Version 0.1.0 had all by their place in the list.
-      if (byAddress !== undefined) resource.moveFromId(`${resource.terraformResourceType}.${byPlace}`);
+      if (byAddress !== undefined) new Moved(resource, `${resource.terraformResourceType}.${byPlace}`);
       return resource;
     });
     for (const egressIp of props.egressIps) claim(this, claimOf(egressIp, props.provider));

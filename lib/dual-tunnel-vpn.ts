@@ -28,7 +28,7 @@ import {
   texts,
 } from "./guard";
 import { AGENT, AgentOptions } from "./host/agent-options";
-import { SITE_PREFIX, terraformName } from "./host/names";
+import { nameCustomerGateways, terraformName } from "./host/names";
 import { SSH, SshOptions } from "./host/ssh";
 import { BLOCKS, IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
 import { SINGLE_TUNNEL, SingleTunnelOptions, TUNNEL, TunnelOptions } from "./ipsec/tunnel";
@@ -187,7 +187,7 @@ export class DualTunnelVpn extends Construct {
     const { props } = guarded;
     const prefix = terraformName(props.name);
     const { tags, provider } = props;
-    this.node.setContext(SITE_PREFIX, `${prefix}_customer_gateway`);
+    nameCustomerGateways(this, `${prefix}_customer_gateway`);
 
     if ("vpc" in props.gateway) {
       const gateway = new DualTunnelVpnGateway(this, "gateway", { ...props.gateway, name: props.name, tags, provider });

@@ -1,5 +1,6 @@
 // The names and numbers on a box that derive from a connection's NAME, so that two connections never meet
 // and a second apply finds what the first made.
+import { Construct } from "constructs";
 import { createHash } from "node:crypto";
 
 /** A connection's NAME on its box: short enough that `NAME-2` is an interface name (at most 15 characters). */
@@ -36,9 +37,18 @@ export function terraformName(name: string): string {
   return name.replace(/-/g, "_");
 }
 
+const PLACES = new WeakMap<Construct, string>();
+
 /**
- * Context of a site, within which customer gateways are named by their place where their addresses cannot name them.
- * Elsewhere the API's rule names them: it refuses a second one with the same address, so one whose address moves to the
- * other tunnel, or to another site, has to stay the same resource.
+ * Names a site's customer gateways by their place in it where their addresses cannot name them. Elsewhere the API's rule
+ * names them: it refuses a second one with the same address, so one whose address moves to the other tunnel, or to
+ * another site, has to stay the same resource.
  */
-export const SITE_PREFIX = "cdktf-alicloud-dual-tunnel-vpn/customer-gateways";
+export function nameCustomerGateways(site: Construct, prefix: string): void {
+  PLACES.set(site, prefix);
+}
+
+/** What the names of customer gateways made directly in a construct begin with; undefined outside of a site. */
+export function customerGatewayPrefix(scope: Construct): string | undefined {
+  return PLACES.get(scope);
+}

@@ -12,14 +12,15 @@ const KEYS = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-boxes-"));
 afterAll(() => fs.rmSync(KEYS, { recursive: true, force: true }));
 
 export class StandInBox {
-  static async start(): Promise<StandInBox> {
+  /** @param ports by how many it is reached; to the library each is a box of its own */
+  static async start(ports = 1): Promise<StandInBox> {
     const { privateKey } = generateKeyPairSync("ec", {
       namedCurve: "P-256",
       privateKeyEncoding: { type: "sec1", format: "pem" },
       publicKeyEncoding: { type: "spki", format: "pem" },
     });
-    const box = new StandInBox(privateKey);
-    await new Promise<void>((resolve) => box.server.listen(0, "127.0.0.1", resolve));
+    const box = new StandInBox(privateKey, ports);
+    for (const server of box.servers) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return box;
   }
 
@@ -27,19 +28,23 @@ export class StandInBox {
   readonly hostKey: string;
   /** The text of each script that was run, oldest first. */
   readonly scripts: string[] = [];
-  private readonly server: Server;
+  private readonly servers: readonly Server[];
   private readonly clients = new Set<Connection>();
   /** Of a private key that opens it; it outlives the box, because Terraform reads it even for a box that is dead. */
   readonly keyPath = path.join(fs.mkdtempSync(path.join(KEYS, "box-")), "key");
   /** The files that came, by their names without directory. */
   private readonly uploads = new Map<string, string>();
 
-  private constructor(privateKey: string) {
+  private constructor(privateKey: string, ports: number) {
     fs.writeFileSync(this.keyPath, privateKey, { mode: 0o600 });
     const key = utils.parseKey(privateKey);
     if (key instanceof Error) throw key;
     this.hostKey = `${key.type} ${key.getPublicSSH().toString("base64")}`;
-    this.server = new Server({ hostKeys: [privateKey] }, (client) => {
+    this.servers = Array.from({ length: ports }, () => this.newServer(privateKey));
+  }
+
+  private newServer(privateKey: string): Server {
+    return new Server({ hostKeys: [privateKey] }, (client) => {
       this.clients.add(client);
       client.on("close", () => this.clients.delete(client));
       client.on("authentication", (context) => context.accept());
@@ -56,9 +61,14 @@ export class StandInBox {
 
   /** How Terraform reaches it. */
   get ssh(): SshOptions {
+    return this.sshBy(0);
+  }
+
+  /** How Terraform reaches it by one of its ports. */
+  sshBy(port: number): SshOptions {
     return {
       host: "127.0.0.1",
-      port: this.port,
+      port: this.ports[port],
       user: "root",
       timeout: "10s",
       privateKeyPath: this.keyPath,
@@ -66,8 +76,8 @@ export class StandInBox {
     };
   }
 
-  get port(): number {
-    return (this.server.address() as AddressInfo).port;
+  private get ports(): number[] {
+    return this.servers.map((server) => (server.address() as AddressInfo).port);
   }
 
   /** The names given to `uninstall`, oldest first. */
@@ -87,10 +97,12 @@ export class StandInBox {
     return found[1];
   }
 
-  close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+  async close(): Promise<void> {
+    const closed = Promise.all(
+      this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+    );
     for (const client of this.clients) client.end();
-    return closed;
+    await closed;
   }
 
   private run(command: string, channel: ServerChannel): void {

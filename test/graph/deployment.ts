@@ -70,7 +70,7 @@ export class Deployment {
       .replaceAll("@DIRECTORY@", this.directory)
       .replaceAll("@KEY@", box.keyPath)
       .replaceAll("@HOST_KEY@", box.hostKey)
-      .replaceAll('"port": 2222', `"port": ${box.port}`);
+      .replaceAll('"port": 2222', `"port": ${box.ssh.port}`);
     for (const [, assets] of text.matchAll(/\{path\.module\}\/(assets\/[^"]+)"/g)) {
       fs.mkdirSync(path.join(this.stackDirectory(name), assets), { recursive: true });
     }

@@ -3,8 +3,7 @@
 import { Vpc } from "@cdktf/provider-alicloud/lib/vpc";
 import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import { TerraformStack } from "cdktf";
-import { CustomerGatewayPair, DualTunnelVpn, DualTunnelVpnGateway, HostKey, type SshOptions } from "../../lib";
-import { HOST_KEY } from "../lib/site";
+import { CustomerGatewayPair, DualTunnelVpn, DualTunnelVpnGateway, type SshOptions } from "../../lib";
 import { REGION } from "./deployment";
 
 export const VARIABLES = Object.fromEntries(
@@ -12,9 +11,6 @@ export const VARIABLES = Object.fromEntries(
     ["active", "standby"].map((role) => [`${name}_psk_${role}`, `key-of-${name}-${role}`]),
   ),
 );
-
-/** Where nothing answers; nothing is to be configured there. */
-export const NOWHERE: SshOptions = { host: "127.0.0.1", port: 1, timeout: "1s", hostKey: HostKey.ecdsa(HOST_KEY) };
 
 export function network(stack: TerraformStack, name: string): ConstructorParameters<typeof DualTunnelVpnGateway>[2] {
   const vpc = new Vpc(stack, `${name}-vpc`, { vpcName: name, cidrBlock: "192.168.0.0/16" });
@@ -29,14 +25,14 @@ const uplinks = (third: number) =>
     { address: "172.16.2.57/24", gateway: "172.16.2.253", egressIp: `203.0.113.${third}` },
   ] as const;
 
-/** @param ssh how the boxes are reached */
-export function landedStack(stack: TerraformStack, ssh: SshOptions): void {
+/** @param ssh how each site's box is reached */
+export function landedStack(stack: TerraformStack, ssh: (site: number) => SshOptions): void {
   new DualTunnelVpn(stack, "one", {
     name: "one",
     gateway: network(stack, "one"),
     dataCenterCidrs: ["10.2.0.0/16", "10.1.0.0/16"],
     uplinks: uplinks(1),
-    ssh,
+    ssh: ssh(0),
   });
   const gateway = new DualTunnelVpnGateway(stack, "shared", network(stack, "shared"));
   ["gamma", "alpha", "beta"].forEach((name, index) => {
@@ -45,7 +41,7 @@ export function landedStack(stack: TerraformStack, ssh: SshOptions): void {
       gateway,
       dataCenterCidrs: [`10.3${index}.0.0/16`],
       uplinks: uplinks(30 + index),
-      ssh,
+      ssh: ssh(1 + index),
     });
   });
   new CustomerGatewayPair(stack, "alone", { egressIps: ["198.51.100.9", "203.0.113.9"] });

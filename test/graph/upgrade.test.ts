@@ -8,7 +8,7 @@ jest.setTimeout(600_000);
 let box: StandInBox;
 let deployment: Deployment;
 beforeAll(async () => {
-  box = await StandInBox.start();
+  box = await StandInBox.start(4);
   deployment = await Deployment.start();
   deployment.variables = VARIABLES;
   deployment.putLanded("landed", box);
@@ -22,7 +22,7 @@ afterAll(async () => {
 it("an upgrade configures the boxes once more and replaces nothing else", async () => {
   const before = deployment.ids("landed");
   expect(box.applied).toHaveLength(4);
-  deployment.synthesize({ landed: (stack) => landedStack(stack, box.ssh) });
+  deployment.synthesize({ landed: (stack) => landedStack(stack, (site) => box.sshBy(site)) });
   const planned = await deployment.planned("landed");
   const configurations = ["alpha", "beta", "gamma", "one"].map(
     (name) => `null_resource.${name}_configure_box_over_ssh`,
