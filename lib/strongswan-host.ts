@@ -1,7 +1,7 @@
 // StrongswanHost: the box in the data center. It renders every file that the box needs from a connection's tunnels
 // and puts them there over SSH; docs/architecture.md says what arrives and in which order.
 import { Resource } from "@cdktf/provider-null/lib/resource";
-import { dependable, FileProvisioner, RemoteExecProvisioner, TerraformLocal, TerraformStack } from "cdktf";
+import { dependable, TerraformLocal, TerraformStack } from "cdktf";
 import { Construct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
@@ -9,6 +9,7 @@ import { overlapPreconditions } from "./cloud/blocks-at-plan";
 import { AgentOptions, checkAgentOptions } from "./host/agent-options";
 import { BoxAssets } from "./host/assets";
 import { terraformName } from "./host/names";
+import { configurationSteps, uninstallStep } from "./host/provisioners";
 import { renderSite, SiteUplink } from "./host/site";
 import { checkSsh, connectionFrom, connectionFromSelf, sshInput, SshOptions } from "./host/ssh";
 import { renderConnection, renderSecrets } from "./host/swanctl";
@@ -50,10 +51,6 @@ export interface StrongswanHostProps {
    */
   readonly agent?: AgentOptions;
 }
-
-const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
-
-type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy" };
 
 /** A box that runs strongSwan as the other end of a connection. */
 export class StrongswanHost extends Construct {
@@ -99,47 +96,18 @@ export class StrongswanHost extends Construct {
     );
     const assets = BoxAssets.of(TerraformStack.of(this));
 
-    const uninstall: AtDestroy = {
-      type: "remote-exec",
-      when: "destroy",
-      connection: connectionFromSelf(),
-      // Where the installation never came so far as to install the command there is nothing to undo.
-      inline: [`test ! -e ${COMMAND} || ${COMMAND} uninstall \${self.input.name}`],
-    };
     this.presence = new TerraformData(this, "presence", {
       input: { name, ...sshInput(props.ssh) },
       triggersReplace: [name],
-      provisioners: [uninstall],
+      provisioners: [uninstallStep(connectionFromSelf())],
     });
     this.presence.overrideLogicalId(`${prefix}_box_presence`);
 
-    const staging = `.dual-tunnel-vpn/${name}`;
-    const via = { connection: connectionFrom(props.ssh) };
-    const put = (destination: string, local: string): FileProvisioner => ({
-      type: "file",
-      content: `\${local.${local}}`,
-      destination: `${staging}/${destination}`,
-      ...via,
-    });
-    const provisioners: (FileProvisioner | RemoteExecProvisioner)[] = [
-      {
-        type: "remote-exec",
-        inline: [`rm -rf ${staging} && umask 077 && mkdir -p ${staging}/assets`],
-        ...via,
-      },
-      { type: "file", source: `\${path.module}/${assets.path}/`, destination: `${staging}/assets`, ...via },
-      put("site.json", site),
-      put("tunnel-1.conf", connections[0]),
-      put("tunnel-2.conf", connections[1]),
-      put("secrets-1.conf", secrets[0]),
-      put("secrets-2.conf", secrets[1]),
-      {
-        type: "remote-exec",
-        // install.sh becomes root by itself and removes the staging directory whatever the outcome.
-        inline: [`sh ${staging}/assets/install.sh apply ${staging}`],
-        ...via,
-      },
-    ];
+    // The box remembers whose the connection is: the id is random, made by Terraform together with the presence.
+    const owner = this.file(
+      `${prefix}_owner_json`,
+      JSON.stringify({ stack: this.node.path, id: this.presence.getStringAttribute("id") }),
+    );
     const precondition = [
       // A connection that exists has no resource in the cloud that could hold its own.
       ...(connection.cloudResources.length > 0 ? [] : connectionPreconditions(connection)),
@@ -155,9 +123,21 @@ export class StrongswanHost extends Construct {
       lifecycle: precondition.length > 0 ? { precondition } : undefined,
       triggers: {
         // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
-        delivered: `\${sha256(jsonencode(["${assets.hash}", ${[site, ...connections, ...secrets].map((name) => `local.${name}`).join(", ")}]))}`,
+        delivered: `\${sha256(jsonencode(["${assets.hash}", ${[site, owner, ...connections, ...secrets].map((name) => `local.${name}`).join(", ")}]))}`,
       },
-      provisioners,
+      provisioners: configurationSteps({
+        name,
+        connection: connectionFrom(props.ssh),
+        assets: assets.path,
+        files: {
+          "site.json": site,
+          "owner.json": owner,
+          "tunnel-1.conf": connections[0],
+          "tunnel-2.conf": connections[1],
+          "secrets-1.conf": secrets[0],
+          "secrets-2.conf": secrets[1],
+        },
+      }),
     });
     this.configuration.dependsOn = [this.presence, ...connection.cloudResources].map((resource) =>
       dependable(resource),
