@@ -29,7 +29,9 @@ class Steps:
             print(f"dual-tunnel-vpn: {text} ({time.monotonic() - self._start:.1f} s)", flush=True)
         except BrokenPipeError:
             # Whoever read it has gone: what was begun is still brought to its end.
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
 
 @contextmanager

@@ -75,6 +75,8 @@ function script(lines: readonly string[]): string[] {
     ...lines,
     ")",
     "status=$?",
+    // Terraform runs it on a terminal, and hangs up.
+    "trap '' HUP",
     '(tries=50; until rm "$0" || [ $tries -eq 0 ]; do sleep 0.2; tries=$((tries - 1)); done) </dev/null >/dev/null 2>&1 &',
     "exit $status",
     "}",

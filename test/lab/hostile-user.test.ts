@@ -8,11 +8,11 @@ import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { cacheDirectory } from "../../lab/image/image";
 import { Lab } from "../../lab/machines/lab";
-import { DATA_CENTER_CIDR, UPLINKS, VPC_CIDR } from "../../lab/network";
+import { DATA_CENTER_CIDR, ECS, UPLINKS, VPC_CIDR } from "../../lab/network";
 import { prepareProviders } from "../../lab/terraform/providers";
 import { DualTunnelVpn } from "../../lib";
-import { sshTo } from "./shapes-stacks";
-import { REGION, StackDeployment } from "./stack-deployment";
+import { clashing, sshTo } from "./shapes-stacks";
+import { REGION, StackDeployment, type StackDeploymentOptions } from "./stack-deployment";
 
 jest.setTimeout(900_000);
 
@@ -30,6 +30,7 @@ describe("on a box with a hostile local user", () => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "hostile-"));
   const variables: Record<string, string> = { ...KEYS };
   let cloud: EmulatedCloud;
+  let options: Pick<StackDeploymentOptions, "directory" | "endpoint" | "providerEnv">;
   let deployment: StackDeployment;
 
   beforeAll(async () => {
@@ -37,11 +38,10 @@ describe("on a box with a hostile local user", () => {
     const cloudEnd = new WorldCloudEnd(lab);
     await cloudEnd.start();
     cloud = await startEmulatedCloud({ cloudEnd });
+    options = { directory, endpoint: cloud.endpoint, providerEnv: providers.env };
     deployment = new StackDeployment({
+      ...options,
       name: "site",
-      directory,
-      endpoint: cloud.endpoint,
-      providerEnv: providers.env,
       variables,
       build: (stack) => {
         const vpc = new Vpc(stack, "vpc", { vpcName: "site", cidrBlock: VPC_CIDR });
@@ -77,18 +77,76 @@ describe("on a box with a hostile local user", () => {
     fs.rmSync(directory, { recursive: true, force: true });
   }, 60_000);
 
-  it("applies, changes and destroys, and nothing of his is executed or in the way, and no key is his", async () => {
+  const state = () => path.join(directory, "site.tfstate");
+
+  /** Makes Terraform's state and the box what the version before left. */
+  async function asBefore(): Promise<void> {
+    interface Instance {
+      attributes: { input: { value: Record<string, unknown>; type: [string, Record<string, unknown>] } };
+    }
+    const text = JSON.parse(fs.readFileSync(state(), "utf8")) as {
+      serial: number;
+      resources: { type: string; instances: Instance[] }[];
+    };
+    const [{ attributes }] = text.resources.find(({ type }) => type === "terraform_data")!.instances;
+    for (const field of [attributes.input.value, attributes.input.type[1]]) delete field.script_directory;
+    text.serial += 1;
+    fs.writeFileSync(state(), JSON.stringify(text));
+    await lab.box.succeed(
+      "rm -f /etc/dual-tunnel-vpn/site/owner.json && : >/run/dual-tunnel-vpn.lock && " +
+        "runuser -u admin -- mkdir -p /home/admin/.dual-tunnel-vpn/site",
+    );
+  }
+
+  it("applies and changes", async () => {
     expect(await deployment.apply()).toMatch(/connection site: both tunnels are up/);
     variables.site_psk_standby = NEW_KEY;
     expect(await deployment.apply()).toMatch(/connection site: both tunnels are up/);
+  });
+
+  it("refuses another stack's connection of the same name, and leaves the box's own when that stack is destroyed", async () => {
+    const other = new StackDeployment({
+      ...options,
+      name: "other",
+      variables: {},
+      build: clashing(sshTo(lab), { site: { vpcCidr: "10.97.0.0/16", addresses: ["192.0.2.201", "192.0.2.202"] } }),
+    });
+    const files = "cat /etc/swanctl/conf.d/* /etc/dual-tunnel-vpn/site/*";
+    const before = await lab.box.succeed(files);
+    expect((await other.failToApply()).replace(/\s+/g, " ")).toMatch(
+      /connection site on this box belongs to site\/site\/box \(Terraform's id [0-9a-f-]{36}\) and not to other\/site-box: .* run `sudo \/usr\/local\/sbin\/dual-tunnel-vpn uninstall site` on the box and deploy again/,
+    );
+    expect(await other.destroy()).toMatch(/connection site on this box belongs to site\/site\/box and stays/);
+    expect(await lab.box.succeed(files)).toBe(before);
+    await lab.box.waitUntilSucceeds("dual-tunnel-vpn status site");
+  });
+
+  it("changes a box that the version before configured, and loses nothing on the other tunnel", async () => {
+    await asBefore();
+    variables.site_psk_standby = KEYS.site_psk_standby;
+    const active = "swanctl --list-sas --ike site-1 | grep -oE 'site-1: #[0-9]+'";
+    const before = await lab.box.succeed(active);
+    const ping = lab.namespace("dc").execute(`ping -q -i 0.2 -w 40 ${ECS.address}`);
+    expect(await deployment.apply()).toMatch(/connection site: both tunnels are up/);
+    expect((await ping).stdout).toMatch(/ 0% packet loss/);
+    expect(await lab.box.succeed(active)).toBe(before);
+    await lab.box.succeed("test -s /etc/dual-tunnel-vpn/site/owner.json && test ! -e /home/admin/.dual-tunnel-vpn");
+  });
+
+  it("destroys what the version before applied, and leaves nothing", async () => {
+    await asBefore();
     await deployment.destroy();
+    await lab.box.fail("test -e /usr/local/sbin/dual-tunnel-vpn");
+    await lab.box.fail("ls -d /run/dual-tunnel-vpn.lock /run/dual-tunnel-vpn-private /home/admin/.dual-tunnel-vpn");
+    expect(await lab.box.succeed("ls -A /run/dual-tunnel-vpn-staging")).toBe("");
+    await lab.box.waitUntilSucceeds('test "$(ls -A /home/admin/.ssh)" = authorized_keys');
+  });
+
+  it("had nothing of his executed, waited for nothing of his, and showed him no key", async () => {
     const log = await lab.box.succeed(`pgrep -u nosudo -f hostile.py >/dev/null && cat ${LOG} /home/nosudo/errors`);
     expect((await lab.box.execute("cat /tmp/.owned")).stdout).toBe("");
     expect(log).toMatch(/ saw scp$/m);
     expect(log).not.toMatch(/ (wrote to|read a key|locked|took the name (?!\S*dual-tunnel-vpn(\.lock)?$))/m);
     expect(log).not.toMatch(/Traceback/);
-    await lab.box.fail("test -e /usr/local/sbin/dual-tunnel-vpn");
-    expect(await lab.box.succeed("ls -A /run/dual-tunnel-vpn-staging")).toBe("");
-    await lab.box.waitUntilSucceeds('test "$(ls -A /home/admin/.ssh)" = authorized_keys');
   });
 });
