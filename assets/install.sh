@@ -63,8 +63,9 @@ unpack() {
     done <"$staging/bundle"
     return 1
 }
-[ -f "$staging/bundle" ] && unpack ||
+if [ ! -f "$staging/bundle" ] || ! unpack; then
     refuse "the upload of the configuration was incomplete: deploy again"
+fi
 rm -f "$staging/bundle"
 umask 022
 
