@@ -39,7 +39,6 @@ flock -n 9 || refuse "this upload is being installed already"
 
 # Nothing of the upload stays, whatever the outcome: Terraform brings it anew each time.
 clean() {
-    [ -z "${log-}" ] || rm -f "$log"
     case $staging in
     /run/dual-tunnel-vpn-staging/*) rm -rf "$staging" ;;
     esac
@@ -122,7 +121,7 @@ for package in $needed; do
 done
 
 # Arguments: packages. Output goes to a file that is shown only when something went wrong.
-log=$(mktemp) || refuse "this box has no room for temporary files"
+log=$staging/log
 apt_get() {
     DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 \
         -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Acquire::Retries=1 \

@@ -62,6 +62,8 @@ describe("on a box with a hostile local user", () => {
       },
     });
     await lab.box.succeed("apt-get -qq update && apt-get -qq install python3", { timeoutS: 300 });
+    // As hardened boxes have it.
+    await lab.box.succeed("mount -t tmpfs -o noexec,mode=1777 tmpfs /tmp");
     await lab.box.write(fs.readFileSync(path.join(__dirname, "hostile_user.py"), "utf8"), "/home/nosudo/hostile.py");
     const wanted = [...Object.values(KEYS), NEW_KEY].flatMap((key) => [key, Buffer.from(key).toString("base64")]);
     await lab.box.write(wanted.join("\n"), "/home/nosudo/wanted");
