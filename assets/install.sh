@@ -78,7 +78,7 @@ elif command -v dnf >/dev/null 2>&1; then
 else
     refuse "this box has neither apt-get nor dnf: Debian, Ubuntu and EL9 (CentOS Stream, Rocky, Alma) are supported"
 fi
-for directory in /etc /usr /var; do
+for directory in /etc /usr/local /var; do
     [ -w "$directory" ] || refuse "$directory is mounted read-only on this box: mount it writable and deploy again"
 done
 

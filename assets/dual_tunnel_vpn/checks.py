@@ -30,6 +30,7 @@ def check(site: Site, mine: owner.Owner, ssh_connection: str) -> None:
     owner.check(site.name, mine)
     network = links.observe()
     _uplinks(site, network)
+    writable()
     _space()
     _ours(site)
     _foreign(site, network)
@@ -51,10 +52,15 @@ def _uplinks(site: Site, network: links.Network) -> None:
         raise Refusal("both uplinks' addresses are on one interface of this box: give each uplink its own interface")
 
 
+def writable() -> None:
+    """Refusal when the box cannot be changed at all, before half of a change is made."""
+    for directory in ("/etc", "/usr/local", "/var"):
+        if not os.access(directory, os.W_OK):
+            raise Refusal(f"{directory} is mounted read-only on this box: mount it writable and run this again")
+
+
 def _space() -> None:
     for directory in ("/usr", "/etc", "/var"):
-        if not os.access(directory, os.W_OK):
-            raise Refusal(f"{directory} is mounted read-only on this box: mount it writable and deploy again")
         free = shutil.disk_usage(directory).free // 2**20
         if free < SPACE_NEEDED:
             raise Refusal(f"{directory} has {free} MiB free on this box, {SPACE_NEEDED} MiB are needed")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 
-from . import files, firewall, kernel, library, links, manifest, owner, paths, staging, strongswan
+from . import checks, files, firewall, kernel, library, links, manifest, owner, paths, staging, strongswan
 from .apply import DROP_IN, UNIT_FILES, Reporter
 from .commands import find, run
 from .site import Site, SiteError, load
@@ -24,6 +24,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     if theirs is not None and theirs.id != by:
         steps.say(f"connection {name} on this box belongs to {theirs.stack} and stays")
         return
+    checks.writable()
     last = not [other for other in manifest.names() if other != name]
     ours = (paths.agent_unit(name), paths.links_unit(name))
     run("systemctl", "stop", *ours, timeout=60)

@@ -171,7 +171,7 @@ class RefusesBoxes(unittest.TestCase):
 
     def test_refuses_a_read_only_directory(self) -> None:
         with mock.patch.object(checks.os, "access", lambda path, _: path != "/etc"):  # type: ignore[attr-defined]
-            self.refused("^/etc is mounted read-only on this box: mount it writable and deploy again$")
+            self.refused("^/etc is mounted read-only on this box: mount it writable and run this again$")
 
     def test_refuses_a_full_disk(self) -> None:
         with mock.patch("dual_tunnel_vpn.checks.shutil.disk_usage", return_value=mock.Mock(free=5 * 2**20)):

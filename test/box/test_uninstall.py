@@ -37,6 +37,12 @@ class Owners(InDirectory):
         steps.say.assert_called_once_with("connection singapore on this box belongs to prod/site/box and stays")
         self.assertIsNotNone(owner.of("singapore"))
 
+    def test_a_box_that_cannot_be_changed_is_left_whole(self) -> None:
+        with mock.patch("dual_tunnel_vpn.checks.os.access", lambda path, _: path != "/etc"):
+            with mock.patch.object(uninstall, "run", side_effect=AssertionError):
+                with self.assertRaisesRegex(Refusal, "^/etc is mounted read-only on this box: mount it writable"):
+                    uninstall.uninstall("singapore", "", mock.Mock())
+
     def test_what_is_no_owner_is_refused_in_one_sentence(self) -> None:
         for data in (b"", b"[]", b'{"stack": "a"}', b"null"):
             files.put(paths.owner("singapore"), data)
