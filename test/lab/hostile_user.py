@@ -103,9 +103,9 @@ def read(path: str) -> None:
 
 
 def lock(path: str) -> None:
-    if path in locked and os.path.samestat(os.fstat(locked[path]), os.stat(path)):
-        return
     try:
+        if path in locked and os.path.samestat(os.fstat(locked[path]), os.stat(path)):
+            return
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
