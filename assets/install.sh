@@ -1,5 +1,7 @@
 #!/bin/sh
-# Puts a dual-tunnel IPsec-VPN connection on this box: `sh install.sh apply DIR`, DIR being the staging directory.
+# Puts a dual-tunnel IPsec-VPN connection on this box: `sh install.sh apply DIR`, DIR being the staging directory that
+# begin.sh made, with the assets and the bundle of the rendered files: on each line a file's name and its content in
+# base64, `end` on the last.
 # Everything is checked before anything is changed; the last line of a refusal is one sentence.
 set -u
 LC_ALL=C
@@ -27,33 +29,46 @@ assets=$(cd "$(dirname "$0")" && pwd) || refuse "the directory of install.sh can
 staging=$(cd "$2" 2>/dev/null && pwd) || refuse "the staging directory $2 does not exist on this box"
 ssh_connection=${3-${SSH_CONNECTION-}}
 
+if [ "$(id -u)" -ne 0 ]; then
+    exec sudo -n sh "$assets/install.sh" apply "$staging" "$ssh_connection"
+fi
+
+# Held while this runs: begin.sh of another apply leaves the directory alone.
+exec 9<"$staging"
+flock -n 9 || refuse "this upload is being installed already"
+
 # Nothing of the upload stays, whatever the outcome: Terraform brings it anew each time.
 clean() {
-    [ -z "${log-}" ] || rm -f "$log"
-    rm -f "$staging/secrets-1.conf" "$staging/secrets-2.conf"
     case $staging in
-    */.dual-tunnel-vpn/*)
-        rm -rf "$staging"
-        rmdir "${staging%/*}" 2>/dev/null
-        ;;
+    /run/dual-tunnel-vpn-staging/*) rm -rf "$staging" ;;
     esac
 }
 trap clean EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
-if [ "$(id -u)" -ne 0 ]; then
-    user=$(id -un)
-    advice="allow it in /etc/sudoers.d or connect as root"
-    command -v sudo >/dev/null 2>&1 || refuse "the SSH user $user is not root and this box has no sudo; connect as root"
-    sudo -n sh -c : 2>/dev/null || refuse "the SSH user $user cannot run sudo without a password on this box; $advice"
-    sudo -n sh "$assets/install.sh" apply "$staging" "$ssh_connection"
-    exit
+umask 077
+unpack() {
+    while read -r file content; do
+        case $file in
+        site.json | owner.json | tunnel-[12].conf | secrets-[12].conf)
+            printf %s "$content" | base64 -d >"$staging/$file" || return
+            ;;
+        end) return 0 ;;
+        *) return 1 ;;
+        esac
+    done <"$staging/bundle"
+    return 1
+}
+if [ ! -f "$staging/bundle" ] || ! unpack; then
+    refuse "the upload of the configuration was incomplete: deploy again"
 fi
+rm -f "$staging/bundle"
+umask 022
 
 # What the box is.
-[ "$(uname -s)" = Linux ] || refuse "this box runs $(uname -s), not Linux"
 [ -d /run/systemd/system ] || refuse "this box does not run systemd, which the connection's services need"
 command -v ip >/dev/null 2>&1 || refuse "this box has no ip command: install iproute2 (Debian, Ubuntu) or iproute (EL)"
 if command -v apt-get >/dev/null 2>&1 && command -v dpkg-query >/dev/null 2>&1; then
@@ -63,7 +78,9 @@ elif command -v dnf >/dev/null 2>&1; then
 else
     refuse "this box has neither apt-get nor dnf: Debian, Ubuntu and EL9 (CentOS Stream, Rocky, Alma) are supported"
 fi
-[ -f "$staging/site.json" ] || refuse "$staging/site.json is missing: the upload of the configuration was incomplete"
+for directory in /etc /usr/local /var; do
+    [ -w "$directory" ] || refuse "$directory is mounted read-only on this box: mount it writable and deploy again"
+done
 
 # The uplinks' addresses, by means that a box without Python has (the full check comes with Python).
 addresses=$(ip -o -4 addr show | awk '{ sub("/.*", "", $4); print $4 }')
@@ -104,7 +121,7 @@ for package in $needed; do
 done
 
 # Arguments: packages. Output goes to a file that is shown only when something went wrong.
-log=$(mktemp) || refuse "this box has no room for temporary files"
+log=$staging/log
 apt_get() {
     DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 \
         -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Acquire::Retries=1 \

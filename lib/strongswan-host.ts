@@ -1,14 +1,7 @@
 // StrongswanHost: the box in the data center. It renders every file that the box needs from a connection's tunnels
 // and puts them there over SSH; docs/architecture.md says what arrives and in which order.
 import { Resource } from "@cdktf/provider-null/lib/resource";
-import {
-  dependable,
-  FileProvisioner,
-  RemoteExecProvisioner,
-  TerraformLocal,
-  TerraformResource,
-  TerraformStack,
-} from "cdktf";
+import { dependable, TerraformLocal, TerraformResource, TerraformStack } from "cdktf";
 import { Construct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
@@ -16,6 +9,7 @@ import { overlapPreconditions } from "./cloud/blocks-at-plan";
 import { AGENT, AgentOptions, checkAgentOptions } from "./host/agent-options";
 import { BoxAssets } from "./host/assets";
 import { terraformName } from "./host/names";
+import { configurationSteps, uninstallStep } from "./host/provisioners";
 import { renderSite, SiteUplink } from "./host/site";
 import { checkSsh, connectionFrom, connectionFromSelf, SSH, sshInput, SshOptions, sshPreconditions } from "./host/ssh";
 import { renderConnection, renderSecrets } from "./host/swanctl";
@@ -86,10 +80,6 @@ const shapeOf = (scope: Construct): Shape<StrongswanHostProps> => ({
   agent: optional(AGENT),
 });
 
-const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
-
-type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };
-
 /** A box that runs strongSwan as the other end of a connection. */
 export class StrongswanHost extends Construct {
   /** The `terraform_data` whose destruction uninstalls the connection from the box. */
@@ -136,14 +126,6 @@ export class StrongswanHost extends Construct {
     );
     const assets = BoxAssets.of(TerraformStack.of(this));
 
-    const uninstall: AtDestroy = {
-      type: "remote-exec",
-      when: "destroy",
-      onFailure: props.ssh.boxMayBeGone === true ? "continue" : undefined,
-      connection: connectionFromSelf(),
-      // Where the installation never came so far as to install the command there is nothing to undo.
-      inline: [`test ! -e ${COMMAND} || ${COMMAND} uninstall \${self.input.name}`],
-    };
     // On what is made first: before the cloud, and before anyone is sent to a box that was not checked.
     const atPlan = [
       ...sshPreconditions(props.ssh, name),
@@ -160,37 +142,15 @@ export class StrongswanHost extends Construct {
         precondition: atPlan.length > 0 ? atPlan : undefined,
       },
       triggersReplace: [name],
-      provisioners: [uninstall],
+      provisioners: [uninstallStep(connectionFromSelf(), props.ssh.boxMayBeGone)],
     });
     this.presence.overrideLogicalId(`${prefix}_box_presence`);
 
-    const staging = `.dual-tunnel-vpn/${name}`;
-    const via = { connection: connectionFrom(props.ssh) };
-    const put = (destination: string, local: string): FileProvisioner => ({
-      type: "file",
-      content: `\${local.${local}}`,
-      destination: `${staging}/${destination}`,
-      ...via,
-    });
-    const provisioners: (FileProvisioner | RemoteExecProvisioner)[] = [
-      {
-        type: "remote-exec",
-        inline: [`rm -rf ${staging} && umask 077 && mkdir -p ${staging}/assets`],
-        ...via,
-      },
-      { type: "file", source: `\${path.module}/${assets.path}/`, destination: `${staging}/assets`, ...via },
-      put("site.json", site),
-      put("tunnel-1.conf", connections[0]),
-      put("tunnel-2.conf", connections[1]),
-      put("secrets-1.conf", secrets[0]),
-      put("secrets-2.conf", secrets[1]),
-      {
-        type: "remote-exec",
-        // install.sh becomes root by itself and removes the staging directory whatever the outcome.
-        inline: [`sh ${staging}/assets/install.sh apply ${staging}`],
-        ...via,
-      },
-    ];
+    // The box remembers whose the connection is: the id is random, made by Terraform together with the presence.
+    const owner = this.file(
+      `${prefix}_owner_json`,
+      JSON.stringify({ stack: this.node.path, id: this.presence.getStringAttribute("id") }),
+    );
     const precondition = [
       // A connection that exists has no resource in the cloud that could hold its own.
       ...(connection.cloudResources.length > 0
@@ -212,12 +172,25 @@ export class StrongswanHost extends Construct {
         host_key: props.ssh.hostKey.publicKey,
         programs: assets.hash,
         site: hashOf(site),
+        owner: hashOf(owner),
         tunnel_1: hashOf(connections[0]),
         tunnel_2: hashOf(connections[1]),
         // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
         keys: hashOf(...secrets),
       },
-      provisioners,
+      provisioners: configurationSteps({
+        name,
+        connection: connectionFrom(props.ssh),
+        assets: assets.path,
+        files: {
+          "site.json": site,
+          "owner.json": owner,
+          "tunnel-1.conf": connections[0],
+          "tunnel-2.conf": connections[1],
+          "secrets-1.conf": secrets[0],
+          "secrets-2.conf": secrets[1],
+        },
+      }),
     });
     this.configuration.dependsOn = [this.presence, ...this.within(connection.cloudResources)].map((resource) =>
       dependable(resource),

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Callable, Protocol
 
-from . import checks, files, kernel, library, links, manifest, paths, strongswan
+from . import checks, files, kernel, library, links, manifest, owner, paths, strongswan
 from .commands import Refusal, find, must, run
 from .site import Site, SiteError, Tunnel, load
 
@@ -38,7 +38,8 @@ class Reporter(Protocol):
 def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     """Checks everything, then notes the box's state and installs the command, so that uninstall works from here on."""
     site = checks.staged(directory)
-    checks.check(site, ssh_connection)
+    mine = owner.staged(directory)
+    checks.check(site, mine, ssh_connection)
     box = manifest.load_box()
     if box is None:
         unit = strongswan.units(strongswan.UNIT)[strongswan.UNIT]
@@ -49,6 +50,7 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
         box.packages = sorted({*box.packages, *packages})
         box.save()
     paths.connection(site.name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    mine.save(site.name)
     library.install()
     return site
 

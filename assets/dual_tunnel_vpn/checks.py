@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from . import files, links, manifest, paths, strongswan
+from . import files, links, manifest, owner, paths, strongswan
 from .commands import Refusal, find, run
 from .site import Site, SiteError, load
 
@@ -19,16 +19,18 @@ SPACE_NEEDED = 80
 
 def staged(directory: Path) -> Site:
     """The staged site.json, with all that belongs to it there."""
-    for name in ("tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf", "secrets-2.conf"):
+    for name in ("owner.json", "tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf", "secrets-2.conf"):
         if not (directory / name).is_file():
-            raise Refusal(f"{directory / name} is missing: the upload of the configuration was incomplete")
+            raise Refusal(f"the upload of the configuration was incomplete, {name} is missing: deploy again")
     return load(directory / "site.json")
 
 
-def check(site: Site, ssh_connection: str) -> None:
+def check(site: Site, mine: owner.Owner, ssh_connection: str) -> None:
     """Raises Refusal with the first problem that keeps the connection from being installed on this box."""
+    owner.check(site.name, mine)
     network = links.observe()
     _uplinks(site, network)
+    writable()
     _space()
     _ours(site)
     _foreign(site, network)
@@ -48,6 +50,13 @@ def _uplinks(site: Site, network: links.Network) -> None:
             raise Refusal(f"uplink {uplink.number} wants the address {uplink.address} on {device}, which lacks it")
     if len(devices) != len(site.uplinks):
         raise Refusal("both uplinks' addresses are on one interface of this box: give each uplink its own interface")
+
+
+def writable() -> None:
+    """Refusal when the box cannot be changed at all, before half of a change is made."""
+    for directory in ("/etc", "/usr/local", "/var"):
+        if not os.access(directory, os.W_OK):
+            raise Refusal(f"{directory} is mounted read-only on this box: mount it writable and run this again")
 
 
 def _space() -> None:

@@ -25,7 +25,13 @@ class Steps:
 
     def say(self, text: str) -> None:
         """Prints a line."""
-        print(f"dual-tunnel-vpn: {text} ({time.monotonic() - self._start:.1f} s)", flush=True)
+        try:
+            print(f"dual-tunnel-vpn: {text} ({time.monotonic() - self._start:.1f} s)", flush=True)
+        except BrokenPipeError:
+            # Whoever read it has gone: what was begun is still brought to its end.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
 
 @contextmanager
@@ -33,10 +39,11 @@ def lock(wait: float = 300) -> Iterator[None]:
     """Keeps two of us from interleaving on one box; Refusal after waiting that many seconds."""
     deadline = time.monotonic() + wait
     while True:
-        handle = open(paths.LOCK, "w", encoding="ascii")
-        if _locked(handle):
-            break
-        handle.close()
+        handle = _open_lock()
+        if handle is not None:
+            if _locked(handle):
+                break
+            handle.close()
         if time.monotonic() >= deadline:
             raise Refusal(
                 f"another apply or uninstall has held {paths.LOCK} for {wait:g} s: "
@@ -45,6 +52,15 @@ def lock(wait: float = 300) -> Iterator[None]:
         time.sleep(0.5)
     with handle:
         yield
+
+
+def _open_lock() -> IO[str] | None:
+    paths.PRIVATE.mkdir(mode=0o700, exist_ok=True)
+    try:
+        return open(paths.LOCK, "w", encoding="ascii")
+    except FileNotFoundError:
+        # The last uninstall has just removed the directory.
+        return None
 
 
 def _locked(handle: IO[str]) -> bool:
@@ -83,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
         staged.add_argument("--packages", default="", help="packages that install.sh is going to add")
     removal = verbs.add_parser("uninstall", help="remove a connection and restore what it changed")
     removal.add_argument("name")
+    removal.add_argument(
+        "--owner",
+        default=os.environ.get("DUAL_TUNNEL_VPN_OWNER", ""),
+        help="leave the connection alone when it belongs to another Terraform id than this",
+    )
     status = verbs.add_parser("status", help="show the connections; exit status 0 healthy, 1 degraded, 2 down")
     status.add_argument("name", nargs="?")
     status.add_argument("--json", action="store_true", help="print JSON")
@@ -104,6 +125,9 @@ def _name(text: str) -> str:
 def _run(arguments: Sequence[str]) -> int:
     # Each verb imports what it needs: a started process costs time on a slow box.
     options = _parser().parse_args(arguments)
+    if options.verb == "uninstall":
+        # sudo drops the environment.
+        arguments = ["uninstall", f"--owner={options.owner}", options.name]
     _become_root(arguments)
     os.umask(0o022)
     if options.verb == "agent":
@@ -129,7 +153,7 @@ def _run(arguments: Sequence[str]) -> int:
         if options.verb == "uninstall":
             from .uninstall import uninstall
 
-            uninstall(_name(options.name), Steps())
+            uninstall(_name(options.name), options.owner, Steps())
             return 0
         from .apply import apply, prepare
         from .checks import ssh_session
@@ -148,6 +172,13 @@ def main(arguments: Sequence[str]) -> int:
         return _run(arguments)
     except (Refusal, site.SiteError, vici.ViciError) as error:
         print(f"dual-tunnel-vpn: {error}", flush=True)
+        return 1
+    except OSError as error:
+        if arguments[:1] == ["agent"]:
+            # Nobody waits for its last words: the journal is told where it happened.
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"dual-tunnel-vpn: this box does not allow it: {where}{error.strerror or error}", flush=True)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -52,6 +52,8 @@ def run(*command: str, stdin: str = "", timeout: float = 60) -> Result:
         return Result(127, "", f"{command[0]} is not installed")
     except subprocess.TimeoutExpired:
         return Result(124, "", f"{command[0]} did not end within {timeout:g} s")
+    except OSError as error:
+        return Result(126, "", f"{command[0]} cannot be run: {error.strerror}")
     return Result(done.returncode, done.stdout, done.stderr)
 
 

@@ -84,6 +84,11 @@ def prune() -> None:
 
 
 def remove() -> None:
-    """Removes the package, then the command."""
-    shutil.rmtree(paths.LIBRARY, ignore_errors=True)
+    """Removes the package, then the command. In between the command is left alone, and copes with that."""
+    gone = paths.LIBRARY.with_name(f".{paths.LIBRARY.name}.gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    if paths.LIBRARY.is_dir():
+        # In one step: half a package could not even say what is wrong.
+        paths.LIBRARY.rename(gone)
+        shutil.rmtree(gone)
     files.remove(paths.COMMAND)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from . import files, paths
+from .commands import Refusal
 
 _BOX = paths.STATE / "box.json"
 
@@ -37,8 +39,8 @@ class Box:
 
 def load_box() -> Box | None:
     """What box.json says, or None when no connection was ever begun."""
-    data = files.content(_BOX)
-    return Box(**_known(json.loads(data), Box)) if data is not None else None
+    fields = _read(_BOX)
+    return None if fields is None else Box(**_known(fields, Box))
 
 
 def remove_box() -> None:
@@ -61,8 +63,21 @@ class Connection:
 
 def load_connection(name: str) -> Connection:
     """The connection's manifest, a fresh one when there is none."""
-    data = files.content(paths.connection(name) / "manifest.json")
-    return Connection(**_known(json.loads(data), Connection)) if data is not None else Connection()
+    fields = _read(paths.connection(name) / "manifest.json")
+    return Connection() if fields is None else Connection(**_known(fields, Connection))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    data = files.content(path)
+    if data is None:
+        return None
+    try:
+        fields = json.loads(data)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise Refusal(f"{path} of this box was changed by somebody and is no JSON any more: remove it and try again")
+    return fields
 
 
 def _known(fields: dict[str, Any], of: type) -> dict[str, Any]:

@@ -14,7 +14,16 @@ STATE = Path("/etc/dual-tunnel-vpn")
 
 RUN = Path("/run/dual-tunnel-vpn")
 
-LOCK = Path("/run/dual-tunnel-vpn.lock")
+STAGING = Path("/run/dual-tunnel-vpn-staging")
+"""Holds one directory per upload that waits for install.sh; begin.sh makes it."""
+
+PRIVATE = Path("/run/dual-tunnel-vpn-private")
+"""Only root enters it: a lock that others could open would be one that they could hold."""
+
+LOCK = PRIVATE / "lock"
+
+FORMER_LOCK = Path("/run/dual-tunnel-vpn.lock")
+"""Where the version before had it."""
 
 UNITS = Path("/etc/systemd/system")
 
@@ -42,6 +51,11 @@ def connection(name: str) -> Path:
 def site(name: str) -> Path:
     """The site.json of an installed connection."""
     return connection(name) / "site.json"
+
+
+def owner(name: str) -> Path:
+    """Whose an installed connection is."""
+    return connection(name) / "owner.json"
 
 
 def agent_state(name: str) -> Path:

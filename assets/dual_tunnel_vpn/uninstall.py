@@ -8,14 +8,23 @@ from __future__ import annotations
 import re
 import shutil
 
-from . import files, firewall, kernel, library, links, manifest, paths, strongswan
+from . import checks, files, firewall, kernel, library, links, manifest, owner, paths, staging, strongswan
 from .apply import DROP_IN, UNIT_FILES, Reporter
 from .commands import find, run
 from .site import Site, SiteError, load
 
 
-def uninstall(name: str, steps: Reporter) -> None:
-    """Leaves the box as it was before the connection; nothing to do is a success."""
+def uninstall(name: str, by: str, steps: Reporter) -> None:
+    """Leaves the box as it was before the connection; nothing to do is a success.
+
+    `by` is the Terraform id of whoever asks: another's connection stays. Empty, it is removed whosever it is.
+    """
+    staging.sweep()
+    theirs = owner.of(name) if by else None
+    if theirs is not None and theirs.id != by:
+        steps.say(f"connection {name} on this box belongs to {theirs.stack} and stays")
+        return
+    checks.writable()
     last = not [other for other in manifest.names() if other != name]
     ours = (paths.agent_unit(name), paths.links_unit(name), paths.guard_unit(name))
     run("systemctl", "stop", *ours, timeout=60)
@@ -42,7 +51,8 @@ def uninstall(name: str, steps: Reporter) -> None:
         manifest.remove_box()
         for directory in (paths.STATE, paths.RUN):
             shutil.rmtree(directory, ignore_errors=True)
-        paths.LOCK.unlink(missing_ok=True)
+        shutil.rmtree(paths.PRIVATE, ignore_errors=True)
+        paths.FORMER_LOCK.unlink(missing_ok=True)
         library.remove()
 
 

@@ -51,12 +51,15 @@ export interface RunFile {
 export function writeRunDisk(image: string, files: readonly RunFile[]): void {
   const staging = mkdtempSync(join(dirname(image), "run-disk-"));
   try {
+    // As ssh-copy-id and cloud-init make it; other directories are the image's own.
+    const closed = new Set(files.map((file) => dirname(file.path)).filter((directory) => directory.endsWith("/.ssh")));
     for (const { path, content, mode = 0o644 } of files) {
       const target = join(staging, path);
       mkdirSync(dirname(target), { recursive: true });
       writeFileSync(target, content);
       chmodSync(target, mode);
     }
+    for (const directory of closed) chmodSync(join(staging, directory), 0o700);
     execFileSync("tar", [
       "--owner=0",
       "--group=0",
@@ -64,7 +67,8 @@ export function writeRunDisk(image: string, files: readonly RunFile[]): void {
       staging,
       "-cf",
       image,
-      ...files.map((file) => file.path.replace(/^\//, "")),
+      "--no-recursion",
+      ...[...closed, ...files.map((file) => file.path)].map((path) => path.replace(/^\//, "")),
     ]);
     chmodSync(image, 0o600);
   } finally {

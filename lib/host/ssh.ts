@@ -60,6 +60,13 @@ export interface SshOptions {
    */
   readonly timeout?: string;
   /**
+   * Directory on the box for the scripts that Terraform runs there; relative to the user's home. It must be there, only
+   * its user may enter it (`chmod 700`), because Terraform makes the scripts writable for everybody, and its file system
+   * must not be mounted `noexec`.
+   * @default .ssh
+   */
+  readonly scriptDirectory?: string;
+  /**
    * A machine through which the box is reached.
    * @default - none: the box is reached directly
    */
@@ -101,6 +108,7 @@ const SSH_SHAPE: Shape<SshOptions> = {
   hostKey: HOST_KEY,
   timeout: optional(text("50s")),
   bastion: optional(bag(BASTION_SHAPE, "an object with host and hostKey")),
+  scriptDirectory: optional(text(".ssh")),
   formerHost: optional(text("box.example.com")),
   boxMayBeGone: optional(flag),
 };
@@ -116,11 +124,19 @@ export interface SshInput {
   readonly private_key_path: string;
   readonly host_key: string;
   readonly timeout: string;
+  readonly script_directory: string;
   readonly bastion_host: string;
   readonly bastion_port: number;
   readonly bastion_user: string;
   readonly bastion_private_key_path: string;
   readonly bastion_host_key: string;
+}
+
+/** The one directory that a user whom sshd lets in by a key nearly always has, closed to others. */
+const SCRIPT_DIRECTORY = ".ssh";
+
+function scriptPath(directory: string): string {
+  return `${directory}/dual-tunnel-vpn-%RAND%.sh`;
 }
 
 /** Flattens the options; what is absent is empty text. */
@@ -132,6 +148,7 @@ export function sshInput(ssh: SshOptions): SshInput {
     private_key_path: ssh.privateKeyPath ?? "",
     host_key: ssh.hostKey.publicKey,
     timeout: ssh.timeout ?? "50s",
+    script_directory: ssh.scriptDirectory ?? SCRIPT_DIRECTORY,
     bastion_host: ssh.bastion?.host ?? "",
     bastion_port: ssh.bastion?.port ?? 22,
     bastion_user: ssh.bastion?.user ?? ssh.user ?? "root",
@@ -153,6 +170,7 @@ export function connectionFrom(ssh: SshOptions): SSHProvisionerConnection {
     agent: withKey ? "false" : "true",
     privateKey: withKey ? keyFile(input.private_key_path) : undefined,
     hostKey: ssh.hostKey.publicKey || undefined,
+    scriptPath: scriptPath(input.script_directory),
     ...(ssh.bastion && {
       bastionHost: ssh.bastion.host,
       bastionPort: input.bastion_port,
@@ -178,6 +196,8 @@ export function connectionFromSelf(): SSHProvisionerConnection {
     agent: `\${self.input.private_key_path == ""}`,
     privateKey: keyUnlessEmpty("private_key_path"),
     hostKey: unlessEmpty("host_key"),
+    // The state of an older version has no such field.
+    scriptPath: scriptPath(`\${try(self.input.script_directory, "${SCRIPT_DIRECTORY}")}`),
     bastionHost: unlessEmpty("bastion_host"),
     bastionPort: Token.asNumber(self("bastion_port")),
     bastionUser: unlessEmpty("bastion_user"),
@@ -200,6 +220,13 @@ export function checkSsh(ssh: SshOptions, findings: Findings): void {
   if (ssh.bastion) checkMachine("ssh.bastion", ssh.bastion, findings);
   if (ssh.timeout !== undefined && isLiteral(ssh.timeout) && !/^([1-9]\d*[hms])+$/.test(ssh.timeout)) {
     findings.error(`ssh.timeout "${ssh.timeout}" is not a duration; write it as 50s or 2m.`);
+  }
+  const { scriptDirectory } = ssh;
+  // Terraform gives it to the box's shell as it is.
+  if (scriptDirectory !== undefined && isLiteral(scriptDirectory) && !/^[A-Za-z0-9_./-]+$/.test(scriptDirectory)) {
+    findings.error(
+      `ssh.scriptDirectory "${scriptDirectory}" is not a path of letters, digits and . _ - /; write it as .ssh or /opt/deploy.`,
+    );
   }
 }
 

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import checks, links, manifest, paths, strongswan
+from dual_tunnel_vpn import checks, links, manifest, owner, paths, strongswan
 from dual_tunnel_vpn.commands import Refusal, Result
 from dual_tunnel_vpn.links import Link, Network
 
 from . import samples
+
+
+MINE = owner.Owner("prod/site/box", "id-1")
 
 
 class RefusesBoxes(unittest.TestCase):
@@ -62,18 +65,18 @@ class RefusesBoxes(unittest.TestCase):
 
     def refused(self, words: str, ssh: str = "") -> None:
         with self.assertRaisesRegex(Refusal, words) as raised:
-            checks.check(samples.site(), ssh)
+            checks.check(samples.site(), MINE, ssh)
         self.assertNotIn("\n", str(raised.exception))
 
     def test_accepts_a_box_that_suits(self) -> None:
-        checks.check(samples.site(), "10.0.2.2 5000 10.0.2.15 22")
+        checks.check(samples.site(), MINE, "10.0.2.2 5000 10.0.2.15 22")
 
     def test_accepts_its_own_connection_again(self) -> None:
         self.install("singapore")
         self.network.links["singapore-1"] = Link("xfrm", 20481, 1400, True)
         self.network.rules.append((20481, "20481"))
         self.routes.append({"dst": "192.0.2.152", "protocol": "157"})
-        checks.check(samples.site(), "")
+        checks.check(samples.site(), MINE, "")
 
     def test_refuses_an_uplink_that_is_not_there(self) -> None:
         del self.network.addresses["172.16.2.57"]
@@ -88,7 +91,7 @@ class RefusesBoxes(unittest.TestCase):
         uplinks[0]["device"] = "eth1"
         self.network.links["eth1"] = Link("", 0, 1500, True)
         with self.assertRaisesRegex(Refusal, "172.16.1.93 on eth1, which lacks it"):
-            checks.check(samples.site(uplinks=uplinks), "")
+            checks.check(samples.site(uplinks=uplinks), MINE, "")
 
     def test_refuses_numbers_that_another_connection_has(self) -> None:
         self.install("london")
@@ -115,7 +118,7 @@ class RefusesBoxes(unittest.TestCase):
     def test_a_half_removed_connection_is_no_obstacle(self) -> None:
         (paths.STATE / "london").mkdir(parents=True)
         self.assertEqual(manifest.names(), ["london"])
-        checks.check(samples.site(), "")
+        checks.check(samples.site(), MINE, "")
 
     def test_refuses_interfaces_numbers_and_routes_of_others(self) -> None:
         self.network.links["singapore-2"] = Link("dummy", 0, 1500, True)
@@ -144,20 +147,38 @@ class RefusesBoxes(unittest.TestCase):
         with mock.patch.object(checks, "_listens", lambda port: port == 500):
             self.refused("UDP port 500")
             self.units[strongswan.UNIT] = strongswan.Unit(True, True, True)
-            checks.check(samples.site(), "")
+            checks.check(samples.site(), MINE, "")
 
     def test_refuses_to_cut_off_its_user(self) -> None:
         inside = "192.168.7.7 5000 172.16.1.93 22"
         self.refused("your SSH session comes from 192.168.7.7, inside the VPC's block", inside)
         self.way = "singapore-1"
-        checks.check(samples.site(), inside)
+        checks.check(samples.site(), MINE, inside)
+
+    def test_refuses_a_connection_that_belongs_to_another_stack(self) -> None:
+        self.install("singapore")
+        owner.Owner("staging/site/box", "id-2").save("singapore")
+        self.refused(
+            r"^connection singapore on this box belongs to staging/site/box \(Terraform's id id-2\) and not to "
+            r"prod/site/box: .* run `sudo /usr/local/sbin/dual-tunnel-vpn uninstall singapore` on the box and deploy again$"
+        )
+
+    def test_takes_a_connection_whose_owner_is_not_known_or_has_moved_within_its_stack(self) -> None:
+        self.install("singapore")
+        owner.check("singapore", MINE)
+        owner.Owner("prod/former/box", "id-1").save("singapore")
+        owner.check("singapore", MINE)
+
+    def test_refuses_a_read_only_directory(self) -> None:
+        with mock.patch.object(checks.os, "access", lambda path, _: path != "/etc"):  # type: ignore[attr-defined]
+            self.refused("^/etc is mounted read-only on this box: mount it writable and run this again$")
 
     def test_refuses_a_full_disk(self) -> None:
         with mock.patch("dual_tunnel_vpn.checks.shutil.disk_usage", return_value=mock.Mock(free=5 * 2**20)):
             self.refused("has 5 MiB free")
 
     def test_refuses_an_upload_that_is_not_whole(self) -> None:
-        for name in ("tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf"):
+        for name in ("owner.json", "tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf"):
             (self.root / name).touch()
         with self.assertRaisesRegex(Refusal, "secrets-2.conf is missing"):
             checks.staged(self.root)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import multiprocessing
+import os
+import shutil
+import stat
 import tempfile
 import unittest
 from pathlib import Path
@@ -15,7 +18,7 @@ from dual_tunnel_vpn.commands import Refusal, Result
 
 
 def hold(path: str, holding: multiprocessing.synchronize.Event, release: multiprocessing.synchronize.Event) -> None:
-    with mock.patch.object(paths, "LOCK", Path(path)), cli.lock():
+    with mock.patch.object(paths, "PRIVATE", Path(path).parent), mock.patch.object(paths, "LOCK", Path(path)), cli.lock():
         holding.set()
         release.wait(30)
 
@@ -24,10 +27,12 @@ class Locks(unittest.TestCase):
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
-        self.path = Path(directory.name) / "lock"
-        patch = mock.patch.object(paths, "LOCK", self.path)
-        patch.start()
-        self.addCleanup(patch.stop)
+        private = Path(directory.name) / "private"
+        self.path = private / "lock"
+        for name, path in (("PRIVATE", private), ("LOCK", self.path)):
+            patch = mock.patch.object(paths, name, path)
+            patch.start()
+            self.addCleanup(patch.stop)
         self.holding, self.release = multiprocessing.Event(), multiprocessing.Event()
         self.other = multiprocessing.Process(target=hold, args=(str(self.path), self.holding, self.release))
         self.other.start()
@@ -46,6 +51,15 @@ class Locks(unittest.TestCase):
     def test_enters_when_the_other_has_ended(self) -> None:
         self.release.set()
         with cli.lock(wait=30):
+            self.assertTrue(self.path.exists())
+
+    def test_nobody_but_root_can_come_near_the_lock(self) -> None:
+        self.assertEqual(stat.S_IMODE(self.path.parent.stat().st_mode), 0o700)
+        self.assertEqual(paths.LOCK.parent, paths.PRIVATE)
+
+    def test_a_removed_directory_locks_nobody_out(self) -> None:
+        shutil.rmtree(self.path.parent)
+        with cli.lock(wait=0):
             self.assertTrue(self.path.exists())
 
     def test_a_removed_lock_file_locks_nobody_out(self) -> None:
@@ -73,6 +87,34 @@ class Speaks(unittest.TestCase):
                 status, text = self.run_cli("status")
         self.assertEqual(status, 1)
         self.assertRegex(text, "cannot run sudo without a password on this box")
+
+    def test_what_the_box_does_not_allow_is_one_sentence(self) -> None:
+        for error, words in (
+            (OSError(30, "Read-only file system", "/etc/x"), "/etc/x: Read-only file system"),
+            (OSError(28, "No space left on device"), "No space left on device"),
+            (OSError("odd"), "odd"),
+        ):
+            with mock.patch.object(cli.os, "geteuid", return_value=0):  # type: ignore[attr-defined]
+                with mock.patch.object(cli, "lock", side_effect=error):
+                    status, text = self.run_cli("uninstall", "singapore")
+            self.assertEqual((status, text), (1, f"dual-tunnel-vpn: this box does not allow it: {words}\n"))
+
+    def test_tells_root_on_whose_behalf_it_uninstalls(self) -> None:
+        with mock.patch.object(cli, "_become_root", side_effect=Refusal("stopped")) as become:
+            with mock.patch.dict(os.environ, DUAL_TUNNEL_VPN_OWNER="id-1"):
+                self.run_cli("uninstall", "singapore")
+            self.run_cli("uninstall", "singapore")
+        self.assertEqual(
+            [call.args[0] for call in become.call_args_list],
+            [["uninstall", "--owner=id-1", "singapore"], ["uninstall", "--owner=", "singapore"]],
+        )
+
+    def test_goes_on_when_nobody_reads_any_more(self) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w", buffering=1) as closed, mock.patch("sys.stdout", closed):
+            cli.Steps().say("one")
+            cli.Steps().say("two")
 
     def test_an_unknown_verb_is_a_usage_error(self) -> None:
         with self.assertRaises(SystemExit) as raised:

@@ -5,7 +5,7 @@ import { BOX_LISTING_SCRIPT, differences } from "../../lab/demo/box-listing";
 import { Lab } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { ECS, LAN } from "../../lab/network";
-import { cloudState, install, INSTALL, stage, type Staged } from "./staged-connection";
+import { cloudState, install, stage, type Staged } from "./staged-connection";
 
 jest.setTimeout(1_200_000);
 
@@ -110,8 +110,8 @@ describe("the box", () => {
   });
 
   it("installs after the box was reset in the middle of the packages, with nothing of the first try in the way", async () => {
-    await stage(lab);
-    await lab.box.succeed(`setsid ${INSTALL} >/dev/null 2>&1 &`);
+    const command = await stage(lab);
+    await lab.box.succeed(`setsid ${command} >/dev/null 2>&1 &`);
     await lab.box.waitUntilSucceeds(
       "grep -q ' status half-configured charon-systemd\\| status unpacked libstrongswan' /var/log/dpkg.log",
       {
@@ -125,7 +125,7 @@ describe("the box", () => {
     const text = await installed();
     expect(lastLine(text)).toMatch(/connection singapore: both tunnels are up/);
     await passes();
-    await lab.box.fail("ls -d /root/.dual-tunnel-vpn");
+    await lab.box.fail("ls -A /run/dual-tunnel-vpn-staging | grep .");
   });
 
   it("shows what is true, and is healthy", async () => {
@@ -223,8 +223,8 @@ describe("the box", () => {
         seconds % 2 ? "aes128-sha256-modp2048" : "aes256-sha256-modp2048",
       ] as const;
       await cloud.apply(cloudState({ esp }));
-      await stage(lab, { esp });
-      await lab.box.succeed(`setsid ${INSTALL} >/dev/null 2>&1 & echo $! >/run/apply.pid`);
+      const command = await stage(lab, { esp });
+      await lab.box.succeed(`setsid ${command} >/dev/null 2>&1 & echo $! >/run/apply.pid`);
       await delay(seconds * 1000);
       await lab.box.succeed("kill -9 -$(cat /run/apply.pid) || true");
       await installed({ esp });

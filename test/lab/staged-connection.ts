@@ -1,6 +1,7 @@
 // A connection staged on the lab's box as Terraform's provisioners would, from texts typed here:
 // what runs on the box is tested without the library that renders for it.
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import type { CloudState } from "../../lab/cloud/cloud-end";
 import type { Lab } from "../../lab/machines/lab";
@@ -65,7 +66,10 @@ const files = ({ psks = PSKS, esp = [ESP, ESP], ikeLifetime = [86400, 86400], fi
       mechanisms: { outerMove: true, deleteByOtherUplink: true },
     },
   };
-  const texts: Record<string, string> = { "site.json": JSON.stringify(site) };
+  const texts: Record<string, string> = {
+    "site.json": JSON.stringify(site),
+    "owner.json": JSON.stringify({ stack: "staged by hand", id: "staged" }),
+  };
   UPLINKS.forEach((uplink, i) => {
     const name = `${NAME}-${i + 1}`;
     texts[`tunnel-${i + 1}.conf`] = `connections {
@@ -160,27 +164,42 @@ export function cloudState({ psks = PSKS, esp = [ESP, ESP] }: Pick<Staged, "psks
   };
 }
 
-/** The command that Terraform runs last. */
-export const INSTALL = `sh .dual-tunnel-vpn/${NAME}/assets/install.sh apply .dual-tunnel-vpn/${NAME}`;
+let uploads = 0;
 
-/** Uploads everything to the staging directory of root, or of another user of the box. */
-export async function stage(lab: Lab, staged: Staged = {}, user = "root"): Promise<void> {
+/** Runs the first script, and uploads; gives the command that Terraform runs last, or how the first script refused. */
+async function upload(lab: Lab, staged: Staged, user: string): Promise<string | Result> {
+  const home = user === "root" ? "/root" : `/home/${user}`;
+  const id = `${++uploads}`;
+  const script = `name=${NAME}\nupload=${id}\n${readFileSync(path.join(ROOT, "assets/begin.sh"), "utf8")}`;
+  await lab.box.write(script, `${home}/.ssh/begin.sh`);
+  const begun = await lab.box.execute(
+    `cd ${home} && chown ${user}: .ssh/begin.sh && runuser -u ${user} -- sh .ssh/begin.sh 2>&1`,
+  );
+  await lab.box.succeed(`rm ${home}/.ssh/begin.sh`);
+  if (begun.status !== 0) return begun;
+  const directory = `/run/dual-tunnel-vpn-staging/${NAME}.${id}`;
   const tar = execFileSync("tar", ["--exclude=__pycache__", "-C", ROOT, "-czf", "-", "assets"], {
     maxBuffer: 2 ** 26,
   }).toString("base64");
-  const home = user === "root" ? "/root" : `/home/${user}`;
-  const directory = `${home}/.dual-tunnel-vpn/${NAME}`;
-  await lab.box.succeed(
-    `rm -rf ${directory} && mkdir -p -m 700 ${directory} && base64 -d | tar -xzf - --no-same-owner -C ${directory}`,
-    { stdin: tar },
+  await lab.box.succeed(`base64 -d | tar -xzf - --no-same-owner -C ${directory}`, { stdin: tar });
+  const bundle = Object.entries(files(staged)).map(
+    ([name, text]) => `${name} ${Buffer.from(text).toString("base64")}\n`,
   );
-  for (const [name, text] of Object.entries(files(staged))) await lab.box.write(text, `${directory}/${name}`);
-  await lab.box.succeed(`chown -R ${user}: ${home}/.dual-tunnel-vpn`);
+  await lab.box.write(`${bundle.join("")}end\n`, `${directory}/bundle`, 0o600);
+  await lab.box.succeed(`chown -R ${user}: ${directory}`);
+  return `sh ${directory}/assets/install.sh apply ${directory}`;
+}
+
+/** Uploads everything as root; gives the command that installs it. */
+export async function stage(lab: Lab, staged: Staged = {}): Promise<string> {
+  const command = await upload(lab, staged, "root");
+  if (typeof command !== "string") throw new Error(command.stdout);
+  return command;
 }
 
 /** Stages and installs as a user of the box, root unless told otherwise. */
 export async function install(lab: Lab, staged: Staged = {}, user = "root"): Promise<Result> {
-  await stage(lab, staged, user);
-  const as = user === "root" ? "" : `cd /home/${user} && runuser -u ${user} -- `;
-  return lab.box.execute(`${as}${INSTALL} 2>&1`, { timeoutS: 400 });
+  const command = await upload(lab, staged, user);
+  if (typeof command !== "string") return command;
+  return lab.box.execute(`runuser -u ${user} -- ${command} 2>&1`, { timeoutS: 400 });
 }

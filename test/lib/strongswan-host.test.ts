@@ -26,12 +26,8 @@ describe("the configuration of a box", () => {
     const steps = provisioners(configuration()).map((step) => String(step.file?.destination ?? "command"));
     expect(steps).toEqual([
       "command",
-      ".dual-tunnel-vpn/singapore/assets",
-      ".dual-tunnel-vpn/singapore/site.json",
-      ".dual-tunnel-vpn/singapore/tunnel-1.conf",
-      ".dual-tunnel-vpn/singapore/tunnel-2.conf",
-      ".dual-tunnel-vpn/singapore/secrets-1.conf",
-      ".dual-tunnel-vpn/singapore/secrets-2.conf",
+      "/run/dual-tunnel-vpn-staging/singapore.${self.id}/assets",
+      "/run/dual-tunnel-vpn-staging/singapore.${self.id}/bundle",
       "command",
     ]);
   });
@@ -51,6 +47,7 @@ describe("the configuration of a box", () => {
       host_key: HOST_KEY,
       programs: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
       site: "${sha256(jsonencode([local.singapore_site_json]))}",
+      owner: "${sha256(jsonencode([local.singapore_owner_json]))}",
       tunnel_1: "${sha256(jsonencode([local.singapore_tunnel_1_conf]))}",
       tunnel_2: "${sha256(jsonencode([local.singapore_tunnel_2_conf]))}",
       keys: "${sha256(jsonencode([local.singapore_secrets_1_conf, local.singapore_secrets_2_conf]))}",
@@ -63,14 +60,37 @@ describe("the configuration of a box", () => {
     }
   });
 
-  it("makes a staging directory of its own that nobody else can read, and ends with the installer", () => {
+  it("arrives by four connections, which a limit of six in 30 seconds lets pass", () => {
+    expect(provisioners(configuration())).toHaveLength(4);
+  });
+
+  it("brings every rendered file in one, whole when its last line is there", () => {
+    const { content } = provisioners(configuration())[2].file!;
+    expect(content).toBe(
+      ["site.json", "owner.json", "tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf", "secrets-2.conf"]
+        .map((name) => `${name} \${base64encode(local.singapore_${name.replace(/\W/g, "_")})}\n`)
+        .join("") + "end\n",
+    );
+  });
+
+  it("begins with a directory that no other apply has, and ends with the installer", () => {
     const steps = provisioners(configuration());
-    expect((steps[0]["remote-exec"] as { inline: string[] }).inline).toEqual([
-      "rm -rf .dual-tunnel-vpn/singapore && umask 077 && mkdir -p .dual-tunnel-vpn/singapore/assets",
+    const inline = (step: (typeof steps)[number]) => (step["remote-exec"] as { inline: string[] }).inline;
+    expect(inline(steps[0]).slice(3, 6)).toEqual([
+      "name=singapore",
+      "upload=${self.id}",
+      expect.stringMatching(/^\$\{file\("\$\{path\.module\}\/assets\/dual-tunnel-vpn\/[0-9a-f]{32}\/begin\.sh"\)\}$/),
     ]);
-    expect((steps.at(-1)!["remote-exec"] as { inline: string[] }).inline).toEqual([
-      "sh .dual-tunnel-vpn/singapore/assets/install.sh apply .dual-tunnel-vpn/singapore",
+    expect(inline(steps[3]).slice(3, 4)).toEqual([
+      "exec sh /run/dual-tunnel-vpn-staging/singapore.${self.id}/assets/install.sh apply /run/dual-tunnel-vpn-staging/singapore.${self.id}",
     ]);
+  });
+
+  it("says whose it is: where in which stack, and an id that its first apply makes", () => {
+    expect(JSON.parse(synthesizedSite().locals!.singapore_owner_json)).toEqual({
+      stack: "test/vpn/box",
+      id: "${terraform_data.singapore_box_presence.id}",
+    });
   });
 
   it("is reached with the host key checked, and given up after 50 seconds", () => {
@@ -84,6 +104,7 @@ describe("the configuration of a box", () => {
         timeout: "50s",
         agent: "true",
         host_key: HOST_KEY,
+        script_path: ".ssh/dual-tunnel-vpn-%RAND%.sh",
       });
     }
   });
@@ -105,6 +126,7 @@ describe("the configuration of a box", () => {
       agent: "false",
       private_key: '${file(pathexpand("~/.ssh/id_ecdsa"))}',
       host_key: HOST_KEY,
+      script_path: ".ssh/dual-tunnel-vpn-%RAND%.sh",
       bastion_host: "jump.example.com",
       bastion_port: 22,
       bastion_user: "hop",
@@ -130,9 +152,16 @@ describe("the presence of a box", () => {
 
   it("uninstalls by name, and nothing where the command never came", () => {
     const { inline } = provisioners(presence())[0]["remote-exec"] as { inline: string[] };
-    expect(inline).toEqual([
-      "test ! -e /usr/local/sbin/dual-tunnel-vpn || /usr/local/sbin/dual-tunnel-vpn uninstall ${self.input.name}",
-    ]);
+    expect(inline).toContain("test -e /usr/local/sbin/dual-tunnel-vpn || exit 0");
+    expect(inline).toContain(
+      "exec env DUAL_TUNNEL_VPN_OWNER=${self.id} /usr/local/sbin/dual-tunnel-vpn uninstall ${self.input.name}",
+    );
+  });
+
+  it("is reached by what it remembers, and by the state of an older version, which has no directory for scripts", () => {
+    expect(provisioners(presence())[0]["remote-exec"]!.connection).toMatchObject({
+      script_path: '${try(self.input.script_directory, ".ssh")}/dual-tunnel-vpn-%RAND%.sh',
+    });
   });
 
   it("remembers how to reach the box in the same fields always, with no secret", () => {
@@ -149,6 +178,7 @@ describe("the presence of a box", () => {
       private_key_path: "",
       host_key: HOST_KEY,
       timeout: "50s",
+      script_directory: ".ssh",
       bastion_host: "",
       bastion_port: 22,
       bastion_user: "root",
@@ -321,6 +351,12 @@ describe("checks of a box", () => {
       'ssh.privateKeyPath "id_ecdsa" is relative, and Terraform runs elsewhere; start it with / or ~/.',
       'ssh.timeout "50" is not a duration; write it as 50s or 2m.',
     ]);
+    for (const scriptDirectory of ["", "a b", "~/x", "/a;b", "/a%b"]) {
+      expect(complaints({ ssh: ssh({ scriptDirectory }) })).toEqual([
+        `ssh.scriptDirectory "${scriptDirectory}" is not a path of letters, digits and . _ - /; write it as .ssh or /opt/deploy.`,
+      ]);
+    }
+    expect(complaints({ ssh: ssh({ scriptDirectory: "/opt/deploy_1" }) })).toEqual([]);
   });
 
   it("refuse a path of a private key that would break Terraform's text", () => {

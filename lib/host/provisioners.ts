@@ -1,0 +1,88 @@
+// What Terraform runs and puts on a box, in its order; docs/architecture.md, "What reaches the box", says why.
+import { FileProvisioner, RemoteExecProvisioner, SSHProvisionerConnection } from "cdktf";
+
+/** Where uploads wait for install.sh: only root can make names there, and a reboot empties it. */
+const STAGING = "/run/dual-tunnel-vpn-staging";
+
+const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
+
+type Step = FileProvisioner | RemoteExecProvisioner;
+type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };
+
+/** What is to reach a box. */
+export interface Delivery {
+  /** The connection's NAME on the box. */
+  readonly name: string;
+  /** How the box is reached. */
+  readonly connection: SSHProvisionerConnection;
+  /** Directory of the assets, relative to the stack's. */
+  readonly assets: string;
+  /** The rendered files: by their names on the box the Terraform locals that hold them. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/**
+ * The provisioners of the `null_resource` that configures a box: four connections, as a rate limit counts them.
+ * Each apply uploads to a directory of its own, named by the id that the resource gets when it is made.
+ */
+export function configurationSteps({ name, connection, assets, files }: Delivery): Step[] {
+  const local = `\${path.module}/${assets}`;
+  const staging = `${STAGING}/${name}.\${self.id}`;
+  const bundle = [
+    ...Object.entries(files).map(([file, source]) => `${file} \${base64encode(local.${source})}`),
+    // Told apart by this: an upload that was cut off.
+    "end",
+  ];
+  return [
+    {
+      type: "remote-exec",
+      inline: script([`name=${name}`, "upload=${self.id}", `\${file("${local}/begin.sh")}`]),
+      connection,
+    },
+    { type: "file", source: `${local}/`, destination: `${staging}/assets`, connection },
+    { type: "file", content: bundle.map((line) => `${line}\n`).join(""), destination: `${staging}/bundle`, connection },
+    // install.sh becomes root by itself and removes the staging directory whatever the outcome.
+    { type: "remote-exec", inline: script([`exec sh ${staging}/assets/install.sh apply ${staging}`]), connection },
+  ];
+}
+
+/**
+ * The provisioner of the presence: removes the connection from the box, unless another stack has it there.
+ * @param mayBeGone go on where that fails, because the box is gone
+ */
+export function uninstallStep(connection: SSHProvisionerConnection, mayBeGone = false): AtDestroy {
+  return {
+    type: "remote-exec",
+    when: "destroy",
+    onFailure: mayBeGone ? "continue" : undefined,
+    connection,
+    inline: script([
+      // Where the installation never came so far as to install the command there is nothing to undo.
+      `test -e ${COMMAND} || exit 0`,
+      "test -x /usr/bin/python3 || { echo 'dual-tunnel-vpn: this box has lost /usr/bin/python3: install python3 and destroy again'; exit 1; }",
+      // In the environment, which an older version of the command overlooks.
+      `exec env DUAL_TUNNEL_VPN_OWNER=\${self.id} ${COMMAND} uninstall \${self.input.name}`,
+    ]),
+  };
+}
+
+/**
+ * A script as Terraform is to run it. Terraform makes the file writable for everybody, so sh reads all of it before
+ * anything of it runs, nothing after it, and the file is gone at once. Afterwards Terraform puts an empty file in its
+ * place, which is awaited in the background and removed.
+ */
+function script(lines: readonly string[]): string[] {
+  return [
+    "{",
+    'rm -f "$0"',
+    "(",
+    ...lines,
+    ")",
+    "status=$?",
+    // Terraform runs it on a terminal, and hangs up.
+    "trap '' HUP",
+    '(tries=50; until rm "$0" || [ $tries -eq 0 ]; do sleep 0.2; tries=$((tries - 1)); done) </dev/null >/dev/null 2>&1 &',
+    "exit $status",
+    "}",
+  ];
+}

@@ -1,0 +1,140 @@
+"""Whose connection is removed, what is swept, and what is left to do once the package is gone."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from dual_tunnel_vpn import files, library, manifest, owner, paths, staging, uninstall
+from dual_tunnel_vpn.commands import Refusal, run
+
+ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
+
+
+class InDirectory(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root = Path(directory.name)
+        for name in ("STATE", "STAGING", "LIBRARY", "COMMAND"):
+            patch = mock.patch.object(paths, name, self.root / name.lower())
+            patch.start()
+            self.addCleanup(patch.stop)
+
+
+class Owners(InDirectory):
+    def test_another_stack_that_is_destroyed_leaves_the_connection(self) -> None:
+        owner.Owner("prod/site/box", "id-1").save("singapore")
+        steps = mock.Mock()
+        uninstall.uninstall("singapore", "id-2", steps)
+        steps.say.assert_called_once_with("connection singapore on this box belongs to prod/site/box and stays")
+        self.assertIsNotNone(owner.of("singapore"))
+
+    def test_a_box_that_cannot_be_changed_is_left_whole(self) -> None:
+        with mock.patch("dual_tunnel_vpn.checks.os.access", lambda path, _: path != "/etc"):
+            with mock.patch.object(uninstall, "run", side_effect=AssertionError):
+                with self.assertRaisesRegex(Refusal, "^/etc is mounted read-only on this box: mount it writable"):
+                    uninstall.uninstall("singapore", "", mock.Mock())
+
+    def test_what_is_no_owner_is_refused_in_one_sentence(self) -> None:
+        for data in (b"", b"[]", b'{"stack": "a"}', b"null"):
+            files.put(paths.owner("singapore"), data)
+            with self.assertRaisesRegex(Refusal, "owner.json does not say whose the connection is: remove it"):
+                owner.of("singapore")
+
+    def test_a_manifest_that_somebody_changed_is_refused_in_one_sentence(self) -> None:
+        for data in (b"", b"{", b"[]"):
+            files.put(paths.connection("singapore") / "manifest.json", data)
+            with self.assertRaisesRegex(Refusal, "manifest.json of this box was changed by somebody"):
+                manifest.load_connection("singapore")
+
+
+class Sweeps(InDirectory):
+    def upload(self, name: str, age: float) -> Path:
+        path = paths.STAGING / name
+        path.mkdir(parents=True)
+        (path / "bundle").write_text("secrets")
+        then = path.stat().st_mtime - age
+        os.utime(path, (then, then))
+        return path
+
+    def test_nothing_to_sweep(self) -> None:
+        staging.sweep()
+
+    def test_removes_what_was_left_behind_and_leaves_what_may_be_at_work(self) -> None:
+        old, young, installing = self.upload("a.1", 200), self.upload("a.2", 5), self.upload("b.1", 2000)
+        descriptor = os.open(installing, os.O_RDONLY)
+        self.addCleanup(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        staging.sweep()
+        self.assertEqual([path.exists() for path in (old, young, installing)], [False, True, True])
+
+
+class Removes(InDirectory):
+    def test_the_package_goes_in_one_step_before_the_command(self) -> None:
+        (paths.LIBRARY / "v1").mkdir(parents=True)
+        paths.COMMAND.touch()
+        seen = []
+
+        def watched(path: Path, **_: object) -> None:
+            seen.append((str(path.name), paths.LIBRARY.exists(), paths.COMMAND.exists()))
+
+        with mock.patch("dual_tunnel_vpn.library.shutil.rmtree", watched):
+            library.remove()
+        self.assertEqual(seen[-1], (".library.gone", False, True))
+        self.assertFalse(paths.COMMAND.exists())
+
+    def test_a_program_that_cannot_be_run_is_a_failed_result(self) -> None:
+        program = self.root / "program"
+        program.write_text("x")
+        result = run(str(program))
+        self.assertEqual((result.status, result.errors), (126, f"{program} cannot be run: Permission denied"))
+
+
+class WithoutPackage(InDirectory):
+    """The command alone, as an uninstall leaves it that was cut off at its very end."""
+
+    def run_command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        text = (ASSETS / "dual-tunnel-vpn").read_text()
+        for place in ("/usr/local/lib", "/etc/dual-tunnel-vpn"):
+            self.assertIn(place, text)
+            text = text.replace(place, f"{self.root}{place}")
+        self.command = self.root / "dual-tunnel-vpn"
+        self.command.write_text(text.replace("os.geteuid()", "0"))
+        return subprocess.run(
+            [sys.executable, "-IB", str(self.command), *arguments], capture_output=True, text=True, check=False
+        )
+
+    def test_completes_the_uninstall(self) -> None:
+        gone = self.root / "usr/local/lib/.dual-tunnel-vpn.gone"
+        half = self.root / "usr/local/lib/dual-tunnel-vpn/v1/dual_tunnel_vpn"
+        for directory in (gone, half):
+            directory.mkdir(parents=True)
+        done = self.run_command("uninstall", "--owner=id-1", "singapore")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout, "dual-tunnel-vpn: no connection was left on this box\n")
+        self.assertEqual(
+            [path.exists() for path in (gone, half.parent.parent, self.command)], [False, False, False]
+        )
+
+    def test_says_what_to_do_where_a_connection_is_left(self) -> None:
+        (self.root / "etc/dual-tunnel-vpn/singapore").mkdir(parents=True)
+        for arguments in (["uninstall", "singapore"], ["status"]):
+            done = self.run_command(*arguments)
+            self.assertEqual((done.returncode, done.stderr), (1, ""))
+            self.assertRegex(done.stdout, r"\Adual-tunnel-vpn: its programs are missing in [^\n]*, deploy again: [^\n]*\n\Z")
+        self.assertTrue(self.command.exists())
+
+
+class Rendered(unittest.TestCase):
+    def test_the_owner_that_terraform_renders_is_read(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            (Path(directory) / "owner.json").write_text(json.dumps({"stack": "a/b", "id": "x"}))
+            self.assertEqual(owner.staged(Path(directory)), owner.Owner("a/b", "x"))
