@@ -13,7 +13,12 @@ interface Line {
 export class ChangeQueue {
   private static readonly ofExisting = new WeakMap<TerraformStack, Map<string, ChangeQueue>>();
 
-  /** The queue of a gateway that exists, one for each stack however often the gateway is described there. */
+  /**
+   * The queue of a gateway that exists, one for each stack however often the gateway is described there.
+   *
+   * @param stack where the gateway is described
+   * @param vpnGatewayId its id, `vpn-…` or a token
+   */
   static of(stack: TerraformStack, vpnGatewayId: string): ChangeQueue {
     const queues = ChangeQueue.ofExisting.get(stack) ?? new Map<string, ChangeQueue>();
     ChangeQueue.ofExisting.set(stack, queues);
@@ -24,7 +29,11 @@ export class ChangeQueue {
 
   private readonly lines = new Map<TerraformStack, Line>();
 
-  /** Puts the gateway itself before all others. */
+  /**
+   * Puts the gateway itself before all others.
+   *
+   * @param gateway the resource that makes it
+   */
   start(gateway: TerraformResource): void {
     this.enter(gateway, [""]);
   }

@@ -135,7 +135,7 @@ describe("before the import", () => {
 
   it("nothing would be replaced when all is said that the guide says", async () => {
     const plan = await deployment.pendingChanges();
-    expect(plan).toContain("5 to import, 0 to add");
+    expect(plan).toContain("5 to import, 1 to add");
     expect(plan).toContain("0 to destroy");
   });
 });

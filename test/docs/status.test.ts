@@ -30,6 +30,7 @@ it("is shown in the README as the command prints it", () => {
       { number: 2, address: "172.16.2.57", gateway: "172.16.2.253", device: "eth1" },
     ],
     routes: [{ destination: "192.168.0.0/16", interface: "singapore-1", metric: 100 }],
+    dropped: {},
     agent: { summary: "the VPC is reached by tunnel 1 (active)" },
   };
   const program = "import json, sys; from dual_tunnel_vpn import status; print(status.text(json.load(sys.stdin)))";

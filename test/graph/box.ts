@@ -82,19 +82,20 @@ export class StandInBox {
 
   /** The names given to `uninstall`, oldest first. */
   get uninstalled(): string[] {
-    return this.scripts.flatMap((script) => [...script.matchAll(/ uninstall (\S+)/g)].map(([, name]) => name));
+    return this.scripts.flatMap((script) => [...script.matchAll(/dual-tunnel-vpn uninstall (\S+)/g)].map(([, name]) => name));
   }
 
   /** The names that were applied, oldest first. */
   get applied(): string[] {
-    return this.scripts.flatMap((script) => [...script.matchAll(/install\.sh.* apply \S*\/(\S+)/g)].map(([, n]) => n));
+    return this.scripts.flatMap((script) => [...script.matchAll(/install\.sh.* apply \S*\/([^\s.]+)/g)].map(([, n]) => n));
   }
 
-  /** The last content of a file that Terraform put there, by its name or that of its script. */
+  /** The last content of a file of the bundle that Terraform put there. */
   uploaded(name: string): string {
-    const found = [...this.uploads].find(([key]) => key === name);
+    const bundle = this.uploads.get("bundle") ?? "";
+    const found = bundle.split("\n").find((line) => line.startsWith(`${name} `));
     if (!found) throw new Error(`nothing named ${name} came, but ${[...this.uploads.keys()].join(", ")}`);
-    return found[1];
+    return Buffer.from(found.slice(name.length + 1), "base64").toString();
   }
 
   async close(): Promise<void> {

@@ -44,7 +44,7 @@ describe("an egress IP", () => {
         name,
         gateway,
         customerGateways: new CustomerGatewayPair(stack, `${name}-gateways`, {
-          egressIps: ends.map((end) => `${prefix}${end}`) as [string] | [string, string],
+          egressIps: ends.map((end) => `${prefix}${end}`),
         }),
         dataCenterCidrs: [`10.${index}.0.0/16`],
       });

@@ -141,6 +141,8 @@ function sites() {
     new DualTunnelVpn(stack, `site-${index}`, {
       ...SITE,
       name: `c${index}`,
+      dataCenterCidrs: [`10.${index}.0.0/16`],
+      ssh: { ...SITE.ssh, host: `box-${index}.example.com` },
       gateway,
       customerGateways,
       uplinks,
