@@ -190,7 +190,8 @@ export class Machine extends Shell {
     this.child = child;
     this.pid = child.pid;
     const deadline = Date.now() + 20_000;
-    while (!existsSync(this.qmpSocket)) {
+    // It opens its socket before it looks at all of its arguments: what counts is that it answers.
+    while (!(await this.answers())) {
       if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
         const said = readFileSync(logPath, "utf8").trim();
         if (said.includes("Could not set up host forwarding rule")) throw new PortTaken(this.name);
@@ -198,6 +199,16 @@ export class Machine extends Shell {
       }
       await delay(20);
     }
+  }
+
+  private async answers(): Promise<boolean> {
+    return (
+      existsSync(this.qmpSocket) &&
+      (await qmp(this.qmpSocket, "query-status").then(
+        () => true,
+        () => false,
+      ))
+    );
   }
 
   /** Waits until a command can be run. */

@@ -82,12 +82,16 @@ export class StandInBox {
 
   /** The names given to `uninstall`, oldest first. */
   get uninstalled(): string[] {
-    return this.scripts.flatMap((script) => [...script.matchAll(/dual-tunnel-vpn uninstall (\S+)/g)].map(([, name]) => name));
+    return this.scripts.flatMap((script) =>
+      [...script.matchAll(/dual-tunnel-vpn uninstall (\S+)/g)].map(([, name]) => name),
+    );
   }
 
   /** The names that were applied, oldest first. */
   get applied(): string[] {
-    return this.scripts.flatMap((script) => [...script.matchAll(/install\.sh.* apply \S*\/([^\s.]+)/g)].map(([, n]) => n));
+    return this.scripts.flatMap((script) =>
+      [...script.matchAll(/install\.sh.* apply \S*\/([^\s.]+)/g)].map(([, n]) => n),
+    );
   }
 
   /** The last content of a file of the bundle that Terraform put there. */

@@ -176,6 +176,7 @@ it("brings machines back as they were saved: disk, memory, running programs, in 
     await first.box.succeed("rm /root/kept /run/kept; echo 0 >/run/counted; systemctl stop counter");
     await first.bringBack(directory);
     await asSaved(first);
+    await expect(second.open(directory)).rejects.toThrow(/another process listens on its port/);
     await first.stop();
     await second.open(directory);
     await asSaved(second);

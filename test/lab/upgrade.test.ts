@@ -1,0 +1,107 @@
+// A box that the version before this one installed is upgraded by `cdktf deploy`, with traffic flowing.
+import { execFileSync, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { cacheDirectory } from "../../lab/cache";
+import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
+import { WorldCloudEnd } from "../../lab/cloud-end";
+import { BOX_LISTING_SCRIPT, differences } from "../../lab/demo/box-listing";
+import { Deployment, exampleConfig } from "../../lab/demo/deployment";
+import { isUp, parseListSas } from "../../lab/demo/sas";
+import { Lab } from "../../lab/machines/lab";
+import { quote } from "../../lab/machines/shell";
+import { prepareProviders } from "../../lab/terraform/providers";
+import { Traffic } from "../../lab/traffic/traffic";
+
+jest.setTimeout(900_000);
+
+/** The last version that landed. */
+const LANDED = "7bbf443";
+const ROOT = path.join(__dirname, "../..");
+const isThere = spawnSync("git", ["cat-file", "-e", `${LANDED}^{commit}`], { cwd: ROOT }).status === 0;
+
+const whenThere = isThere ? it : it.skip;
+const without = isThere ? "" : ` (not run: this checkout's history does not hold ${LANDED}; fetch it whole)`;
+
+describe("an upgrade from the version before", () => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "upgrade-"));
+  const lab = new Lab();
+  let cloud: EmulatedCloud;
+  let deployment: Deployment;
+  let pristine: string;
+
+  const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
+  const sas = async () => parseListSas(await lab.box.succeed("swanctl --list-sas"));
+  const ids = () => {
+    const { gateways, connections, routes } = cloud.state();
+    return [gateways, connections, routes].flatMap((all) => all.map((each) => JSON.stringify(each))).sort();
+  };
+
+  /** The tree of that version, with this one's node_modules. */
+  function landedTree(): string {
+    const tree = path.join(directory, "landed");
+    fs.mkdirSync(tree);
+    const archive = execFileSync("git", ["archive", LANDED, "lib", "assets", "bin", "package.json"], {
+      cwd: ROOT,
+      maxBuffer: 2 ** 26,
+    });
+    execFileSync("tar", ["-xf", "-", "-C", tree], { input: archive });
+    fs.symlinkSync(path.join(ROOT, "node_modules"), path.join(tree, "node_modules"));
+    return tree;
+  }
+
+  beforeAll(async () => {
+    if (!isThere) return;
+    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
+    cloud = await startEmulatedCloud({ cloudEnd: new WorldCloudEnd(lab) });
+    pristine = await listing();
+    const key = () => randomBytes(18).toString("base64url");
+    deployment = new Deployment({
+      directory,
+      endpoint: cloud.endpoint,
+      providerEnv: providers.env,
+      config: exampleConfig(lab),
+      variables: { singapore_psk_active: key(), singapore_psk_standby: key() },
+      app: path.join(landedTree(), "bin/main.ts"),
+    });
+    await deployment.deploy();
+    await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
+  });
+
+  afterAll(async () => {
+    await cloud?.close();
+    await lab.stop();
+    fs.rmSync(directory, { recursive: true, force: true });
+  });
+
+  whenThere(`loses no packet, keeps both tunnels' SAs and replaces nothing in the cloud${without}`, async () => {
+    const [before, inCloud] = [await sas(), ids()];
+    const traffic = await Traffic.start(lab, { intervalMs: 20 });
+    await traffic.waitUntilFlowing();
+    const mark = await traffic.mark();
+    deployment.useApp(path.join(ROOT, "bin/main.ts"));
+    const { text } = await deployment.deploy();
+    expect(text).toContain("connection singapore: both tunnels are up");
+    await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
+    const { out, in: back } = await traffic.since(mark);
+    await traffic.stop();
+    expect({ out: out.lost, in: back.lost }).toEqual({ out: 0, in: 0 });
+    const after = await sas();
+    for (const tunnel of ["singapore-1", "singapore-2"]) {
+      expect(isUp(after.get(tunnel))).toBe(true);
+      expect(after.get(tunnel)).toEqual(before.get(tunnel));
+    }
+    expect(ids()).toEqual(inCloud);
+  });
+
+  whenThere(`plans no change afterwards${without}`, async () => {
+    expect((await deployment.deploy()).text).toContain("No changes");
+  });
+
+  whenThere(`is taken off the box whole${without}`, async () => {
+    await deployment.destroy();
+    expect(differences(pristine, await listing())).toEqual([]);
+  });
+});
