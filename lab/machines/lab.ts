@@ -8,7 +8,7 @@ import { ensureImages, type Images } from "../image/image";
 import { LAN, UPLINKS } from "../network";
 import { MACS, networkEnv } from "../world/network-env";
 import { acceleratorArguments, kvmWorks } from "./accelerator";
-import { Machine, PortTaken, type MachineState, type Nic } from "./machine";
+import { Machine, type MachineState, type Nic } from "./machine";
 import { freePorts } from "./ports";
 import { keyFiles, loginKey, makeKey, writeRunDisk, type RunFile } from "./run-disk";
 import { quote, Shell, type ExecuteOptions, type Result } from "./shell";
@@ -218,10 +218,12 @@ export class Lab {
     const { detached = false, fresh = false } = this.options;
     const { images, kvm } = await this.prepare();
     const booted = new Kept("booted", this.keyOfBoot(images, kvm));
-    if (!fresh && booted.exists && (await this.opened(booted.path))) return;
+    const [first, second, third, fourth] = await freePorts(4);
+    if (!fresh && booted.exists) {
+      return this.take(booted.path, images, kvm, { box: [first, second], world: [third, fourth] });
+    }
     this.directory = this.makeDirectory();
     try {
-      const [first, second, third, fourth] = await freePorts(4);
       this.machines = {
         box: this.newMachine("box", images, kvm, [first, second], ["root", "admin", "nosudo"], boxFiles()),
         world: this.newMachine("world", images, kvm, [third, fourth], ["root"], worldFiles()),
@@ -235,16 +237,25 @@ export class Lab {
     }
   }
 
-  /** Gives the lab that was saved in a directory. @throws PortTaken when a lab saved there is up already */
+  /** Gives the lab that was saved in a directory, at its ports. @throws PortTaken when another process has it up */
   async open(directory: string): Promise<void> {
     const { images, kvm } = await this.prepare();
+    await this.take(directory, images, kvm);
+  }
+
+  private async take(
+    directory: string,
+    images: Images,
+    kvm: boolean,
+    ports?: Readonly<Record<MachineName, readonly [number, number]>>,
+  ): Promise<void> {
     this.directory = this.makeDirectory();
     try {
       const saved = JSON.parse(readFileSync(join(directory, SAVED), "utf8")) as Record<MachineName, SavedMachine>;
       const machine = (name: MachineName) => {
         const { sshPort, altSshPort, hostKeyEcdsa } = saved[name];
         copyFileSync(join(directory, `${name}.run`), join(this.directory as string, `${name}.run`));
-        return this.machine(name, images, kvm, [sshPort, altSshPort], hostKeyEcdsa);
+        return this.machine(name, images, kvm, ports?.[name] ?? [sshPort, altSshPort], hostKeyEcdsa);
       };
       this.machines = { box: machine("box"), world: machine("world") };
       await this.bringBack(directory);
@@ -296,18 +307,6 @@ export class Lab {
     const images = await ensureImages((line) => this.log(line));
     removeLeftovers();
     return { images, kvm: await kvmWorks(images, (line) => this.log(line)) };
-  }
-
-  /** Opens a kept lab; false when another process has it up. */
-  private async opened(directory: string): Promise<boolean> {
-    try {
-      await this.open(directory);
-      return true;
-    } catch (error) {
-      if (!(error instanceof PortTaken)) throw error;
-      this.log(`the kept lab is in use: booting another`);
-      return false;
-    }
   }
 
   private makeDirectory(): string {

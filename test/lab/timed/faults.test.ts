@@ -1,10 +1,10 @@
 // Every fault of the laboratory once, with generous limits: slow machines keep them, a broken mechanism does not.
 // The distributions are the benchmark's affair: `npm run bench -- failover`.
 import { median } from "simple-statistics";
-import { FAULTS } from "../../lab/faults/catalogue";
-import type { Fault } from "../../lab/faults/fault";
-import { beyond, run, type RunResult } from "../../lab/faults/run";
-import { Stage } from "../../lab/faults/stage";
+import { FAULTS } from "../../../lab/faults/catalogue";
+import type { Fault } from "../../../lab/faults/fault";
+import { beyond, run, type RunResult } from "../../../lab/faults/run";
+import { Stage } from "../../../lab/faults/stage";
 
 const full = process.env.DUAL_TUNNEL_VPN_TEST === "full";
 
