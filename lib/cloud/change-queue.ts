@@ -1,5 +1,6 @@
 // One change at a time per VPN gateway: the API refuses a second one while the first is being carried out.
-// A queue makes that order explicit in Terraform's graph, so that apply and destroy never meet a busy gateway.
+// A queue makes that order explicit in Terraform's graph, so that calls meet a busy gateway only where the provider does not
+// wait for the end of a change (publishing policy routes, weights), and there it tries again.
 import { dependable, Lazy, TerraformResource, TerraformStack } from "cdktf";
 
 /** The changes of one stack. */
