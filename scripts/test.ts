@@ -1,5 +1,6 @@
 // `npm test`: everything; at the end what failed and why in short, what was skipped, each group's time and one closing
-// line. Tests that measure time run alone, after all others, of which some run at a time.
+// line. First the groups that need no lab, two at a time; then tests in two labs side by side, which wait more than they
+// work; then, alone, those that measure time.
 // `npm test -- unit lint` runs only the groups named; `npm run test:full` adds the tests that take long, which look at
 // DUAL_TUNNEL_VPN_TEST and else are skipped with the reason in their names.
 import { spawn } from "node:child_process";
@@ -87,18 +88,13 @@ const groups: Record<string, () => Promise<boolean>> = {
 
 const EACH = ["--reporters=default", "--reporters=./scripts/each-test-reporter.js"];
 
-/** Beside the groups above: a lab waits more than it works. */
 const labs: Record<string, () => Promise<boolean>> = {
   lab: () => jest("lab", ["--maxWorkers=2", ...EACH], true),
-};
-
-/** After all others, alone. */
-const alone: Record<string, () => Promise<boolean>> = {
   timed: () => jest("timed", ["--runInBand", ...EACH], true),
 };
 
 const wanted = process.argv.slice(2);
-const known = [groups, labs, alone].flatMap((each) => Object.keys(each));
+const known = [groups, labs].flatMap((each) => Object.keys(each));
 const unknown = wanted.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
   console.error(`test: there is no group ${unknown.join(", ")}; the groups are ${known.join(", ")}.`);
@@ -129,8 +125,8 @@ async function pool(places: number, entries: [string, () => Promise<boolean>][])
 async function main(): Promise<void> {
   const began = Date.now();
   try {
-    await Promise.all([pool(1, Object.entries(groups)), pool(1, Object.entries(labs))]);
-    await pool(1, Object.entries(alone));
+    await pool(2, Object.entries(groups));
+    await pool(1, Object.entries(labs));
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }

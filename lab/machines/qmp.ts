@@ -9,10 +9,13 @@ interface Message {
   readonly error?: { readonly desc: string };
 }
 
+// While it reads a machine's memory from a busy disk it does not answer.
+const PATIENCE_S = 60;
+
 /**
  * Sends one command to QEMU and gives its answer.
  * @param socketPath QEMU's QMP socket
- * @throws when QEMU is gone, refuses the command, or does not answer within 10 s
+ * @throws when QEMU is gone, refuses the command, or does not answer within a minute
  */
 export function qmp(socketPath: string, execute: string, argumentsOf: Record<string, unknown> = {}): Promise<unknown> {
   return new Promise((resolve, reject) => {
@@ -23,8 +26,8 @@ export function qmp(socketPath: string, execute: string, argumentsOf: Record<str
       action();
     };
     const timer = setTimeout(
-      () => end(() => reject(new Error(`QEMU did not answer "${execute}" within 10 s.`))),
-      10_000,
+      () => end(() => reject(new Error(`QEMU did not answer "${execute}" within ${PATIENCE_S} s.`))),
+      PATIENCE_S * 1000,
     );
     let buffered = "";
     socket.on("error", (error) => end(() => reject(new Error(`QEMU is not there for "${execute}": ${error.message}`))));
