@@ -31,7 +31,7 @@ export type CloudTimers = Pick<
 
 const ROOT = path.join(__dirname, "../..");
 /** All that decides what a deployment makes of a booted lab. */
-const INGREDIENTS = ["assets", "bin", "lab", "lib", "package-lock.json"];
+const INGREDIENTS = ["assets", "bin", "lab", "lib", "package-lock.json", "packages/provider-alicloud/schema.json"];
 
 export class Stage {
   /** The stage of a contender: kept since an earlier process, or made now. */
