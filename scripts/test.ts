@@ -22,20 +22,17 @@ interface JestTotals {
 const root = path.resolve(__dirname, "..");
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-test-"));
 
-/** Runs a program of node_modules; what it prints comes as it is printed, or at its end in one piece. */
-function run(bin: string, args: string[], live = false): Promise<boolean> {
+/** Runs a program of node_modules. What it prints passes through a pipe: two on one terminal would draw over each other. */
+function run(bin: string, args: string[]): Promise<boolean> {
   const child = spawn(process.execPath, [path.join(root, "node_modules/.bin", bin), ...args], {
     cwd: root,
-    stdio: live ? "inherit" : ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
-  const printed: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => printed.push(chunk));
+  child.stdout.pipe(process.stdout, { end: false });
+  child.stderr.pipe(process.stderr, { end: false });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (status) => {
-      process.stdout.write(Buffer.concat(printed));
-      resolve(status === 0);
-    });
+    child.once("close", (status) => resolve(status === 0));
   });
 }
 
@@ -49,9 +46,9 @@ function beginning(text: string): string {
   return [...lines.slice(0, 30), ...(lines.length > 30 ? ["  …"] : [])].join("\n");
 }
 
-async function jest(project: string, args: string[] = [], live = false): Promise<boolean> {
+async function jest(project: string, args: string[]): Promise<boolean> {
   const results = path.join(scratch, `${project}.json`);
-  const ok = await run("jest", ["--selectProjects", project, "--json", "--outputFile", results, ...args], live);
+  const ok = await run("jest", ["--selectProjects", project, "--json", "--outputFile", results, ...args]);
   if (!fs.existsSync(results)) {
     totals.failed += 1;
     return false;
@@ -78,19 +75,19 @@ async function check(result: Promise<boolean>): Promise<boolean> {
 }
 
 const groups: Record<string, () => Promise<boolean>> = {
-  packaging: () => jest("packaging", ["--runInBand"]),
-  unit: () => jest("unit", ["--maxWorkers=1"]),
-  docs: () => jest("docs", ["--ci", "--maxWorkers=1"]),
-  lint: () => check(run("eslint", ["."])),
-  types: () => check(run("tsc", ["-p", "tsconfig.json"])),
   format: () => check(run("prettier", ["--check", "--log-level", "warn", "."])),
+  types: () => check(run("tsc", ["-p", "tsconfig.json"])),
+  lint: () => check(run("eslint", ["."])),
+  unit: () => jest("unit", ["--maxWorkers=1"]),
+  packaging: () => jest("packaging", ["--runInBand"]),
+  docs: () => jest("docs", ["--ci", "--maxWorkers=1"]),
 };
 
 const EACH = ["--reporters=default", "--reporters=./scripts/each-test-reporter.js"];
 
 const labs: Record<string, () => Promise<boolean>> = {
-  lab: () => jest("lab", ["--maxWorkers=2", ...EACH], true),
-  timed: () => jest("timed", ["--runInBand", ...EACH], true),
+  lab: () => jest("lab", ["--maxWorkers=2", ...EACH]),
+  timed: () => jest("timed", ["--runInBand", ...EACH]),
 };
 
 const wanted = process.argv.slice(2);
@@ -106,6 +103,7 @@ let ok = true;
 
 async function timed(name: string, group: () => Promise<boolean>): Promise<void> {
   const began = Date.now();
+  console.log(`=== ${name}`);
   const passed = await group();
   ok &&= passed;
   const seconds = ((Date.now() - began) / 1000).toFixed(0).padStart(6);
