@@ -11,27 +11,12 @@ import {
   NEW_GATEWAY_SHAPE,
 } from "./dual-tunnel-vpn-gateway";
 import { Findings } from "./findings";
-import {
-  bag,
-  either,
-  flagOrToken,
-  guard,
-  inStack,
-  list,
-  number,
-  oneOf,
-  optional,
-  provider,
-  Shape,
-  tell,
-  text,
-  texts,
-} from "./guard";
+import { bag, either, guard, inStack, list, number, optional, Shape, tell, text } from "./guard";
 import { AGENT, AgentOptions } from "./host/agent-options";
 import { nameCustomerGateways, terraformName } from "./host/names";
 import { SSH, SshOptions } from "./host/ssh";
-import { BLOCKS, IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
-import { SINGLE_TUNNEL, SingleTunnelOptions, TUNNEL, TunnelOptions } from "./ipsec/tunnel";
+import { CONNECTION_SHAPE, IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
+import { SingleTunnelOptions, TunnelOptions } from "./ipsec/tunnel";
 import { StrongswanHost, UPLINK_SHAPE, UplinkOptions, UPLINKS_WANTED } from "./strongswan-host";
 import { isLiteral, VpcRef, VswitchRef } from "./structural";
 
@@ -255,8 +240,6 @@ const NEW_GATEWAY = bag<NewGatewayOptions>(NEW_GATEWAY_SHAPE, "an object with vp
 const shapeOf = (scope: Construct): Shape<DualTunnelVpnProps> => ({
   name: text("singapore"),
   gateway: either(gatewayKind(scope), NEW_GATEWAY, "a DualTunnelVpnGateway, or an object with vpc and vswitches"),
-  vpcCidrs: optional(BLOCKS),
-  dataCenterCidrs: BLOCKS,
   uplinks: list(
     bag<SiteUplinkOptions>(
       { ...UPLINK_SHAPE, egressIp: text("198.51.100.198") },
@@ -266,14 +249,7 @@ const shapeOf = (scope: Construct): Shape<DualTunnelVpnProps> => ({
   ),
   customerGateways: optional(customerGatewaysKind(scope)),
   ssh: SSH,
-  routing: optional(oneOf(RoutingMode)),
-  publishRoutes: optional(flagOrToken),
-  tunnels: optional(TUNNEL),
-  activeTunnel: optional(SINGLE_TUNNEL),
-  standbyTunnel: optional(SINGLE_TUNNEL),
-  effectImmediately: optional(flagOrToken),
+  ...CONNECTION_SHAPE,
   routeMetric: optional(number),
   agent: optional(AGENT),
-  tags: optional(texts("texts by their keys")),
-  provider,
 });

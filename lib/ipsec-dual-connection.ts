@@ -542,13 +542,10 @@ function cloudTunnel(tunnel: Tunnel, customerGatewayId: string): VpnConnectionTu
   };
 }
 
-/** Blocks, as a construct's option. */
-export const BLOCKS = list(text("172.16.0.0/16"), 'a list of blocks, for example ["172.16.0.0/16"]');
+const BLOCKS = list(text("172.16.0.0/16"), 'a list of blocks, for example ["172.16.0.0/16"]');
 
-const connectionShape = (scope: Construct): Shape<IpsecDualConnectionProps> => ({
-  gateway: gatewayKind(scope),
-  customerGateways: customerGatewaysKind(scope),
-  name: text("office"),
+/** The options that a site passes on to its connection as they are. */
+export const CONNECTION_SHAPE = {
   vpcCidrs: optional(BLOCKS),
   dataCenterCidrs: BLOCKS,
   routing: optional(oneOf(RoutingMode)),
@@ -558,8 +555,15 @@ const connectionShape = (scope: Construct): Shape<IpsecDualConnectionProps> => (
   standbyTunnel: optional(SINGLE_TUNNEL),
   effectImmediately: optional(flagOrToken),
   tags: optional(texts("texts by their keys")),
-  ignoreChanges,
   provider,
+};
+
+const connectionShape = (scope: Construct): Shape<IpsecDualConnectionProps> => ({
+  gateway: gatewayKind(scope),
+  customerGateways: customerGatewaysKind(scope),
+  name: text("office"),
+  ...CONNECTION_SHAPE,
+  ignoreChanges,
 });
 
 const EXISTING_TUNNEL = bag<ExistingTunnel>(

@@ -101,11 +101,8 @@ const BASTION_SHAPE: Shape<BastionOptions> = {
 };
 
 const SSH_SHAPE: Shape<SshOptions> = {
+  ...BASTION_SHAPE,
   host: text("box.example.com"),
-  port: optional(number),
-  user: optional(text("admin")),
-  privateKeyPath: optional(text("~/.ssh/id_ed25519")),
-  hostKey: HOST_KEY,
   timeout: optional(text("50s")),
   bastion: optional(bag(BASTION_SHAPE, "an object with host and hostKey")),
   scriptDirectory: optional(text(".ssh")),
