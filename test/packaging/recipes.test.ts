@@ -30,7 +30,8 @@ function type(directory: string, line: string, status = 0): string {
   const ended = spawnSync("sh", ["-ec", command], {
     cwd: directory,
     encoding: "utf8",
-    env: { ...outsideOfNpm(), CHECKPOINT_DISABLE: "1", npm_config_prefer_offline: "true" },
+    // Where a person types: in CI Jest would write no snapshot.
+    env: { ...outsideOfNpm(), CI: "false", CHECKPOINT_DISABLE: "1", npm_config_prefer_offline: "true" },
   });
   if (ended.error) throw ended.error;
   if (ended.status !== status) throw new Error(`${line}\nended with ${ended.status}:\n${ended.stdout}${ended.stderr}`);
