@@ -11,11 +11,11 @@ import { Lab } from "../machines/lab";
 import { ECS, IPSEC_ADDRESSES, LAN } from "../network";
 import { prepareProviders } from "../terraform/providers";
 import { Traffic, type Mark } from "../traffic/traffic";
-import { BOX_LISTING_SCRIPT, differences } from "./box-listing";
-import { Console } from "./console";
-import { Deployment, exampleConfig } from "./deployment";
+import { BOX_LISTING_SCRIPT, differences } from "../box/listing";
+import { Console } from "../deployment/console";
+import { Deployment, exampleConfig } from "../deployment/deployment";
 import type { Reporter } from "./reporter";
-import { idsOf, isUp, parseListSas, type TunnelSas } from "./sas";
+import { idsOf, isUp, parseListSas, type TunnelSas } from "../box/sas";
 
 /** The connection's name on the box, as bin/ has it. */
 const NAME = "singapore";

@@ -1,7 +1,7 @@
 // What runs on the box, on a real one: installs, changes, survives and removes, with the lab's cloud end as its peer.
 import { setTimeout as delay } from "node:timers/promises";
 import { WorldCloudEnd } from "../../lab/cloud-end";
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/demo/box-listing";
+import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
 import { Lab } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { ECS, LAN } from "../../lab/network";

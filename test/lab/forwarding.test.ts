@@ -1,7 +1,7 @@
 // What the box forwards, and what it does not: between the VPC and the data center by the tunnels, and whatever it
 // forwarded before us; nothing in clear, at any moment, and nothing else that we made possible.
 import { WorldCloudEnd } from "../../lab/cloud-end";
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/demo/box-listing";
+import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
 import { Lab, type NamespaceName } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { DATA_CENTER_CIDR, ECS, INTERNET, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/demo/box-listing";
+import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
 import { cacheDirectory } from "../../lab/cache";
 import { Lab } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
