@@ -6,7 +6,8 @@ import * as path from "node:path";
 import { contentOf, Kept, keyOf } from "../cache";
 import { WorldCloudEnd, type WorldCloudEndOptions } from "../cloud-end";
 import { Lab } from "../machines/lab";
-import { PortTaken } from "../machines/machine";
+import { PortTaken, type Machine } from "../machines/machine";
+import { longestStandstill, noteStandstills } from "../machines/standstill";
 import { Traffic } from "../traffic/traffic";
 import type { Contender } from "./contender";
 import { HowToPage } from "./how-to-page";
@@ -105,7 +106,18 @@ export class Stage {
     await this.cloud.start();
     this.options.log?.(`deploying the ${this.contender.id}`);
     await this.contender.install();
+    await Promise.all(this.observed.map(noteStandstills));
     await this.becomeWell();
+  }
+
+  /** The machines of which it is known when they stood still: the how-to page brings no Python to the box. */
+  private get observed(): readonly Machine[] {
+    return this.contender.id === "product" ? [this.lab.box, this.lab.world] : [this.lab.world];
+  }
+
+  /** The longest time for which a machine stood still within the last seconds, in seconds. */
+  async stoodStill(withinS: number): Promise<number> {
+    return Math.max(...(await Promise.all(this.observed.map((machine) => longestStandstill(machine, withinS)))));
   }
 
   /** Takes up what another process has kept; false when that is up already. */

@@ -78,7 +78,12 @@ export interface LabOptions {
   readonly detached?: boolean;
   /** True: boots, although the cache may hold a lab that has booted. @default false */
   readonly fresh?: boolean;
+  /** True: the packages that the product installs are on the box already. @default false */
+  readonly packages?: boolean;
 }
+
+/** What the product's installer adds to a Debian that has nothing of it. */
+const PACKAGES = ["charon-systemd", "strongswan-swanctl", "libstrongswan-standard-plugins", "python3", "nftables"];
 
 const NAMES = ["box", "world"] as const;
 type MachineName = (typeof NAMES)[number];
@@ -215,26 +220,53 @@ export class Lab {
 
   /** Builds what has to be built, and gives a lab whose topology stands: booted now, or once and kept since. */
   async start(): Promise<void> {
-    const { detached = false, fresh = false } = this.options;
+    const { detached = false, fresh = false, packages = false } = this.options;
     const { images, kvm } = await this.prepare();
-    const booted = new Kept("booted", this.keyOfBoot(images, kvm));
+    const key = this.keyOfBoot(images, kvm);
+    const booted = new Kept("booted", key);
+    const installed = new Kept("booted", keyOf(key, ...PACKAGES));
+    const wanted = packages ? installed : booted;
     const [first, second, third, fourth] = await freePorts(4);
-    if (!fresh && booted.exists) {
-      return this.take(booted.path, images, kvm, { box: [first, second], world: [third, fourth] });
-    }
-    this.directory = this.makeDirectory();
+    const ports = { box: [first, second], world: [third, fourth] } as const;
+    if (!fresh && wanted.exists) return this.take(wanted.path, images, kvm, ports);
     try {
-      this.machines = {
-        box: this.newMachine("box", images, kvm, [first, second], ["root", "admin", "nosudo"], boxFiles()),
-        world: this.newMachine("world", images, kvm, [third, fourth], ["root"], worldFiles()),
-      };
-      await this.boot(kvm);
-      if (!fresh && !booted.exists) await booted.put((directory) => this.save(directory));
+      if (!fresh && booted.exists) {
+        await this.take(booted.path, images, kvm, ports);
+      } else {
+        await this.bootAnew(images, kvm, ports);
+        if (!fresh && !booted.exists) await booted.put((directory) => this.save(directory));
+      }
+      if (packages) {
+        await this.installPackages();
+        if (!fresh && !installed.exists) await installed.put((directory) => this.save(directory));
+      }
       if (detached) this.remember();
     } catch (error) {
       await this.stop();
       throw error;
     }
+  }
+
+  private async bootAnew(
+    images: Images,
+    kvm: boolean,
+    ports: Readonly<Record<MachineName, readonly [number, number]>>,
+  ): Promise<void> {
+    this.directory = this.makeDirectory();
+    this.machines = {
+      box: this.newMachine("box", images, kvm, ports.box, ["root", "admin", "nosudo"], boxFiles()),
+      world: this.newMachine("world", images, kvm, ports.world, ["root"], worldFiles()),
+    };
+    await this.boot(kvm);
+  }
+
+  private async installPackages(): Promise<void> {
+    this.log("installing packages on the box");
+    await this.box.succeed(
+      "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && " +
+        `apt-get -qq --yes --no-install-recommends install ${PACKAGES.join(" ")}`,
+      { timeoutS: 400 },
+    );
   }
 
   /** Gives the lab that was saved in a directory, at its ports. @throws PortTaken when another process has it up */
@@ -393,7 +425,7 @@ export class Lab {
   private qemuArguments(name: MachineName, images: Images, kvm: boolean, directory: string): string[] {
     const peer = name === "box" ? "world" : "box";
     return [
-      ...["-machine", "pc", ...acceleratorArguments(kvm), "-smp", "2", "-m", "1024"],
+      ...["-machine", "pc", ...acceleratorArguments(kvm), "-smp", "1", "-m", "1024"],
       ...["-nodefaults", "-display", "none", "-no-user-config"],
       ...["-kernel", images.kernel, "-initrd", images.initrd],
       ...["-append", `${KERNEL_ARGUMENTS} ${name === "world" ? "net.ifnames=0 ipv6.disable_ipv6=1" : ""}`],

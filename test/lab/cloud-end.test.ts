@@ -91,7 +91,7 @@ const idsOf = (report: CloudReport, id: string) =>
   established(report, id).flatMap((sa) => [sa.uniqueId, ...sa.children.map((child) => child.uniqueId)]);
 
 describe("the cloud end", () => {
-  const lab = new Lab();
+  const lab = new Lab({ packages: true });
   const box = new HandMadeBox(lab);
   let cloud: WorldCloudEnd;
 

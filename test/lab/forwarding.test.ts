@@ -40,7 +40,7 @@ const counting = (counters: Record<string, string>, hook = "prerouting") =>
   ].join("\n");
 
 describe("the box forwards", () => {
-  const lab = new Lab();
+  const lab = new Lab({ packages: true });
   let cloud: WorldCloudEnd;
   let pristine: string;
 

@@ -22,13 +22,8 @@ const DEFAULTS: HandMadeTunnel = {
 export class HandMadeBox {
   constructor(private readonly lab: Lab) {}
 
-  /** Packages from the box's own repository, XFRM interfaces `t1` and `t2`, and routes to the IPsec addresses. */
+  /** XFRM interfaces `t1` and `t2`, and routes to the IPsec addresses; the lab has to have the packages. */
   async prepare(): Promise<void> {
-    const packages = "charon-systemd strongswan-swanctl libstrongswan-standard-plugins nftables";
-    await this.lab.box.succeed(
-      `export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get -qq --yes --no-install-recommends install ${packages}`,
-      { timeoutS: 400 },
-    );
     await this.lab.box.succeed(
       [
         "set -e",

@@ -52,7 +52,7 @@ const PAIRS: readonly Pair[] = [
 ];
 
 describe("every shape in one lab", () => {
-  const lab = new Lab();
+  const lab = new Lab({ packages: true });
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "shapes-"));
   const branch = new Branch(lab);
   let cloudEnd: WorldCloudEnd;

@@ -27,7 +27,7 @@ const without = isThere ? "" : ` (not run: this checkout's history does not hold
 
 describe("an upgrade from the version before", () => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "upgrade-"));
-  const lab = new Lab();
+  const lab = new Lab({ packages: true });
   let cloud: EmulatedCloud;
   let deployment: Deployment;
   let pristine: string;

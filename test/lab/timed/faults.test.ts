@@ -15,6 +15,9 @@ const faults = [...FAULTS];
 const short = faults.filter(([, fault]) => full || !fault.long);
 const long = faults.filter(([, fault]) => !full && fault.long);
 
+/** Seconds for which a machine may have stood still in a run that is judged. */
+const STANDSTILL_S = 0.3;
+
 const tell = (line: string) => process.stderr.write(`       ${line}\n`);
 
 describe("a site under faults", () => {
@@ -39,10 +42,22 @@ describe("a site under faults", () => {
   const FEW = 3;
   let failed = 0;
 
+  /** A run in which no machine stood still for longer than the agent takes to decide: else it shows the host's faults. */
+  async function runOf(id: string, fault: Fault): Promise<RunResult> {
+    for (let again = 2; ; again -= 1) {
+      const began = Date.now();
+      const result = await run(stage, fault);
+      const found = beyond(fault.limits, result);
+      const still = found.length > 0 ? await stage.stoodStill((Date.now() - began) / 1000) : 0;
+      if (still < STANDSTILL_S || again === 0) return result;
+      tell(`${id} is made again, since a machine stood still for ${still} s: ${found.join(" ")}`);
+    }
+  }
+
   it.each<[string, Fault]>(short)("withstands %s", async (id, fault) => {
     if (failed >= FEW) throw new Error(`Not made: ${FEW} faults were not withstood before.`);
     try {
-      const result = await run(stage, fault);
+      const result = await runOf(id, fault);
       results.set(id, result);
       expect(beyond(fault.limits, result)).toEqual([]);
     } catch (error) {
