@@ -23,6 +23,11 @@ module.exports = {
       testMatch: ["<rootDir>/test/lab/**/*.test.ts"],
       testPathIgnorePatterns: ["<rootDir>/test/lab/timed/"],
     },
-    { ...common, displayName: "timed", testMatch: ["<rootDir>/test/lab/timed/*.test.ts"] },
+    {
+      ...common,
+      displayName: "timed",
+      testMatch: ["<rootDir>/test/lab/timed/*.test.ts"],
+      globalSetup: "<rootDir>/test/lab/timed/prepare.ts",
+    },
   ],
 };

@@ -1,6 +1,6 @@
 // `npm test`: everything; at the end what failed and why in short, what was skipped, each group's time and one closing
 // line. First the groups that need no lab, two at a time; then tests in two labs side by side, which wait more than they
-// work; then, alone, those that measure time.
+// work; then, apart from what works hard, those that measure time.
 // `npm test -- unit lint` runs only the groups named; `npm run test:full` adds the tests that take long, which look at
 // DUAL_TUNNEL_VPN_TEST and else are skipped with the reason in their names.
 import { spawn } from "node:child_process";
@@ -87,7 +87,7 @@ const EACH = ["--reporters=default", "--reporters=./scripts/each-test-reporter.j
 
 const labs: Record<string, () => Promise<boolean>> = {
   lab: () => jest("lab", ["--maxWorkers=2", ...EACH]),
-  timed: () => jest("timed", ["--runInBand", ...EACH]),
+  timed: () => jest("timed", ["--maxWorkers=2", ...EACH]),
 };
 
 const wanted = process.argv.slice(2);

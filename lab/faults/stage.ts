@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { contentOf, Kept, keyOf } from "../cache";
 import { WorldCloudEnd, type WorldCloudEndOptions } from "../cloud-end";
 import { Lab } from "../machines/lab";
-import { PortTaken, type Machine } from "../machines/machine";
+import type { Machine } from "../machines/machine";
 import { longestStandstill, noteStandstills } from "../machines/standstill";
 import { Traffic } from "../traffic/traffic";
 import type { Contender } from "./contender";
@@ -42,17 +42,12 @@ export class Stage {
     const kept = new Kept("stages", keyOf(await lab.bootKey(), content, id, JSON.stringify(options.agent ?? {})));
     const stage = new Stage(lab, id, options);
     try {
-      if (kept.exists && (await stage.take(kept.path))) return stage;
-      await stage.make();
-      if (kept.exists) {
-        // Another process has it up: this one keeps its own for itself.
-        stage.saved = path.join(stage.scratch, "stage");
-        fs.mkdirSync(stage.saved);
-        await stage.save(stage.saved);
-      } else {
+      if (kept.exists) await lab.open(kept.path);
+      else {
+        await stage.make();
         await kept.put((directory) => stage.save(directory));
-        stage.saved = kept.path;
       }
+      stage.saved = kept.path;
       return stage;
     } catch (error) {
       await stage.stop();
@@ -118,18 +113,6 @@ export class Stage {
   /** The longest time for which a machine stood still within the last seconds, in seconds. */
   async stoodStill(withinS: number): Promise<number> {
     return Math.max(...(await Promise.all(this.observed.map((machine) => longestStandstill(machine, withinS)))));
-  }
-
-  /** Takes up what another process has kept; false when that is up already. */
-  private async take(directory: string): Promise<boolean> {
-    try {
-      await this.lab.open(directory);
-    } catch (error) {
-      if (error instanceof PortTaken) return false;
-      throw error;
-    }
-    this.saved = directory;
-    return true;
   }
 
   private async bringBack(directory: string): Promise<void> {

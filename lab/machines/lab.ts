@@ -90,7 +90,15 @@ type MachineName = (typeof NAMES)[number];
 const NICS: readonly Nic[] = ["uplink1", "uplink2", "lan"];
 
 /** What is saved of a machine beside its disk and memory. */
-type SavedMachine = Pick<MachineState, "sshPort" | "altSshPort" | "hostKeyEcdsa">;
+type SavedMachine = Pick<MachineState, "hostKeyEcdsa">;
+
+/** The ports on 127.0.0.1 that lead to each machine. */
+type Ports = Readonly<Record<MachineName, readonly [number, number]>>;
+
+async function newPorts(): Promise<Ports> {
+  const [first, second, third, fourth] = await freePorts(4);
+  return { box: [first, second], world: [third, fourth] };
+}
 
 /** The file that says what a directory of saved machines holds. */
 const SAVED = "lab.json";
@@ -226,8 +234,7 @@ export class Lab {
     const booted = new Kept("booted", key);
     const installed = new Kept("booted", keyOf(key, ...PACKAGES));
     const wanted = packages ? installed : booted;
-    const [first, second, third, fourth] = await freePorts(4);
-    const ports = { box: [first, second], world: [third, fourth] } as const;
+    const ports = await newPorts();
     if (!fresh && wanted.exists) return this.take(wanted.path, images, kvm, ports);
     try {
       if (!fresh && booted.exists) {
@@ -247,11 +254,7 @@ export class Lab {
     }
   }
 
-  private async bootAnew(
-    images: Images,
-    kvm: boolean,
-    ports: Readonly<Record<MachineName, readonly [number, number]>>,
-  ): Promise<void> {
+  private async bootAnew(images: Images, kvm: boolean, ports: Ports): Promise<void> {
     this.directory = this.makeDirectory();
     this.machines = {
       box: this.newMachine("box", images, kvm, ports.box, ["root", "admin", "nosudo"], boxFiles()),
@@ -269,25 +272,24 @@ export class Lab {
     );
   }
 
-  /** Gives the lab that was saved in a directory, at its ports. @throws PortTaken when another process has it up */
+  /** Gives the lab that was saved in a directory, at ports of its own. */
   async open(directory: string): Promise<void> {
     const { images, kvm } = await this.prepare();
-    await this.take(directory, images, kvm);
+    await this.take(directory, images, kvm, await newPorts());
   }
 
   private async take(
     directory: string,
     images: Images,
     kvm: boolean,
-    ports?: Readonly<Record<MachineName, readonly [number, number]>>,
+    ports: Ports,
   ): Promise<void> {
     this.directory = this.makeDirectory();
     try {
       const saved = JSON.parse(readFileSync(join(directory, SAVED), "utf8")) as Record<MachineName, SavedMachine>;
       const machine = (name: MachineName) => {
-        const { sshPort, altSshPort, hostKeyEcdsa } = saved[name];
         copyFileSync(join(directory, `${name}.run`), join(this.directory as string, `${name}.run`));
-        return this.machine(name, images, kvm, ports?.[name] ?? [sshPort, altSshPort], hostKeyEcdsa);
+        return this.machine(name, images, kvm, ports[name], saved[name].hostKeyEcdsa);
       };
       this.machines = { box: machine("box"), world: machine("world") };
       await this.bringBack(directory);
@@ -308,7 +310,9 @@ export class Lab {
     for (const name of NAMES) {
       copyFileSync(join(this.directory as string, `${name}.run`), join(directory, `${name}.run`));
     }
-    const saved = Object.fromEntries(NAMES.map((name) => [name, this.started[name].state]));
+    const saved = Object.fromEntries(
+      NAMES.map((name): [string, SavedMachine] => [name, { hostKeyEcdsa: this.started[name].hostKeyEcdsa }]),
+    );
     writeFileSync(join(directory, SAVED), JSON.stringify(saved), { mode: 0o600 });
     await Promise.all(machines.map((machine) => machine.goOn()));
   }

@@ -43,13 +43,6 @@ export interface MachineProps {
   readonly detached: boolean;
 }
 
-/** Another process has a port by which a machine was to be reached. */
-export class PortTaken extends Error {
-  constructor(machine: string) {
-    super(`${machine}: another process listens on its port; end that process, or boot a lab anew.`);
-  }
-}
-
 export class Machine extends Shell {
   /** Attaches to a machine that another process started. */
   static attach(state: MachineState): Machine {
@@ -130,7 +123,7 @@ export class Machine extends Shell {
     copyFileSync(this.disk, this.diskIn(directory), constants.COPYFILE_FICLONE);
   }
 
-  /** Switches the machine on as it was saved there, halted. @throws PortTaken */
+  /** Switches the machine on as it was saved there, halted. */
   async load(directory: string): Promise<void> {
     await this.makeDisk("qcow2", this.diskIn(directory));
     await this.startQemu("-S", "-incoming", "defer");
@@ -194,7 +187,6 @@ export class Machine extends Shell {
     while (!(await this.answers())) {
       if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
         const said = readFileSync(logPath, "utf8").trim();
-        if (said.includes("Could not set up host forwarding rule")) throw new PortTaken(this.name);
         throw new Error(`${this.name}: QEMU did not start: ${said}`);
       }
       await delay(20);

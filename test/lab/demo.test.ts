@@ -2,8 +2,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import type { Check } from "../../../lab/demo/reporter";
-import { Demo, until } from "../demo-process";
+import type { Check } from "../../lab/demo/reporter";
+import { Demo, until } from "./demo-process";
 
 describe("npm run demo", () => {
   it(

@@ -1,0 +1,3 @@
+import { withstandFaults } from "./faults";
+
+describe("a site under faults", () => withstandFaults(1));
