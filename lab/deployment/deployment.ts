@@ -139,6 +139,8 @@ export class Deployment {
           ...this.options.providerEnv,
           TS_NODE_PROJECT: path.join(root, "tsconfig.json"),
           DUAL_TUNNEL_VPN_CONFIG: this.configFile,
+          // One cache for all, in the home directory: two deployments at once break each other's.
+          CDKTF_DISABLE_PLUGIN_CACHE_ENV: "1",
           FORCE_COLOR: "0",
           TF_CLI_ARGS: "-no-color",
           ...Object.fromEntries(Object.entries(this.variables).map(([name, value]) => [`TF_VAR_${name}`, value])),
