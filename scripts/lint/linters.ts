@@ -11,10 +11,7 @@ export type Linter = "ruff" | "mypy" | "shellcheck";
 
 /** The linters in their place. */
 export class Linters {
-  private constructor(
-    private readonly directory: string,
-    private readonly env: NodeJS.ProcessEnv,
-  ) {}
+  private constructor(private readonly directory: string) {}
 
   /**
    * Installs them unless they are there.
@@ -23,53 +20,41 @@ export class Linters {
   static async installed(env: NodeJS.ProcessEnv = process.env): Promise<Linters> {
     const kept = new Kept("linters", keyOf(fs.readFileSync(REQUIREMENTS, "utf8"), await python(env)));
     if (!kept.exists) await kept.put((directory) => install(directory, env));
-    return new Linters(kept.path, env);
+    return new Linters(kept.path);
   }
 
   /** Runs one of them in a directory. */
-  run(name: Linter, args: readonly string[], cwd: string): Promise<Finished> {
-    return runBound(path.join(this.directory, "bin", name), args, {
-      cwd,
-      env: { ...this.env, PYTHONPATH: this.directory },
-    });
+  run(linter: Linter, args: readonly string[], cwd: string): Promise<Finished> {
+    const env = { ...process.env, PYTHONPATH: this.directory };
+    return runBound(path.join(this.directory, "bin", linter), args, { cwd, env });
   }
 
   /** Where one of them may remember what it has seen. */
-  cacheOf(name: Linter): string {
-    return path.join(this.directory, "caches", name);
+  cacheOf(linter: Linter): string {
+    return path.join(this.directory, "caches", linter);
   }
 }
 
-/** Which python3 there is: mypy is compiled for its version, and started by it. */
+/** Which python3 there is: it starts mypy, which is compiled for its version. */
 async function python(env: NodeJS.ProcessEnv): Promise<string> {
-  const { status, stdout } = await runBound("python3", ["-c", "import pip, sys; print(sys.executable, sys.version)"], {
-    env,
-  });
+  const program = "import pip, sys; assert sys.version_info >= (3, 10); print(sys.executable, sys.version)";
+  const { status, stdout } = await runBound("python3", ["-c", program], { env });
   if (status !== 0) {
     throw new Error(
-      `Linting Python and shell needs python3 (3.10 or newer) with pip, which this host lacks: install them with ` +
-        `"sudo apt-get install python3 python3-pip" and run it again.`,
+      "Linting Python and shell needs python3 (3.10 or newer) with pip, which this host lacks: " +
+        'install them with "sudo apt-get install python3 python3-pip" and run it again.',
     );
   }
   return stdout;
 }
 
 async function install(directory: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const args = ["-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"];
-  const { status, stderr } = await runBound(
-    "python3",
-    [...args, "--target", directory, "--requirement", REQUIREMENTS],
-    { env },
-  );
+  const args = ["-qq", "--require-hashes", "--only-binary", ":all:", "--target", directory, "-r", REQUIREMENTS];
+  const { status, stderr } = await runBound("python3", ["-m", "pip", "install", ...args], { env });
   if (status !== 0) {
-    const reason =
-      stderr
-        .split("\n")
-        .filter((line) => line.startsWith("ERROR:"))
-        .at(-1) ?? stderr.trim();
     throw new Error(
-      `The linters of scripts/lint/requirements.txt could not be installed by pip, which must reach PyPI once: ` +
-        reason,
+      "The linters of scripts/lint/requirements.txt could not be installed by pip, which must reach PyPI once: " +
+        stderr.trim().split("\n").at(-1),
     );
   }
 }
