@@ -1,7 +1,7 @@
 """Runs the gateway: `python3 -m cloud_end DIR`.
 
-It answers on the socket DIR/control: a line of JSON is a request, a line of JSON its answer, which is {"result": ...} or
-{"error": "one sentence"}.
+It answers on the socket DIR/control: a line of JSON is a request, a line of JSON its answer, which is {"result": ...}
+or {"error": "one sentence"}.
 """
 
 from __future__ import annotations
