@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 from typing import Callable, Protocol
 
-from . import checks, files, kernel, library, links, manifest, owner, paths, strongswan
+from . import checks, files, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
+from .ipsec import strongswan
+from .net import sysctl
 from .site import Site, SiteError, Tunnel, load
 
 UP_SECONDS = 60
@@ -44,7 +46,7 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     if box is None:
         unit = strongswan.units(strongswan.UNIT)[strongswan.UNIT]
         box = manifest.Box(service_enabled=unit.known and unit.enabled, service_active=unit.active)
-        kernel.remember(box, [kernel.ACQUIRE])
+        sysctl.remember(box, [sysctl.ACQUIRE])
         box.save()
     if not set(packages) <= set(box.packages):
         box.packages = sorted({*box.packages, *packages})
@@ -92,7 +94,7 @@ def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None
 
     _tunnels(site, directory, layout, box, started, steps, lambda: _agent(site.name, new_site, new_code))
     library.prune()
-    up = [str(number) for number, state in strongswan.tunnel_states(site).items() if state.up]
+    up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
 
 
@@ -128,9 +130,9 @@ def _shared_files(layout: strongswan.Layout, box: manifest.Box) -> bool:
 
 def _kernel_files(site: Site, box: manifest.Box) -> None:
     values = links.kernel_values(site, links.observe())
-    if kernel.remember(box, [key for key in values if key not in map(kernel.loose, site.interfaces)]):
+    if sysctl.remember(box, [key for key in values if key not in map(sysctl.loose, site.interfaces)]):
         box.save()
-    files.put(paths.sysctl_file(site.name), kernel.render(site.name, values))
+    files.put(paths.sysctl_file(site.name), sysctl.render(site.name, values))
     manager = paths.network_manager_file(site.name)
     if manager.parent.is_dir():
         names = ";".join(f"interface-name:{name}" for name in site.interfaces)
@@ -225,8 +227,8 @@ def _tunnels(
     else:
         strongswan.wait_for_charon()
     down: set[int] = set()
-    states = strongswan.tunnel_states(site)
-    if not any(state.up for state in states.values()):
+    states = strongswan.tunnel_sas(site)
+    if not any(state.installed for state in states.values()):
         for number in changed:
             changes[number].install()
         _load(site, list(changes.values()), record)
@@ -267,8 +269,8 @@ def _load(site: Site, changes: list[_Change], record: manifest.Connection) -> No
 
 def _change(site: Site, change: _Change, record: manifest.Connection, steps: Reporter) -> set[int]:
     number, other = change.tunnel.number, 3 - change.tunnel.number
-    states = strongswan.tunnel_states(site)
-    if states[number].up and not states[other].up and strongswan.await_up(site, {other}, CHANGE_SECONDS):
+    states = strongswan.tunnel_sas(site)
+    if states[number].installed and not states[other].installed and strongswan.await_up(site, {other}, CHANGE_SECONDS):
         steps.say(f"tunnel {other} is not up to take over while tunnel {number} is changed: traffic will pause")
     change.install()
     _load(site, [change], record)

@@ -9,8 +9,9 @@ import re
 import shutil
 from pathlib import Path
 
-from . import files, links, manifest, owner, paths, strongswan
+from . import files, links, manifest, owner, paths
 from .commands import Refusal, find, run
+from .ipsec import strongswan
 from .site import Site, SiteError, load
 
 SPACE_NEEDED = 80

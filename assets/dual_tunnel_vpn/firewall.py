@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from . import files, kernel, manifest, paths
+from . import files, manifest, paths
 from .commands import Refusal, find, must, run
+from .net import sysctl
 from .site import Site, SiteError, load
 
 _FIREWALLD = Path("/etc/firewalld")
@@ -123,10 +124,10 @@ def _shared(without: str = "") -> str:
             interfaces += load(paths.site(name)).interfaces if name != without else ()
         except SiteError:
             continue
-    if not interfaces or kernel.forwarded_by_others():
+    if not interfaces or sysctl.forwarded_by_others():
         return _anew(f"ip {paths.SHARED_TABLE}")
     bridges = sorted(path.parent.name for path in Path("/sys/class/net").glob("*/bridge"))
-    return render_shared(interfaces, kernel.forwarded_before(manifest.load_box()), bridges)
+    return render_shared(interfaces, sysctl.forwarded_before(manifest.load_box()), bridges)
 
 
 def _names(interfaces: Iterable[str]) -> str:
@@ -396,7 +397,7 @@ def there(name: str) -> bool:
     """Whether our tables are there, the shared one where it has to be."""
     shared = run("nft", "list", "table", "ip", paths.SHARED_TABLE).ok
     own = run("nft", "list", "table", "inet", paths.nft_table(name)).ok
-    return own and shared != kernel.forwarded_by_others()
+    return own and shared != sysctl.forwarded_by_others()
 
 
 def dropped(name: str) -> dict[str, int]:
@@ -409,7 +410,7 @@ def dropped(name: str) -> dict[str, int]:
 
 def take_down(name: str) -> None:
     """Removes our tables, the agent's included, and the openings."""
-    from .agent.actions import rewriting_table
+    from .agent.routes import rewriting_table
 
     for program, table in _iptables_tables(_ruleset()):
         for rule in _iptables_ours(program, table, name):

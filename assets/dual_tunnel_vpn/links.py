@@ -13,8 +13,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import firewall, kernel, paths
+from . import firewall, paths
 from .commands import Refusal, must, run
+from .net import sysctl
 from .site import Site, Tunnel, Uplink
 
 RULE_PRIORITY = 5157
@@ -184,14 +185,14 @@ def missing_uplinks(site: Site, network: Network) -> list[Uplink]:
 def kernel_is_right(site: Site) -> bool:
     """Whether the kernel parameters and our nftables tables are as wanted."""
     values = kernel_values(site, observe())
-    right = all(kernel.read(key) == value for key, value in values.items()) and kernel.forwarding_is_right(site)
+    right = all(sysctl.read(key) == value for key, value in values.items()) and sysctl.forwarding_is_right(site)
     return right and firewall.there(site.name)
 
 
 def kernel_values(site: Site, network: Network) -> dict[str, str]:
     """The kernel parameters that the connection needs on the box's interfaces as they are now."""
     devices = [device for uplink in site.uplinks if (device := device_of(uplink, network)) is not None]
-    return kernel.wanted(site, devices)
+    return sysctl.wanted(site, devices)
 
 
 def guard(site: Site) -> None:
@@ -221,9 +222,9 @@ def bring(site: Site, wait: float = 0) -> list[str]:
     ]
     amiss += batch(plan(site, network))
     for key, value in kernel_values(site, network).items():
-        kernel.write(key, value)
+        sysctl.write(key, value)
     firewall.bring(site)
-    kernel.forward()
+    sysctl.forward()
     return amiss
 
 

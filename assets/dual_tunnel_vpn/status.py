@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from . import files, firewall, links, manifest, paths, strongswan, vici
+from . import files, firewall, links, manifest, paths
 from .commands import Refusal, run
+from .ipsec import strongswan, vici
 from .site import Site, SiteError, load
 
 HEALTHY, DEGRADED, DOWN = 0, 1, 2
@@ -41,7 +42,7 @@ def describe(site: Site) -> dict[str, Any]:
     """Everything known about a connection; `health` is 0 healthy, 1 degraded, 2 down."""
     network = links.observe()
     try:
-        states = strongswan.tunnel_states(site)
+        states = strongswan.tunnel_sas(site)
         charon = "answers"
     except vici.ViciError as error:
         states, charon = {}, str(error)
@@ -54,7 +55,7 @@ def describe(site: Site) -> dict[str, Any]:
             {
                 "number": tunnel.number,
                 "role": tunnel.role,
-                "up": state is not None and state.up,
+                "up": state is not None and state.installed,
                 "ike": state and {"id": state.ike_id, "state": state.ike_state},
                 "child": state and {"id": state.child_id, "state": state.child_state},
                 "bytesIn": state.bytes_in if state else 0,

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 import shutil
 
-from . import checks, files, firewall, kernel, library, links, manifest, owner, paths, staging, strongswan
+from . import checks, files, firewall, library, links, manifest, owner, paths, staging
 from .apply import DROP_IN, UNIT_FILES, Reporter
 from .commands import find, run
+from .ipsec import strongswan
+from .net import sysctl
 from .site import Site, SiteError, load
 
 
@@ -39,7 +41,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     files.remove(paths.sysctl_file(name))
     box = manifest.load_box()
     if box is not None:
-        kernel.restore(box, kernel.others(name))
+        sysctl.restore(box, sysctl.others(name))
         box.save()
     _network(name, site)
     if files.remove(paths.network_manager_file(name)) and find("nmcli"):

@@ -18,7 +18,6 @@ from dual_tunnel_vpn.agent.machine import (
     Initiate,
     KillCharon,
     Machine,
-    Sa,
     Say,
     SetInner,
     SetOuter,
@@ -29,6 +28,7 @@ from dual_tunnel_vpn.agent.machine import (
 )
 from dual_tunnel_vpn.agent.moved import Moved
 from dual_tunnel_vpn.agent.probes import Answer
+from dual_tunnel_vpn.ipsec.sas import Sa
 
 STEP = 0.05
 NEGOTIATION = 0.3
@@ -253,8 +253,8 @@ class Site:
     def _listed(self) -> Mapping[int, Sa]:
         return {
             tunnel: Sa(
-                established=state == "up",
-                installed=state == "up",
+                ike_id="1" if state == "up" else None,
+                child_id="1" if state == "up" else None,
                 deleting=state == "deleting",
                 connecting=tunnel in self._negotiating,
             )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from dual_tunnel_vpn.agent.machine import Initiate, Machine, SetInner, SetOuter, Terminate
-from dual_tunnel_vpn.agent.paths import Health
+from dual_tunnel_vpn.agent.health import Health
 
 from .simulation import SETTINGS, STEP, Faults, Site
 

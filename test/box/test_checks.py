@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import checks, links, manifest, owner, paths, strongswan
+from dual_tunnel_vpn import checks, links, manifest, owner, paths
 from dual_tunnel_vpn.commands import Refusal, Result
+from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.links import Link, Network
 
 from . import samples

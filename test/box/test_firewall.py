@@ -172,7 +172,7 @@ class WritesFiles(unittest.TestCase):
         site = samples.site()
         for others in (True, False):
             with (
-                mock.patch.object(firewall.kernel, "forwarded_by_others", return_value=others),
+                mock.patch.object(firewall.sysctl, "forwarded_by_others", return_value=others),
                 mock.patch.multiple(firewall.manifest, names=lambda: ["singapore"], load_box=lambda: None),
                 mock.patch.multiple(firewall, load=lambda _: site, must=mock.DEFAULT) as patched,
             ):

@@ -107,7 +107,7 @@ class PlansLinks(unittest.TestCase):
         with (
             mock.patch.multiple(links, observe=lambda: network, must=note("modprobe"), batch=note("routes", [])),
             mock.patch.multiple(links.firewall, guard=note("filter"), bring=note("openings")),
-            mock.patch.multiple(links.kernel, write=note("sysctl"), forward=note("forward")),
+            mock.patch.multiple(links.sysctl, write=note("sysctl"), forward=note("forward")),
         ):
             self.assertEqual(links.bring(samples.site()), [])
         self.assertEqual(done[:2], ["filter", "routes"])
@@ -118,7 +118,7 @@ class PlansLinks(unittest.TestCase):
         with (
             mock.patch.multiple(links, observe=lambda: network, batch=lambda _: ["`ip route`: refused"]),
             mock.patch.object(links.firewall, "guard"),
-            mock.patch.object(links.kernel, "forward") as forward,
+            mock.patch.object(links.sysctl, "forward") as forward,
             self.assertRaisesRegex(Refusal, "the guard of the VPC's blocks"),
         ):
             links.bring(samples.site())

@@ -7,20 +7,21 @@ from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn import status
-from dual_tunnel_vpn.strongswan import TunnelState, Unit
+from dual_tunnel_vpn.ipsec.sas import Sa
+from dual_tunnel_vpn.ipsec.strongswan import Unit
 
 from . import samples
 
-UP = TunnelState("1", "ESTABLISHED", "2", "INSTALLED")
-GONE = TunnelState(None, "CONNECTING", None, "NONE")
+UP = Sa("1", "ESTABLISHED", "2", "INSTALLED")
+GONE = Sa(ike_state="CONNECTING", connecting=True)
 ROUTE = {"destination": "192.168.0.0/16", "interface": "singapore-1", "metric": 100}
 
 
-def described(tunnels: dict[int, TunnelState], routes: list[dict[str, Any]], active: bool = True) -> dict[str, Any]:
+def described(tunnels: dict[int, Sa], routes: list[dict[str, Any]], active: bool = True) -> dict[str, Any]:
     """What status finds on a box whose tunnels, routes and units are these."""
     with (
         mock.patch.object(status.links, "observe", lambda: samples.network()),
-        mock.patch.object(status.strongswan, "tunnel_states", lambda site: tunnels),
+        mock.patch.object(status.strongswan, "tunnel_sas", lambda site: tunnels),
         mock.patch.object(status.strongswan, "units", lambda *names: {name: Unit(True, True, active) for name in names}),
         mock.patch.object(status, "_routes", lambda site: routes),
         mock.patch.object(status, "_agent", lambda name: None),

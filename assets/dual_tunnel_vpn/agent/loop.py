@@ -16,17 +16,17 @@ from collections import deque
 from typing import Any, Callable, Union
 
 from .. import paths as places
-from .. import vici
-from ..rtnetlink import Monitor
+from ..ipsec import vici
+from ..ipsec.channel import Charon
+from ..ipsec.sas import Sa
+from ..net.netlink import Monitor
 from ..site import Site
-from .actions import Box
-from .charon import Charon
+from .health import Health, Path
 from .machine import (
     Action,
     Initiate,
     KillCharon,
     Machine,
-    Sa,
     Say,
     SetInner,
     SetOuter,
@@ -37,8 +37,8 @@ from .machine import (
 )
 from .moved import Moved
 from .notify import Notifier, log
-from .paths import Health, Path
 from .probes import Echo, IkeKnock, ThroughTunnel
+from .routes import Box
 
 SLOW = 1.0
 """Seconds between probes of a path that is not in use, and of one that is probed by IKE."""
@@ -186,7 +186,6 @@ class Agent:
         self._stale = True
         self._refresh_at = 0.0
         self._state_at = 0.0
-        self._state_text = ""
         self._watchdog_at = 0.0
         self._counters_at = 0.0
         self._orphans_at = time.monotonic() + ORPHANS
@@ -345,7 +344,7 @@ class Agent:
                 self.machine.observe_traffic(now, tunnel, counters.sent, counters.received)
         if now >= self._orphans_at:
             self._orphans_at = now + ORPHANS
-            self.charon.ask_spis(now, self._remove_orphans)
+            self.charon.ask_spis(self._remove_orphans)
 
     def _remove_orphans(self, owned: set[int]) -> None:
         found = {(state.destination, state.spi): state for state in self.box.orphans(owned, time.time() - ORPHANS)}

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Union
 
-from .paths import RECOVER, Health, Path
+from ..ipsec.sas import Sa
+from .health import RECOVER, Health, Path
 
 MEMORY_VERSION = 2
 """Of what one agent leaves to the next; another version is not read, since an upgrade may change it."""
@@ -85,16 +86,6 @@ class TunnelShape:
     uplink: int
     role: str
     address: str
-
-
-@dataclass
-class Sa:
-    """A tunnel's SAs as charon lists them."""
-
-    established: bool = False
-    installed: bool = False
-    deleting: bool = False
-    connecting: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import files, paths
-from .manifest import Box
-from .site import Site
+from .. import files, paths
+from ..manifest import Box
+from ..site import Site
 
 _ROOT = Path("/proc/sys")
 _CONF = "net/ipv4/conf"

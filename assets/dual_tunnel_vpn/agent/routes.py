@@ -8,8 +8,9 @@ from __future__ import annotations
 import ipaddress
 import subprocess
 
-from .. import kernel, paths
-from ..rtnetlink import (
+from .. import paths
+from ..net import sysctl
+from ..net.netlink import (
     LOCAL,
     LOCAL_TABLE,
     MAIN_TABLE,
@@ -269,12 +270,12 @@ class Box:
         if not self._nftables.has_table(NFT_INET, paths.nft_table(self.site.name)):
             gone.append("the packet filter's table")
         told = [f"{', '.join(gone)} had vanished"] if gone else []
-        if not kernel.forwarding_is_right(self.site):
+        if not sysctl.forwarding_is_right(self.site):
             told.append("forwarding was switched off")
         shared = self._nftables.has_table(NFT_IPV4, paths.SHARED_TABLE)
-        if kernel.forwarded_by_others() and shared:
+        if sysctl.forwarded_by_others() and shared:
             told.append("somebody else has switched forwarding on: what goes beside the tunnels is theirs")
-        elif not kernel.forwarded_by_others() and not shared:
+        elif not sysctl.forwarded_by_others() and not shared:
             told.append("nobody else wants forwarding: what goes beside the tunnels has to be dropped")
         return told
 

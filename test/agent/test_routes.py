@@ -7,11 +7,11 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn.agent import actions
+from dual_tunnel_vpn.agent import routes
 from dual_tunnel_vpn.agent.loop import Agent
-from dual_tunnel_vpn.rtnetlink import MAIN_TABLE, UNREACHABLE, Address, IpsecState, Link, Route, Rule
+from dual_tunnel_vpn.net.netlink import MAIN_TABLE, UNREACHABLE, Address, IpsecState, Link, Route, Rule
 
-from .test_charon import example
+from .test_channel import example
 
 DEVICES = {1: "eth0", 2: "eth1"}
 
@@ -48,20 +48,20 @@ class FakeNetlink:
         return [Rule(uplink.mark, uplink.table, 5157) for uplink in example().uplinks]
 
 
-def box(nftables: Any = None) -> tuple[actions.Box, FakeNetlink]:
+def box(nftables: Any = None) -> tuple[routes.Box, FakeNetlink]:
     """The agent's box on a kernel of ours, with these nftables."""
     netlink = FakeNetlink()
     with mock.patch.multiple(
-        actions, Netlink=lambda: netlink, IpsecStates=mock.MagicMock(), Nftables=mock.MagicMock(return_value=nftables)
+        routes, Netlink=lambda: netlink, IpsecStates=mock.MagicMock(), Nftables=mock.MagicMock(return_value=nftables)
     ):
-        made = actions.Box(example())
+        made = routes.Box(example())
     made.refresh()
     return made, netlink
 
 
 class Rewriting(unittest.TestCase):
     def test_keeps_no_state_and_comes_before_and_after_everything_of_others(self) -> None:
-        script = actions.rewriting(example(), DEVICES)
+        script = routes.rewriting(example(), DEVICES)
         for stateful in ("snat", "dnat", "masquerade", "redirect", "type nat", "ct "):
             self.assertNotIn(stateful, script)
         # Before conntrack (-200) sees what comes, after it has seen what goes.
@@ -69,7 +69,7 @@ class Rewriting(unittest.TestCase):
         self.assertIn("hook postrouting priority 300", script)
 
     def test_touches_the_tunnels_own_packets_only(self) -> None:
-        script = actions.rewriting(example(), DEVICES)
+        script = routes.rewriting(example(), DEVICES)
         rules = [line.strip() for line in script.splitlines() if re.search("addr set ", line)]
         self.assertEqual(len(rules), 8, script)
         for rule in rules:
@@ -85,7 +85,7 @@ class Rewriting(unittest.TestCase):
         self.assertEqual(script.count("jump"), 4, script)
 
     def test_counts_what_was_decrypted_and_nothing_that_merely_arrives(self) -> None:
-        script = actions.rewriting(example(), DEVICES)
+        script = routes.rewriting(example(), DEVICES)
         counting = [line.strip() for line in script.splitlines() if "counter name" in line]
         marks = {uplink.number: uplink.mark for uplink in example().uplinks}
         self.assertEqual(
@@ -109,7 +109,7 @@ class Rewriting(unittest.TestCase):
             tables.add("dual_tunnel_vpn_lab_outer")
             return ""
 
-        with mock.patch.object(actions, "_nft", side_effect=load) as nft:
+        with mock.patch.object(routes, "_nft", side_effect=load) as nft:
             made.prepare_rewriting()
             made.prepare_rewriting()
             self.assertEqual(nft.call_count, 1)
@@ -118,7 +118,7 @@ class Rewriting(unittest.TestCase):
             self.assertEqual(nft.call_count, 2)
 
     def test_waits_for_an_uplink_that_was_never_there(self) -> None:
-        self.assertNotIn("addr set ", actions.rewriting(example(), {}))
+        self.assertNotIn("addr set ", routes.rewriting(example(), {}))
 
 
 class Deeds(unittest.TestCase):
@@ -162,7 +162,7 @@ class Forwarding(unittest.TestCase):
         ):
             made, _ = box(mock.MagicMock(has_table=lambda _, name, shared=shared: shared or name != "dual_tunnel_vpn"))
             kernel = mock.patch.multiple(
-                actions.kernel, forwarding_is_right=lambda _, right=right: right, forwarded_by_others=lambda o=others: o
+                routes.sysctl, forwarding_is_right=lambda _, right=right: right, forwarded_by_others=lambda o=others: o
             )
             with kernel, mock.patch.object(made, "uplink_trouble", return_value="away"):
                 self.assertEqual(made.amiss(), wanted)
