@@ -9,8 +9,9 @@ import unittest
 from dataclasses import replace
 from typing import Any
 
-from dual_tunnel_vpn.agent.machine import Initiate, Machine, SetInner, SetOuter, Terminate
+from dual_tunnel_vpn.agent.facts import Initiate, SetInner, SetOuter, Terminate
 from dual_tunnel_vpn.agent.health import Health
+from dual_tunnel_vpn.agent.machine import Machine
 
 from .simulation import SETTINGS, STEP, Faults, Site
 

@@ -13,7 +13,7 @@ import selectors
 import subprocess
 import time
 from collections import deque
-from typing import Any, Callable, Union
+from typing import Any, Callable
 
 from .. import paths as places
 from ..ipsec import vici
@@ -21,30 +21,14 @@ from ..ipsec.channel import Charon
 from ..ipsec.sas import Sa
 from ..net.netlink import Monitor
 from ..site import Site
-from .health import Health, Path
-from .machine import (
-    Action,
-    Initiate,
-    KillCharon,
-    Machine,
-    Say,
-    SetInner,
-    SetOuter,
-    Settings,
-    Terminate,
-    Trigger,
-    TunnelShape,
-)
+from .cadence import PathProbe, Prober, Round
+from .facts import Action, Initiate, KillCharon, Say, SetInner, SetOuter, Settings, Terminate, Trigger, TunnelShape
+from .health import Path
+from .machine import Machine
 from .moved import Moved
 from .notify import Notifier, log
 from .probes import Echo, IkeKnock, ThroughTunnel
 from .routes import Box
-
-SLOW = 1.0
-"""Seconds between probes of a path that is not in use, and of one that is probed by IKE."""
-
-IKE_BURST = 0.2
-"""Seconds between IKE probes once one was missed."""
 
 REFRESH = 5.0
 """Seconds between looks at routes and links without a notification."""
@@ -55,98 +39,8 @@ ORPHANS = 15.0
 LINKS = 10.0
 """Seconds between attempts to have the links unit repair what is missing."""
 
-Prober = Union[Echo, IkeKnock]
-
-
-class PathProbe:
-    """The probers and the cadence of one path."""
-
-    def __init__(self, path: Path, open_prober: Callable[[bool], Prober]) -> None:
-        """open_prober: makes a prober, by IKE or by echo; OSError when the uplink is not there."""
-        self.path = path
-        self._open = open_prober
-        self._prober: Prober | None = None
-        self._other: Prober | None = None
-        self._next = 0.0
-        self._paced = 0.0
-        """The pause that `_next` was planned with."""
-        self._other_next = 0.0
-        self._sequence = random.randrange(1 << 16)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the path can be probed."""
-        return self._prober is not None
-
-    def reopen(self) -> None:
-        """Makes new sockets (the device or address may have changed)."""
-        self.close()
-        try:
-            self._prober = self._open(self.path.by_ike)
-            self._other = self._open(not self.path.by_ike)
-        except OSError:
-            self.close()
-
-    def close(self) -> None:
-        """Ends the sockets."""
-        for prober in (self._prober, self._other):
-            if prober is not None:
-                prober.close()
-        self._prober = self._other = None
-        self.path.forget()
-
-    def receive(self, now: float) -> None:
-        """Takes the answers that have come."""
-        path = self.path
-        awaited = path.awaited
-        while awaited and self._prober is not None:
-            strangers = False
-            for sequence, age in self._prober.receive(awaited):
-                # An answer that nobody awaits took the place of one that somebody does: look again.
-                strangers |= not path.answered(sequence, now - age)
-            awaited = path.awaited if strangers else 0
-        if self._tries_other and self._other is not None and self._other.receive(1):
-            # Echoes are filtered and IKE passes, or no longer: go on by what is answered, echoes before IKE.
-            self.path.by_ike = not self.path.by_ike
-            self._prober, self._other = self._other, self._prober
-            self._next = now
-
-    def send(self, now: float, watched: bool, hurry: bool) -> float:
-        """Sends when it is time; returns when the next is due. watched, hurry: what the machine says of the path."""
-        if self._prober is None or self._other is None:
-            return now + SLOW
-        if self._tries_other and now >= self._other_next:
-            self._other_next = now + (SLOW if self.path.health is not Health.UP else 10 * SLOW)
-            self._other.send(self._sequence)
-        pause = self._pause(watched, hurry)
-        if pause < self._paced:
-            self._next = min(self._next, now + pause)
-        self._paced = pause
-        if now < self.earliest:
-            return self._next
-        self._sequence = (self._sequence + 1) & 0xFFFF
-        self._prober.send(self._sequence)
-        self.path.sent(self._sequence, now)
-        self._next = max(self._next + pause, now + pause / 2)
-        return self._next
-
-    @property
-    def earliest(self) -> float:
-        """When the next may leave: a little early is on time, so that all paths' probes leave at one wake-up."""
-        return self._next - 0.2 * self._paced
-
-    @property
-    def _tries_other(self) -> bool:
-        return self.path.by_ike or (self.path.health is not Health.UP and self.path.answered_in_a_row == 0)
-
-    def _pause(self, watched: bool, hurry: bool) -> float:
-        missing = self.path.missed_in_a_row > 0 and self.path.health is Health.UP
-        interval = self.path.interval
-        if self.path.by_ike:
-            return IKE_BURST if missing or hurry or self.path.health is Health.DOWN else SLOW
-        if watched:
-            return interval / 2 if missing else interval
-        return interval if missing or hurry else max(SLOW, interval)
+NO_WATCHDOG = 3600.0
+"""Seconds between signs of life that nobody waits for."""
 
 
 class Agent:
@@ -178,7 +72,6 @@ class Agent:
         self._tunnel_echo = ThroughTunnel(random.randrange(1, 1 << 16))
         self._echo_sequence = 0
         self._echoes: dict[int, tuple[int, float]] = {}
-        self._moved = Moved(self.box.moved_packets)
         self._watched: dict[int, tuple[vici.Channel, bool]] = {}
         """charon's channels by descriptor, and whether each is watched for writing too."""
         self._selector = selectors.DefaultSelector()
@@ -192,10 +85,10 @@ class Agent:
         self._suspects: set[tuple[str, int]] = set()
         self._links_at = 0.0
         self._systemctl: subprocess.Popen[bytes] | None = None
-        self._last_tick = time.monotonic()
         self._history: deque[dict[str, object]] = deque(maxlen=50)
         self._reason = "the agent has just started"
         self._probes = {key: self._probe(key, path) for key, path in self.machine.paths.items()}
+        self._round = Round(self.machine, self._probes, Moved(self.box.moved_packets), time.monotonic())
 
     def run(self, stopped: Callable[[], bool], wake: int) -> None:
         """Works until stopped; wake is a descriptor that becomes readable on a signal."""
@@ -255,37 +148,24 @@ class Agent:
     def _tick(self) -> float:
         now = time.monotonic()
         machine = self.machine
-        late = now - self._last_tick - machine.settings.interval
-        if late > 2 * machine.settings.interval:
-            for path in machine.paths.values():
-                path.excuse(late)
+        late = self._round.hear(now)
+        if late:
             self.charon.excuse(late)
-        self._last_tick = now
-        for probe in self._probes.values():
-            probe.receive(now)
         while self._echoes and now - next(iter(self._echoes.values()))[1] > 3:
             del self._echoes[next(iter(self._echoes))]
         for sequence, _ in self._tunnel_echo.receive(len(self._echoes)):
             sent = self._echoes.pop(sequence, None)
             if sent is not None:
                 machine.observe_proof(*sent)
-        for number in self._moved.proved():
-            machine.observe_proof(number, now)
         if self._stale or now >= self._refresh_at:
             self._refresh(now)
         self.charon.tick(now)
         machine.observe_charon(now, self.charon.reachable)
         machine.observe_charon_silent(self.charon.silent_since)
-        actions = machine.step(now)
-        self._act_all(actions, now)
-        due = now + machine.settings.interval
-        # While all is well no pause becomes shorter: a path whose turn has not come need not be asked about.
-        calm = machine.calm and not actions
-        for key, probe in self._probes.items():
-            if not calm or now >= probe.earliest:
-                due = min(due, probe.send(now, machine.watched(*key), machine.hurried(*key)))
-        if not calm and any(path.missed_in_a_row and path.health is Health.UP for path in machine.paths.values()):
-            due = min(due, now + machine.settings.interval / 2)
+        # First the deeds, then the words: a line in the journal costs as much as a route.
+        done: list[tuple[Action, str]] = []
+        due = self._round.step(now, lambda action: done.append((action, self._act(action, now))))
+        self._tell(done)
         self._look_after(now)
         self._report(now)
         return max(due, now + 0.01)
@@ -370,10 +250,8 @@ class Agent:
             stderr=subprocess.DEVNULL,
         )
 
-    def _act_all(self, actions: list[Action], now: float) -> None:
-        # First the deeds, then the words: a line in the journal costs as much as a route.
-        told = [(action, self._act(action, now)) for action in actions]
-        for action, failed in told:
+    def _tell(self, done: list[tuple[Action, str]]) -> None:
+        for action, failed in done:
             if not isinstance(action, Trigger):
                 self._say(action.reason, 6 if isinstance(action, (Say, Initiate)) else 5)
             if failed:
@@ -386,10 +264,6 @@ class Agent:
             failed = self.box.set_inner(action.tunnel)
             self._reason = action.reason
         elif isinstance(action, SetOuter):
-            if action.uplink == self.machine.tunnels[action.tunnel].shape.uplink:
-                self._moved.home(action.tunnel)
-            else:
-                self._moved.leaving(action.tunnel)
             failed = self.box.set_outer(action.tunnel, action.uplink)
         elif isinstance(action, Initiate):
             self.charon.initiate(self.box.tunnel(action.tunnel), now)
@@ -423,7 +297,7 @@ class Agent:
 
     def _report(self, now: float) -> None:
         if now >= self._watchdog_at:
-            self._watchdog_at = now + (self._notifier.watchdog / 4 or 3600)
+            self._watchdog_at = now + (self._notifier.watchdog / 4 or NO_WATCHDOG)
             self._notifier.send("WATCHDOG=1")
         if now < self._state_at:
             return

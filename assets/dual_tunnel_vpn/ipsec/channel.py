@@ -17,6 +17,7 @@ from .strongswan import UNIT
 
 EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "list-sa")
 
+
 def _read(process: int | str, name: str) -> str:
     with open(f"/proc/{process}/{name}", encoding="ascii", errors="replace") as file:
         return file.read()
