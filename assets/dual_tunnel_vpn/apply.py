@@ -9,7 +9,7 @@ from typing import Callable, Protocol
 from . import checks, files, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
 from .ipsec import strongswan
-from .net import sysctl
+from .net import network, sysctl, wanted
 from .site import Site, SiteError, Tunnel, load
 
 UP_SECONDS = 60
@@ -63,9 +63,9 @@ def apply(directory: Path, ssh_connection: str, steps: Reporter) -> None:
         former_code = library.current()
         site = prepare(directory, ssh_connection, [])
         ends = checks.ssh_ends(ssh_connection)
-        way = checks.route_to(*ends) if ends else None
+        way = network.way_to(*ends) if ends else None
         _apply(site, directory, library.current() != former_code, steps)
-        if ends and checks.route_to(*ends) != way:
+        if ends and network.way_to(*ends) != way:
             raise Refusal(
                 f"after the change this box answers {ends[0]}, where you are, by another way than before: "
                 "check its routes before you close this session"
@@ -87,7 +87,7 @@ def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None
     if _enable(site.name) or units_changed:
         must("systemctl", "daemon-reload")
     if old is not None and new_site:
-        links.batch(links.stale(old, site, links.observe()))
+        network.apply(links.stale(old, site, network.observe()))
     if new_site or new_code or not _links_are_right(site):
         must("systemctl", "restart", paths.links_unit(site.name), timeout=150)
         steps.say("interfaces, routes and packet filter are in place")
@@ -129,7 +129,7 @@ def _shared_files(layout: strongswan.Layout, box: manifest.Box) -> bool:
 
 
 def _kernel_files(site: Site, box: manifest.Box) -> None:
-    values = links.kernel_values(site, links.observe())
+    values = links.kernel_values(site, network.observe())
     if sysctl.remember(box, [key for key in values if key not in map(sysctl.loose, site.interfaces)]):
         box.save()
     files.put(paths.sysctl_file(site.name), sysctl.render(site.name, values))
@@ -143,8 +143,8 @@ def _kernel_files(site: Site, box: manifest.Box) -> None:
 
 def _enable(name: str) -> bool:
     """Has all services start at boot; whether systemd has to be told (it is slow: once is enough)."""
-    wanted = (strongswan.UNIT, paths.guard_unit(name), paths.links_unit(name), paths.agent_unit(name))
-    states = strongswan.units(*wanted)
+    ours = (strongswan.UNIT, paths.guard_unit(name), paths.links_unit(name), paths.agent_unit(name))
+    states = strongswan.units(*ours)
     if states[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.
         must("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
@@ -156,7 +156,7 @@ def _enable(name: str) -> bool:
 
 def _links_are_right(site: Site) -> bool:
     state = strongswan.units(paths.links_unit(site.name))[paths.links_unit(site.name)]
-    return state.active and not links.plan(site, links.observe()) and links.kernel_is_right(site)
+    return state.active and not links.plan(site, network.observe()) and links.kernel_is_right(site)
 
 
 def _agent(name: str, new_site: bool, new_code: bool) -> None:
@@ -292,9 +292,9 @@ def _not_up(site: Site, down: set[int], started: float) -> str:
 
 def _reason(site: Site, tunnel: Tunnel, started: float) -> str:
     uplink = site.uplink_of(tunnel)
-    wanted = links.device_of(uplink, links.observe())
-    device, gateway = checks.route_to(tunnel.ipsec_address, uplink.address)
-    if (device, gateway) != (wanted, uplink.gateway):
+    expected = wanted.device_of(uplink, network.observe())
+    device, gateway = network.way_to(tunnel.ipsec_address, uplink.address)
+    if (device, gateway) != (expected, uplink.gateway):
         return (
             f"this box sends its packets by {device or 'no interface'} and not by uplink {uplink.number}: see `ip rule`"
         )

@@ -23,7 +23,7 @@ from xml.sax.saxutils import quoteattr
 
 from . import files, manifest, paths
 from .commands import Refusal, find, must, run
-from .net import sysctl
+from .net import rewriting, sysctl
 from .site import Site, SiteError, load
 
 _FIREWALLD = Path("/etc/firewalld")
@@ -410,8 +410,6 @@ def dropped(name: str) -> dict[str, int]:
 
 def take_down(name: str) -> None:
     """Removes our tables, the agent's included, and the openings."""
-    from .agent.routes import rewriting_table
-
     for program, table in _iptables_tables(_ruleset()):
         for rule in _iptables_ours(program, table, name):
             run(program, "-w", "-t", table, "-D", *rule[1:])
@@ -421,7 +419,7 @@ def take_down(name: str) -> None:
         f"delete rule {rule['family']} {rule['table']} {rule['chain']} handle {rule['handle']}"
         for rule in _ours(ruleset, name)
     ]
-    for own in (("inet", paths.nft_table(name)), ("ip", rewriting_table(name))):
+    for own in (("inet", paths.nft_table(name)), ("ip", rewriting.table_name(name))):
         if own in tables:
             lines.append(f"delete table {own[0]} {own[1]}")
     text = "".join(f"{line}\n" for line in lines)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from . import files, firewall, links, manifest, paths
-from .commands import Refusal, run
+from . import files, firewall, manifest, paths
+from .commands import Refusal
 from .ipsec import strongswan, vici
+from .net import wanted
+from .net.netlink import MAIN_TABLE, UNICAST
+from .net.network import Network, observe
 from .site import Site, SiteError, load
 
 HEALTHY, DEGRADED, DOWN = 0, 1, 2
@@ -19,14 +22,12 @@ _DROPPED = {
 }
 
 
-def _routes(site: Site) -> list[dict[str, Any]]:
-    shown = run("ip", "-j", "-4", "route", "show", "table", "all", "proto", str(paths.ROUTE_PROTOCOL)).output
-    wanted = set(site.vpc_cidrs)
+def _routes(site: Site, network: Network) -> list[dict[str, Any]]:
+    # The guard against leaks (unreachable) is no way to the VPC.
     return [
-        {"destination": route["dst"], "interface": route.get("dev"), "metric": route.get("metric", 0)}
-        for route in json.loads(shown.strip() or "[]")
-        # The agent's guard against leaks (unreachable) is no way to the VPC.
-        if route.get("dst") in wanted and "table" not in route and route.get("type", "unicast") == "unicast"
+        {"destination": route.destination, "interface": network.name(route.oif), "metric": route.metric}
+        for route in network.routes
+        if route.destination in site.vpc_cidrs and (route.table, route.kind) == (MAIN_TABLE, UNICAST)
     ]
 
 
@@ -40,7 +41,7 @@ def _agent(name: str) -> Any:
 
 def describe(site: Site) -> dict[str, Any]:
     """Everything known about a connection; `health` is 0 healthy, 1 degraded, 2 down."""
-    network = links.observe()
+    network = observe()
     try:
         states = strongswan.tunnel_sas(site)
         charon = "answers"
@@ -66,10 +67,10 @@ def describe(site: Site) -> dict[str, Any]:
             }
         )
     uplinks = [
-        {"number": u.number, "address": u.address, "gateway": u.gateway, "device": links.device_of(u, network)}
+        {"number": u.number, "address": u.address, "gateway": u.gateway, "device": wanted.device_of(u, network)}
         for u in site.uplinks
     ]
-    routes = _routes(site)
+    routes = _routes(site, network)
     amiss = [f"{name} is not active" for name, unit in units.items() if not unit.active]
     amiss += [f"uplink {uplink['number']} is not there" for uplink in uplinks if uplink["device"] is None]
     amiss += [f"tunnel {tunnel['number']} is down" for tunnel in tunnels if not tunnel["up"]]

@@ -1,19 +1,15 @@
-"""What the agent does to the box: rewriting that keeps no state, deeds without a process, remains that it removes."""
+"""What the agent does to the box's network: deeds without a process, guards, and what it finds amiss."""
 
 from __future__ import annotations
 
-import re
 import unittest
 from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn.agent import routes
-from dual_tunnel_vpn.agent.loop import Agent
-from dual_tunnel_vpn.net.netlink import MAIN_TABLE, UNREACHABLE, Address, IpsecState, Link, Route, Rule
+from dual_tunnel_vpn.net.netlink import UNREACHABLE, Address, Link, Route, Rule
 
 from .test_channel import example
-
-DEVICES = {1: "eth0", 2: "eth1"}
 
 
 class FakeNetlink:
@@ -39,86 +35,22 @@ class FakeNetlink:
         """Removes it."""
         self.routes_set.remove(route)
 
-    def routes(self, table: int = MAIN_TABLE, protocol: int = 0) -> list[Route]:
-        """Those of a table."""
-        return [route for route in self.routes_set if route.table == table and route.protocol == protocol]
+    def routes(self, protocol: int) -> list[Route]:
+        """Those of all tables."""
+        return [route for route in self.routes_set if route.protocol == protocol]
 
     def rules(self) -> list[Rule]:
         """The uplinks'."""
         return [Rule(uplink.mark, uplink.table, 5157) for uplink in example().uplinks]
 
 
-def box(nftables: Any = None) -> tuple[routes.Box, FakeNetlink]:
+def box(nftables: Any = None) -> tuple[routes.Routes, FakeNetlink]:
     """The agent's box on a kernel of ours, with these nftables."""
     netlink = FakeNetlink()
-    with mock.patch.multiple(
-        routes, Netlink=lambda: netlink, IpsecStates=mock.MagicMock(), Nftables=mock.MagicMock(return_value=nftables)
-    ):
-        made = routes.Box(example())
+    with mock.patch.object(routes, "Netlink", lambda: netlink):
+        made = routes.Routes(example(), nftables)
     made.refresh()
     return made, netlink
-
-
-class Rewriting(unittest.TestCase):
-    def test_keeps_no_state_and_comes_before_and_after_everything_of_others(self) -> None:
-        script = routes.rewriting(example(), DEVICES)
-        for stateful in ("snat", "dnat", "masquerade", "redirect", "type nat", "ct "):
-            self.assertNotIn(stateful, script)
-        # Before conntrack (-200) sees what comes, after it has seen what goes.
-        self.assertIn("hook prerouting priority -350", script)
-        self.assertIn("hook postrouting priority 300", script)
-
-    def test_touches_the_tunnels_own_packets_only(self) -> None:
-        script = routes.rewriting(example(), DEVICES)
-        rules = [line.strip() for line in script.splitlines() if re.search("addr set ", line)]
-        self.assertEqual(len(rules), 8, script)
-        for rule in rules:
-            self.assertRegex(rule, r"udp sport \{ 500, 4500 \} udp dport \{ 500, 4500 \}|ip protocol esp")
-        # Only what leaves or comes by the other uplink gets there.
-        for jump in (
-            'iifname "eth1" ip saddr 192.0.2.1 ip daddr 172.16.2.9 jump inward_1_by_2',
-            'oifname "eth1" ip saddr 172.16.1.9 ip daddr 192.0.2.1 jump outward_1_by_2',
-            'iifname "eth0" ip saddr 192.0.2.2 ip daddr 172.16.1.9 jump inward_2_by_1',
-            'oifname "eth0" ip saddr 172.16.2.9 ip daddr 192.0.2.2 jump outward_2_by_1',
-        ):
-            self.assertEqual(script.count(jump), 1, script)
-        self.assertEqual(script.count("jump"), 4, script)
-
-    def test_counts_what_was_decrypted_and_nothing_that_merely_arrives(self) -> None:
-        script = routes.rewriting(example(), DEVICES)
-        counting = [line.strip() for line in script.splitlines() if "counter name" in line]
-        marks = {uplink.number: uplink.mark for uplink in example().uplinks}
-        self.assertEqual(
-            counting,
-            [
-                f'iifname "lab-1" meta mark {marks[2]} counter name moved_1 meta mark set 0',
-                f'iifname "lab-2" meta mark {marks[1]} counter name moved_2 meta mark set 0',
-            ],
-        )
-        # ESP alone is marked: charon's own packets are answered by no route of the mark's.
-        marking = [line.strip() for line in script.splitlines() if re.search(r"mark set [1-9]", line)]
-        self.assertEqual(len(marking), 4, script)
-        for rule in marking:
-            self.assertRegex(rule, r"^(ip protocol esp|udp sport 4500 udp length > 12 @th,64,32 != 0) meta mark set")
-
-    def test_is_put_back_when_somebody_flushed_it(self) -> None:
-        tables: set[str] = set()
-        made, _ = box(mock.MagicMock(has_table=lambda _, name: name in tables))
-
-        def load(_: str) -> str:
-            tables.add("dual_tunnel_vpn_lab_outer")
-            return ""
-
-        with mock.patch.object(routes, "_nft", side_effect=load) as nft:
-            made.prepare_rewriting()
-            made.prepare_rewriting()
-            self.assertEqual(nft.call_count, 1)
-            tables.clear()
-            made.prepare_rewriting()
-            self.assertEqual(nft.call_count, 2)
-
-    def test_waits_for_an_uplink_that_was_never_there(self) -> None:
-        self.assertNotIn("addr set ", routes.rewriting(example(), {}))
 
 
 class Deeds(unittest.TestCase):
@@ -128,6 +60,9 @@ class Deeds(unittest.TestCase):
             self.assertEqual(made.set_inner(2), "")
             self.assertEqual(made.set_outer(1, 2), "")
         inner, outer = netlink.routes_set
+        self.assertIsNone(made.inner())
+        made.refresh()
+        self.assertEqual(made.inner(), 2)
         self.assertEqual((inner.destination, inner.oif, inner.metric), ("192.168.0.0/16", 5, 100))
         self.assertEqual((outer.destination, outer.oif, outer.gateway), ("192.0.2.1/32", 3, "172.16.2.1"))
 
@@ -138,8 +73,10 @@ class Guards(unittest.TestCase):
         told = ["the guard for 192.168.0.0/16 was not there: it is now"]
         self.assertEqual(made.guard(), told)
         self.assertEqual(len(netlink.routes_set), 3)
+        made.refresh()
         self.assertEqual(made.guard(), [])
         del netlink.routes_set[0]
+        made.refresh()
         self.assertEqual(made.guard(), told)
 
     def test_of_the_vpc_stay_when_the_agent_stops(self) -> None:
@@ -166,27 +103,3 @@ class Forwarding(unittest.TestCase):
             )
             with kernel, mock.patch.object(made, "uplink_trouble", return_value="away"):
                 self.assertEqual(made.amiss(), wanted)
-
-
-class Orphans(unittest.TestCase):
-    STATES = (
-        IpsecState("172.16.1.9", 1, 20481, 100, 0, 32),
-        IpsecState("172.16.1.9", 2, 20481, 100, 0, 32),
-        IpsecState("172.16.1.9", 3, 20481, 990, 0, 32),
-        IpsecState("172.16.1.9", 4, 7, 100, 0, 32),
-    )
-
-    def test_are_old_states_of_our_tunnels_that_charon_does_not_own(self) -> None:
-        made, _ = box()
-        with mock.patch.object(made, "_states", mock.Mock(list=lambda: list(self.STATES))):
-            self.assertEqual([state.spi for state in made.orphans({1}, 985)], [2])
-
-    def test_are_removed_when_two_lists_agree(self) -> None:
-        agent = Agent.__new__(Agent)
-        agent.box = mock.Mock(orphans=mock.Mock(return_value=[self.STATES[1]]))
-        agent._suspects = set()
-        agent._say = mock.Mock()  # type: ignore[method-assign]
-        agent._remove_orphans(set())
-        agent.box.remove_state.assert_not_called()
-        agent._remove_orphans(set())
-        agent.box.remove_state.assert_called_once_with(self.STATES[1])

@@ -19,7 +19,9 @@ from .. import paths as places
 from ..ipsec import vici
 from ..ipsec.channel import Charon
 from ..ipsec.sas import Sa
-from ..net.netlink import Monitor
+from ..ipsec.states import Orphans
+from ..net.netlink import Ipsec, Monitor, Nftables
+from ..net.rewriting import Rewriting
 from ..site import Site
 from .cadence import PathProbe, Prober, Round
 from .facts import Action, Initiate, KillCharon, Say, SetInner, SetOuter, Settings, Terminate, Trigger, TunnelShape
@@ -28,7 +30,7 @@ from .machine import Machine
 from .moved import Moved
 from .notify import Notifier, log
 from .probes import Echo, IkeKnock, ThroughTunnel
-from .routes import Box
+from .routes import RouteOwner, Routes
 
 REFRESH = 5.0
 """Seconds between looks at routes and links without a notification."""
@@ -65,7 +67,11 @@ class Agent:
             settings,
             bool(options.vpc_probe_addresses),
         )
-        self.box = Box(site)
+        self._nftables = Nftables()
+        self.routes = Routes(site, self._nftables)
+        self.owner: RouteOwner = self.routes
+        self._rewriting = Rewriting(site, self._nftables)
+        self._orphans = Orphans(site, Ipsec())
         self.charon = Charon(site, self._on_sas, lambda text: self._say(text, 4))
         self._notifier = notifier
         self._monitor = Monitor()
@@ -82,21 +88,20 @@ class Agent:
         self._watchdog_at = 0.0
         self._counters_at = 0.0
         self._orphans_at = time.monotonic() + ORPHANS
-        self._suspects: set[tuple[str, int]] = set()
         self._links_at = 0.0
         self._systemctl: subprocess.Popen[bytes] | None = None
         self._history: deque[dict[str, object]] = deque(maxlen=50)
         self._reason = "the agent has just started"
         self._probes = {key: self._probe(key, path) for key, path in self.machine.paths.items()}
-        self._round = Round(self.machine, self._probes, Moved(self.box.moved_packets), time.monotonic())
+        self._round = Round(self.machine, self._probes, Moved(self._rewriting.moved_packets), time.monotonic())
 
     def run(self, stopped: Callable[[], bool], wake: int) -> None:
         """Works until stopped; wake is a descriptor that becomes readable on a signal."""
         self._selector.register(wake, selectors.EVENT_READ, "wake")
         now = time.monotonic()
-        self.box.refresh()
-        outer = {t.number: self.box.outer(t.number) or t.uplink for t in self.site.tunnels}
-        self.machine.adopt(now, self.box.inner(), outer, read_memory(self.site.name))
+        self.routes.refresh()
+        outer = {t.number: self.routes.outer(t.number) or t.uplink for t in self.site.tunnels}
+        self.machine.adopt(now, self.owner.inner(), outer, read_memory(self.site.name))
         carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
         self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
         self._guard()
@@ -108,7 +113,10 @@ class Agent:
                 self._ready(key.data, events, wake)
         self._say("agent stopped; routes and tunnels stay as they are", 5)
         write_state(self.site.name, self.state())
-        self.box.leave(any(tunnel.outer != tunnel.shape.uplink for tunnel in self.machine.tunnels.values()))
+        moved = any(tunnel.outer != tunnel.shape.uplink for tunnel in self.machine.tunnels.values())
+        self.routes.leave(moved)
+        if not moved:
+            self._rewriting.remove()
 
     def close(self) -> None:
         """Ends all sockets; nothing on the box changes."""
@@ -117,7 +125,9 @@ class Agent:
         self._tunnel_echo.close()
         self._monitor.close()
         self.charon.close()
-        self.box.close()
+        self.routes.close()
+        self._nftables.close()
+        self._orphans.close()
         self._selector.close()
 
     def _ready(self, what: object, events: int, wake: int) -> None:
@@ -173,39 +183,39 @@ class Agent:
     def _refresh(self, now: float) -> None:
         self._stale = False
         self._refresh_at = now + REFRESH
-        before = dict(self.box.devices)
+        before = dict(self.routes.devices)
         was_well = dict(self.machine.links)
-        self.box.refresh()
-        trouble = self.box.prepare_rewriting()
+        self.routes.refresh()
+        trouble = self._rewriting.prepare(self.routes.devices)
         if trouble:
             self._say(trouble, 4)
         for uplink in self.site.uplinks:
-            why = self.box.uplink_trouble(uplink)
+            why = self.routes.uplink_trouble(uplink)
             self.machine.observe_link(uplink.number, not why, why or "is back")
         for key, probe in self._probes.items():
             uplink_number = key[0]
-            changed = before.get(uplink_number) != self.box.devices.get(uplink_number)
+            changed = before.get(uplink_number) != self.routes.devices.get(uplink_number)
             returned = self.machine.links[uplink_number] and not was_well[uplink_number]
             if changed or returned or (not probe.is_open and self.machine.links[uplink_number]):
                 probe.reopen()
-        remade = self.box.restore_interfaces()
+        remade = self.routes.restore_interfaces()
         for told in remade:
             self._say(told, 4)
         self._repair()
         self._restore_links(now, bool(remade))
 
     def _guard(self) -> None:
-        for told in self.box.guard():
+        for told in self.routes.guard():
             self._say(told, 4)
 
     def _repair(self) -> None:
         self._guard()
-        if self.machine.inner is not None and self.box.inner() != self.machine.inner:
-            failed = self.box.set_inner(self.machine.inner)
+        if self.machine.inner is not None and self.owner.inner() != self.machine.inner:
+            failed = self.owner.set_inner(self.machine.inner)
             self._say(failed or f"the routes to the VPC had drifted: tunnel {self.machine.inner} again", 4)
         for number, tunnel in self.machine.tunnels.items():
-            if self.machine.links[tunnel.outer] and self.box.outer(number) != tunnel.outer:
-                failed = self.box.set_outer(number, tunnel.outer)
+            if self.machine.links[tunnel.outer] and self.routes.outer(number) != tunnel.outer:
+                failed = self.routes.set_outer(number, tunnel.outer)
                 self._say(failed or f"the route to {tunnel.shape.address} had drifted: uplink {tunnel.outer} again", 4)
 
     def _on_sas(self, sas: dict[int, Sa]) -> None:
@@ -220,24 +230,19 @@ class Agent:
             self._systemctl = None
         if now >= self._counters_at:
             self._counters_at = now + 1.0
-            for tunnel, counters in self.box.counters().items():
+            for tunnel, counters in self.routes.counters().items():
                 self.machine.observe_traffic(now, tunnel, counters.sent, counters.received)
         if now >= self._orphans_at:
             self._orphans_at = now + ORPHANS
             self.charon.ask_spis(self._remove_orphans)
 
     def _remove_orphans(self, owned: set[int]) -> None:
-        found = {(state.destination, state.spi): state for state in self.box.orphans(owned, time.time() - ORPHANS)}
-        # Twice in a row, so that an SA between two lists is never taken for an orphan.
-        twice = [state for key, state in found.items() if key in self._suspects]
-        for state in twice:
-            self.box.remove_state(state)
-        if twice:
-            self._say(f"removed {len(twice)} IPsec states that a former charon left in the kernel", 6)
-        self._suspects = set(found)
+        removed = self._orphans.sweep(owned, time.time() - ORPHANS)
+        if removed:
+            self._say(f"removed {removed} IPsec states that a former charon left in the kernel", 6)
 
     def _restore_links(self, now: float, remade: bool) -> None:
-        missing = self.box.amiss()
+        missing = self.routes.amiss()
         if not (missing or remade) or now < self._links_at:
             return
         self._links_at = now + LINKS
@@ -261,14 +266,14 @@ class Agent:
     def _act(self, action: Action, now: float) -> str:
         failed = ""
         if isinstance(action, SetInner):
-            failed = self.box.set_inner(action.tunnel)
+            failed = self.owner.set_inner(action.tunnel)
             self._reason = action.reason
         elif isinstance(action, SetOuter):
-            failed = self.box.set_outer(action.tunnel, action.uplink)
+            failed = self.routes.set_outer(action.tunnel, action.uplink)
         elif isinstance(action, Initiate):
-            self.charon.initiate(self.box.tunnel(action.tunnel), now)
+            self.charon.initiate(self.routes.tunnel(action.tunnel), now)
         elif isinstance(action, Terminate):
-            self.charon.terminate(self.box.tunnel(action.tunnel).connection, action.force, now)
+            self.charon.terminate(self.routes.tunnel(action.tunnel).connection, action.force, now)
         elif isinstance(action, Trigger):
             self._trigger(action.tunnel, now)
         elif isinstance(action, KillCharon):
@@ -276,10 +281,10 @@ class Agent:
         return failed
 
     def _trigger(self, number: int, now: float) -> None:
-        source = self.box.source()
+        source = self.routes.source()
         if source is None:
             return
-        interface = self.box.tunnel(number).interface
+        interface = self.routes.tunnel(number).interface
         targets = self.site.agent.vpc_probe_addresses
         if not targets:
             first = self.site.vpc_cidrs[0].split("/")[0].rsplit(".", 1)
@@ -347,11 +352,11 @@ class Agent:
 
     def _probe(self, key: tuple[int, int], path: Path) -> PathProbe:
         uplink = self.site.uplink(key[0])
-        tunnel = self.box.tunnel(key[1])
+        tunnel = self.routes.tunnel(key[1])
         identifier = random.randrange(1, 1 << 16)
 
         def open_prober(by_ike: bool) -> Prober:
-            device = self.box.devices.get(uplink.number)
+            device = self.routes.devices.get(uplink.number)
             if device is None:
                 raise OSError(19, "no such device")
             if by_ike:

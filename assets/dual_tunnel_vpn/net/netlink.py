@@ -1,6 +1,7 @@
-"""A small AF_NETLINK client: routes, links, addresses, rules, IPsec states and nft counters.
+"""A small AF_NETLINK client: routes, links, addresses, rules, IPsec states and policies, nft tables and counters.
 
-Why not `ip`: a process costs tens of milliseconds on a small box, and a failover has none to spare.
+Why not `ip`: a process costs tens of milliseconds on a small box, and a failover has none to spare. It needs nothing
+else of the package: the lab's gateway uses it too.
 """
 
 from __future__ import annotations
@@ -16,9 +17,16 @@ from typing import NamedTuple
 NETLINK_ROUTE, NETLINK_XFRM, NETLINK_NETFILTER = 0, 6, 12
 
 _HEADER = struct.Struct("=IHHII")
-_REQUEST, _ACK, _DUMP, _REPLACE, _CREATE = 0x1, 0x4, 0x300, 0x100, 0x400
+_REQUEST, _ACK, _DUMP, _REPLACE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x300, 0x100, 0x200, 0x400
+_INTERRUPTED = 0x10
+"""The flag of a dump during which something changed: it may be inconsistent."""
 _ERROR, _DONE = 2, 3
 _SOL_NETLINK, _GET_STRICT_CHK = 270, 12
+_TYPE_MASK = 0x3FFF
+"""Of an attribute's type: the rest are flags."""
+
+DUMPS = 20
+"""How often an interrupted dump is asked for before the box is taken for one that never stands still."""
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
@@ -29,22 +37,54 @@ RTM_NEWSTATS, RTM_GETSTATS = 92, 94
 GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x800000
 """Notifications of links, IPv4 addresses, IPv4 routes, rules, and settings such as forwarding."""
 
+# Attributes, by the names of the kernel's headers.
+IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_AF_SPEC = 3, 4, 18, 26
+IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
+IFLA_XFRM_IF_ID = 2
+IFLA_INET6_ADDR_GEN_MODE, _ADDR_GEN_MODE_NONE = 8, b"\x01"
+IFLA_STATS_LINK_64 = 1
+IFA_ADDRESS, IFA_LOCAL = 1, 2
+RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 2, 4, 5, 6, 7, 15
+FRA_PRIORITY, FRA_FWMARK, FRA_TABLE = 6, 10, 15
+XFRMA_IF_ID = 31
+NFTA_TABLE_NAME = 1
+NFTA_OBJ_TABLE, NFTA_OBJ_NAME, NFTA_OBJ_TYPE, NFTA_OBJ_DATA = 1, 2, 3, 4
+NFTA_COUNTER_PACKETS = 2
+
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
+"""Of rules too, whose message has the same form: the table is its fifth field, the action its eighth."""
 _STATS = struct.Struct("=BxxxII")
+
+XFRM_DELSA, XFRM_GETSA, XFRM_DELPOLICY, XFRM_GETPOLICY = 0x11, 0x12, 0x14, 0x15
+_STATE_BYTES, _POLICY_BYTES = 224, 168
+"""The lengths of struct xfrm_usersa_info and xfrm_userpolicy_info."""
+_SELECTOR_BYTES, _SELECTOR_FAMILY, _POLICY_DIRECTION = 56, 40, 160
+"""Where in a policy the selector ends, where in it the family is, and where the direction."""
 
 NFT_INET, NFT_IPV4 = 1, 2
 """Families of nftables' tables."""
+_NFT_GETTABLE, _NFT_GETOBJ = (10 << 8) | 1, (10 << 8) | 19
+_NFT_OBJECT_COUNTER = 1
 
 _UP, _LOWER_UP = 0x1, 0x10000
 UNICAST, LOCAL, UNREACHABLE = 1, 2, 7
-MAIN_TABLE, LOCAL_TABLE = 254, 255
-_SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_HOST, _ONLINK, _FIB_MATCH = 0, 253, 254, 0x4, 0x2000
+MAIN_TABLE, LOCAL_TABLE, ANY_TABLE = 254, 255, 0
+_SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_HOST, _SCOPE_NOWHERE, _ONLINK, _FIB_MATCH = 0, 253, 254, 255, 0x4, 0x2000
+_TO_TABLE = 1
+"""The action of a rule that has a table looked up."""
 
 
 class NetlinkError(OSError):
-    """The kernel refused a request; errno says why."""
+    """The kernel refused a request: errno and `reason` say why, the text also says what was to be done."""
+
+    def __init__(self, code: int, what: str) -> None:
+        self.reason = os.strerror(code)
+        super().__init__(code, f"{what}: {self.reason}")
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class Link(NamedTuple):
@@ -54,6 +94,11 @@ class Link(NamedTuple):
     name: str
     up: bool
     carrier: bool
+    kind: str = ""
+    """The driver's name for interfaces made by software, such as xfrm; empty for others."""
+    if_id: int = 0
+    """Of an XFRM interface."""
+    mtu: int = 0
 
 
 class Address(NamedTuple):
@@ -78,6 +123,14 @@ class Route(NamedTuple):
     """The gateway is taken for reachable on the interface, whatever the addresses say."""
     kind: int = UNICAST
     """UNICAST; LOCAL: the destination is the box itself; UNREACHABLE (oif 0): what matches is refused."""
+
+
+class Place(NamedTuple):
+    """Where a route of any kind is."""
+
+    table: int
+    destination: str
+    protocol: int
 
 
 class Rule(NamedTuple):
@@ -106,6 +159,14 @@ class IpsecState(NamedTuple):
     replay_window: int
 
 
+class IpsecPolicy(NamedTuple):
+    """An IPv4 IPsec policy in the kernel: its selector as the kernel has it, and its direction."""
+
+    selector: bytes
+    direction: int
+    if_id: int
+
+
 class Note(NamedTuple):
     """A notification: message type and the raw body, for the decoders below."""
 
@@ -126,7 +187,7 @@ def attributes(data: bytes) -> dict[int, bytes]:
         length, kind = struct.unpack_from("=HH", data, at)
         if length < 4 or at + length > len(data):
             break
-        found[kind & 0x3FFF] = data[at + 4 : at + length]
+        found[kind & _TYPE_MASK] = data[at + 4 : at + length]
         at += (length + 3) & ~3
     return found
 
@@ -150,38 +211,45 @@ def _int(raw: bytes | None, default: int = 0) -> int:
     return default if raw is None or len(raw) < 4 else int(struct.unpack_from("=I", raw)[0])
 
 
+def _string(raw: bytes | None) -> str:
+    return "" if raw is None else raw.rstrip(b"\0").decode("utf-8", "replace")
+
+
 def _ipv4(raw: bytes | None) -> str | None:
     return None if raw is None or len(raw) != 4 else socket.inet_ntoa(raw)
 
 
-def encode_route(route: Route) -> bytes:
-    """The body of a route message."""
+def _text(value: str) -> bytes:
+    return value.encode() + b"\0"
+
+
+def encode_route(route: Route, any_scope: bool = False) -> bytes:
+    """The body of a route message. any_scope: for a deletion, which then finds the route whatever its scope."""
     network = ipaddress.IPv4Network(route.destination)
     scope = {LOCAL: _SCOPE_HOST, UNREACHABLE: _SCOPE_UNIVERSE}.get(route.kind, _SCOPE_LINK)
     if route.gateway:
         scope = _SCOPE_UNIVERSE
-    table = route.table if route.table < 256 else 0
     body = _ROUTE.pack(
         socket.AF_INET,
         network.prefixlen,
         0,
         0,
-        table,
+        route.table if route.table < 256 else 0,
         route.protocol,
-        scope,
+        _SCOPE_NOWHERE if any_scope else scope,
         route.kind,
         _ONLINK if route.onlink else 0,
     )
-    body += attribute(1, network.network_address.packed)
+    body += attribute(RTA_DST, network.network_address.packed)
     if route.oif:
-        body += attribute(4, _u32(route.oif))
-    body += attribute(15, _u32(route.table))
+        body += attribute(RTA_OIF, _u32(route.oif))
+    body += attribute(RTA_TABLE, _u32(route.table))
     if route.gateway:
-        body += attribute(5, socket.inet_aton(route.gateway))
+        body += attribute(RTA_GATEWAY, socket.inet_aton(route.gateway))
     if route.source:
-        body += attribute(7, socket.inet_aton(route.source))
+        body += attribute(RTA_PREFSRC, socket.inet_aton(route.source))
     if route.metric:
-        body += attribute(6, _u32(route.metric))
+        body += attribute(RTA_PRIORITY, _u32(route.metric))
     return body
 
 
@@ -189,59 +257,110 @@ def decode_route(body: bytes) -> Route | None:
     """The IPv4 route in a message's body; None for what has not one next hop where one is due."""
     family, prefix_length, _, _, table, protocol, _, kind, flags = _ROUTE.unpack_from(body)
     found = attributes(body[_ROUTE.size :])
-    oif = 0 if kind == UNREACHABLE else _int(found.get(4))
+    oif = 0 if kind == UNREACHABLE else _int(found.get(RTA_OIF))
     if family != socket.AF_INET or kind not in (UNICAST, LOCAL, UNREACHABLE) or (kind != UNREACHABLE and not oif):
         return None
     return Route(
-        destination=f"{_ipv4(found.get(1)) or '0.0.0.0'}/{prefix_length}",
+        destination=f"{_ipv4(found.get(RTA_DST)) or '0.0.0.0'}/{prefix_length}",
         oif=oif,
-        gateway=_ipv4(found.get(5)),
-        source=_ipv4(found.get(7)),
-        metric=_int(found.get(6)),
-        table=_int(found.get(15), table),
+        gateway=_ipv4(found.get(RTA_GATEWAY)),
+        source=_ipv4(found.get(RTA_PREFSRC)),
+        metric=_int(found.get(RTA_PRIORITY)),
+        table=_int(found.get(RTA_TABLE), table),
         protocol=protocol,
         onlink=bool(flags & _ONLINK),
         kind=kind,
     )
 
 
+def decode_place(body: bytes) -> Place:
+    """Where the IPv4 route in a message's body is, whatever its kind and its next hops."""
+    _, prefix_length, _, _, table, protocol, _, _, _ = _ROUTE.unpack_from(body)
+    found = attributes(body[_ROUTE.size :])
+    destination = f"{_ipv4(found.get(RTA_DST)) or '0.0.0.0'}/{prefix_length}"
+    return Place(_int(found.get(RTA_TABLE), table), destination, protocol)
+
+
 def decode_link(body: bytes) -> Link:
     """The interface in a message's body."""
     _, _, index, flags, _ = _LINK.unpack_from(body)
     found = attributes(body[_LINK.size :])
-    name = found.get(3, b"").rstrip(b"\0").decode("utf-8", "replace")
-    return Link(index, name, bool(flags & _UP), bool(flags & _UP and flags & _LOWER_UP))
+    info = attributes(found.get(IFLA_LINKINFO, b""))
+    kind = _string(info.get(IFLA_INFO_KIND))
+    data = attributes(info.get(IFLA_INFO_DATA, b"")) if kind == "xfrm" else {}
+    return Link(
+        ifindex=index,
+        name=_string(found.get(IFLA_IFNAME)),
+        up=bool(flags & _UP),
+        carrier=bool(flags & _UP and flags & _LOWER_UP),
+        kind=kind,
+        if_id=_int(data.get(IFLA_XFRM_IF_ID)),
+        mtu=_int(found.get(IFLA_MTU)),
+    )
 
 
 def decode_address(body: bytes) -> Address | None:
     """The IPv4 address in a message's body."""
     family, prefix_length, _, _, index = _ADDRESS.unpack_from(body)
     found = attributes(body[_ADDRESS.size :])
-    address = _ipv4(found.get(2)) or _ipv4(found.get(1))
+    address = _ipv4(found.get(IFA_LOCAL)) or _ipv4(found.get(IFA_ADDRESS))
     if family != socket.AF_INET or address is None:
         return None
     return Address(index, address, prefix_length)
 
 
+def encode_rule(rule: Rule) -> bytes:
+    """The body of a rule message, as `ip rule add fwmark MARK lookup TABLE priority PRIORITY` sends it."""
+    table = rule.table if rule.table < 256 else 0
+    body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, table, 0, 0, _TO_TABLE, 0)
+    body += attribute(FRA_PRIORITY, _u32(rule.priority)) + attribute(FRA_FWMARK, _u32(rule.mark))
+    return body + attribute(FRA_TABLE, _u32(rule.table))
+
+
 def decode_rule(body: bytes) -> Rule | None:
     """The rule in a message's body, if it selects by fwmark."""
     found = attributes(body[_ROUTE.size :])
-    if 10 not in found:
+    if FRA_FWMARK not in found:
         return None
-    return Rule(_int(found[10]), _int(found.get(15), body[4]), _int(found.get(6)))
+    return Rule(_int(found[FRA_FWMARK]), _int(found.get(FRA_TABLE), body[4]), _int(found.get(FRA_PRIORITY)))
 
 
 def decode_ipsec_state(body: bytes) -> IpsecState | None:
     """The IPv4 ESP state in a message's body (struct xfrm_usersa_info)."""
-    if len(body) < 224:
+    if len(body) < _STATE_BYTES:
         return None
     spi, protocol = struct.unpack_from("!IB", body, 72)
     packets, added = struct.unpack_from("=QQ", body, 168)
     (family,) = struct.unpack_from("=H", body, 212)
     if family != socket.AF_INET or protocol != socket.IPPROTO_ESP:
         return None
-    found = attributes(body[224:])
-    return IpsecState(socket.inet_ntoa(body[56:60]), spi, _int(found.get(31)), added, packets, body[215])
+    if_id = _int(attributes(body[_STATE_BYTES:]).get(XFRMA_IF_ID))
+    return IpsecState(socket.inet_ntoa(body[56:60]), spi, if_id, added, packets, body[215])
+
+
+def decode_ipsec_policy(body: bytes) -> IpsecPolicy | None:
+    """The IPv4 policy in a message's body (struct xfrm_userpolicy_info)."""
+    if len(body) < _POLICY_BYTES or struct.unpack_from("=H", body, _SELECTOR_FAMILY)[0] != socket.AF_INET:
+        return None
+    if_id = _int(attributes(body[_POLICY_BYTES:]).get(XFRMA_IF_ID))
+    return IpsecPolicy(body[:_SELECTOR_BYTES], body[_POLICY_DIRECTION], if_id)
+
+
+def device_name(ifindex: int) -> str:
+    """The interface's name for people, its number when it is gone."""
+    try:
+        return socket.if_indextoname(ifindex)
+    except OSError:
+        return f"interface {ifindex}"
+
+
+def describe_route(route: Route) -> str:
+    """The route for people."""
+    kind = {LOCAL: "local ", UNREACHABLE: "unreachable "}.get(route.kind, "")
+    way = f" via {route.gateway}" if route.gateway else ""
+    device = f" by {device_name(route.oif)}" if route.oif else ""
+    table = "" if route.table == MAIN_TABLE else f" in table {route.table}"
+    return f"the {kind}route to {route.destination}{way}{device}{table}"
 
 
 class Netlink:
@@ -262,51 +381,86 @@ class Netlink:
         """Ends the socket."""
         self._socket.close()
 
-    def request(self, kind: int, flags: int, body: bytes) -> list[tuple[int, bytes]]:
-        """The answers (type, body) to one request; raises NetlinkError when it is refused."""
+    def request(self, kind: int, flags: int, body: bytes, what: str) -> list[tuple[int, bytes]]:
+        """The answers (type, body) to one request.
+
+        what: what is to be done, for the NetlinkError that is raised when it is refused. A dump in which something
+        changed is asked for again.
+        """
+        for _ in range(DUMPS):
+            answers, interrupted = self._ask(kind, flags, body, what)
+            if not interrupted:
+                return answers
+        raise NetlinkError(errno.EAGAIN, what)
+
+    def _ask(self, kind: int, flags: int, body: bytes, what: str) -> tuple[list[tuple[int, bytes]], bool]:
         self._sequence += 1
         header = _HEADER.pack(_HEADER.size + len(body), kind, flags | _REQUEST, self._sequence, 0)
         self._socket.send(header + body)
         answers: list[tuple[int, bytes]] = []
+        interrupted = False
         while True:
-            length = self._socket.recv_into(self._buffer)
-            for answer, _, sequence, content in messages(self._buffer[:length].tobytes()):
+            try:
+                length = self._socket.recv_into(self._buffer)
+            except socket.timeout:
+                raise NetlinkError(errno.ETIMEDOUT, what) from None
+            for answer, marks, sequence, content in messages(self._buffer[:length].tobytes()):
                 if sequence != self._sequence:
                     continue
-                if answer == _ERROR:
-                    (code,) = struct.unpack_from("=i", content)
-                    if code:
-                        raise NetlinkError(-code, os.strerror(-code))
-                    return answers
-                if answer == _DONE:
-                    return answers
+                interrupted = interrupted or bool(marks & _INTERRUPTED)
+                if answer in (_ERROR, _DONE):
+                    # The end of a dump carries an error too, when one came up on the way.
+                    (code,) = struct.unpack_from("=i", content) if len(content) >= 4 else (0,)
+                    if code < 0:
+                        raise NetlinkError(-code, what)
+                    return answers, interrupted
                 answers.append((answer, content))
                 if not flags & (_ACK | _DUMP):
-                    return answers
+                    return answers, False
+
+    def delete(self, kind: int, body: bytes, what: str, gone: tuple[int, ...]) -> None:
+        """Has something removed. what: the thing. gone: the errors that say that it is not there, which is what was wanted."""
+        try:
+            self.request(kind, _ACK, body, f"{what} could not be removed")
+        except NetlinkError as error:
+            if error.errno not in gone:
+                raise
 
     def links(self) -> list[Link]:
         """All interfaces."""
         body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
-        return [decode_link(content) for _, content in self.request(RTM_GETLINK, _DUMP, body)]
+        answers = self.request(RTM_GETLINK, _DUMP, body, "the interfaces could not be read")
+        return [decode_link(content) for _, content in answers]
 
     def put_xfrm_link(self, name: str, if_id: int, mtu: int) -> None:
-        """Makes an XFRM interface, or switches on the one of that name."""
-        named = attribute(3, name.encode() + b"\0")
+        """Makes an XFRM interface, or gives the one of that name its MTU and switches it on."""
+        named = attribute(IFLA_IFNAME, _text(name))
         still, up = (_LINK.pack(socket.AF_UNSPEC, 0, 0, flags, _UP) + named for flags in (0, _UP))
-        data = attribute(1, b"xfrm\0") + attribute(2, attribute(2, _u32(if_id)))
-        self.request(RTM_NEWLINK, _ACK | _CREATE, still + attribute(18, data))
+        what = f"the interface {name} could not be made"
+        data = attribute(IFLA_INFO_KIND, _text("xfrm"))
+        data += attribute(IFLA_INFO_DATA, attribute(IFLA_XFRM_IF_ID, _u32(if_id)))
+        self.request(RTM_NEWLINK, _ACK | _CREATE, still + attribute(IFLA_LINKINFO, data), what)
         # No IPv6 address of its own: nothing is to be sent into the tunnel unasked. The kernel takes this for an
         # interface that is there and still down, and only where it has IPv6.
+        mode = attribute(socket.AF_INET6, attribute(IFLA_INET6_ADDR_GEN_MODE, _ADDR_GEN_MODE_NONE))
         try:
-            self.request(RTM_NEWLINK, _ACK, still + attribute(26, attribute(socket.AF_INET6, attribute(8, b"\x01"))))
+            self.request(RTM_NEWLINK, _ACK, still + attribute(IFLA_AF_SPEC, mode), what)
         except NetlinkError as error:
             if error.errno != errno.EAFNOSUPPORT:
                 raise
-        self.request(RTM_NEWLINK, _ACK, up + attribute(4, _u32(mtu)))
+        what = f"the interface {name} could not be switched on with an MTU of {mtu}"
+        self.request(RTM_NEWLINK, _ACK, up + attribute(IFLA_MTU, _u32(mtu)), what)
+
+    def delete_link(self, name: str) -> None:
+        """Removes an interface; one that is gone is as good."""
+        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + attribute(IFLA_IFNAME, _text(name))
+        self.delete(RTM_DELLINK, body, f"the interface {name}", (errno.ENODEV,))
 
     def counters(self, ifindex: int) -> Counters:
         """What an interface received and sent."""
-        answer = self.request(RTM_GETSTATS, 0, _STATS.pack(socket.AF_UNSPEC, ifindex, 1))[0][1]
+        body = _STATS.pack(socket.AF_UNSPEC, ifindex, 1 << (IFLA_STATS_LINK_64 - 1))
+        what = f"the counters of {device_name(ifindex)} could not be read"
+        answer = self.request(RTM_GETSTATS, 0, body, what)[0][1]
         # The one attribute asked for, a struct rtnl_link_stats64, begins with these two.
         received, sent = struct.unpack_from("=QQ", answer, _STATS.size + 4)
         return Counters(received, sent)
@@ -314,45 +468,73 @@ class Netlink:
     def addresses(self) -> list[Address]:
         """All IPv4 addresses."""
         body = _ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0)
-        found = (decode_address(content) for _, content in self.request(RTM_GETADDR, _DUMP, body))
+        answers = self.request(RTM_GETADDR, _DUMP, body, "the addresses could not be read")
+        found = (decode_address(content) for _, content in answers)
         return [address for address in found if address]
 
-    def routes(self, table: int = MAIN_TABLE, protocol: int = 0) -> list[Route]:
-        """The routes of a table, of one protocol or (0) all."""
-        body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, protocol, 0, 0, 0) + attribute(15, _u32(table))
-        try:
-            found = (decode_route(content) for _, content in self.request(RTM_GETROUTE, _DUMP, body))
-            return [route for route in found if route and route.table == table]
-        except NetlinkError as error:
-            if error.errno == 2:  # a table that nobody has put a route into does not exist
-                return []
-            raise
+    def routes(self, protocol: int) -> list[Route]:
+        """The routes of all tables that have this protocol."""
+        found = (decode_route(content) for content in self._route_bodies(protocol))
+        return [route for route in found if route and route.protocol == protocol]
+
+    def places(self) -> list[Place]:
+        """Where routes are, in all tables, of all kinds and protocols."""
+        return [decode_place(content) for content in self._route_bodies(0)]
+
+    def _route_bodies(self, protocol: int) -> list[bytes]:
+        body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, ANY_TABLE, protocol, 0, 0, 0)
+        answers = self.request(RTM_GETROUTE, _DUMP, body, "the routes could not be read")
+        return [content for _, content in answers]
 
     def route_to(self, address: str) -> Route | None:
         """The route of the tables that a packet to this address would take."""
-        body = _ROUTE.pack(socket.AF_INET, 32, 0, 0, 0, 0, 0, 0, _FIB_MATCH) + attribute(1, socket.inet_aton(address))
+        destination = attribute(RTA_DST, socket.inet_aton(address))
+        return self._get_route(_ROUTE.pack(socket.AF_INET, 32, 0, 0, 0, 0, 0, 0, _FIB_MATCH) + destination, address)
+
+    def way_to(self, address: str, source: str) -> Route | None:
+        """The way that a packet of this box from `source` to this address takes, as a route of its own."""
+        ends = attribute(RTA_DST, socket.inet_aton(address)) + attribute(RTA_SRC, socket.inet_aton(source))
+        return self._get_route(_ROUTE.pack(socket.AF_INET, 32, 32, 0, 0, 0, 0, 0, 0) + ends, address)
+
+    def _get_route(self, body: bytes, address: str) -> Route | None:
         try:
-            return decode_route(self.request(RTM_GETROUTE, 0, body)[0][1])
+            return decode_route(self.request(RTM_GETROUTE, 0, body, f"there is no way to {address}")[0][1])
         except NetlinkError:
             return None
 
     def replace_route(self, route: Route) -> None:
         """Puts a route in the place of the one with the same destination, metric and table, in one step."""
-        self.request(RTM_NEWROUTE, _ACK | _CREATE | _REPLACE, encode_route(route))
+        what = f"{describe_route(route)} could not be set"
+        self.request(RTM_NEWROUTE, _ACK | _CREATE | _REPLACE, encode_route(route), what)
 
     def delete_route(self, route: Route) -> None:
-        """Removes a route."""
-        self.request(RTM_DELROUTE, _ACK, encode_route(route))
+        """Removes a route; one that is gone, alone or with its interface, is as good."""
+        body = encode_route(route, any_scope=True)
+        self.delete(RTM_DELROUTE, body, describe_route(route), (errno.ESRCH, errno.ENODEV))
 
     def rules(self) -> list[Rule]:
         """The IPv4 rules that select by fwmark."""
         body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
-        found = (decode_rule(content) for _, content in self.request(RTM_GETRULE, _DUMP, body))
+        answers = self.request(RTM_GETRULE, _DUMP, body, "the rules could not be read")
+        found = (decode_rule(content) for _, content in answers)
         return [rule for rule in found if rule]
 
+    def add_rule(self, rule: Rule) -> None:
+        """Adds a rule; one that is there is as good."""
+        what = f"the rule for mark {rule.mark} could not be added"
+        try:
+            self.request(RTM_NEWRULE, _ACK | _CREATE | _EXCLUSIVE, encode_rule(rule), what)
+        except NetlinkError as error:
+            if error.errno != errno.EEXIST:
+                raise
 
-class IpsecStates:
-    """The kernel's ESP states (ip xfrm state)."""
+    def delete_rule(self, rule: Rule) -> None:
+        """Removes a rule; one that is gone is as good."""
+        self.delete(RTM_DELRULE, encode_rule(rule), f"the rule for mark {rule.mark}", (errno.ENOENT,))
+
+
+class Ipsec:
+    """The kernel's ESP states and IPsec policies (ip xfrm)."""
 
     def __init__(self) -> None:
         self._netlink = Netlink(NETLINK_XFRM)
@@ -361,18 +543,35 @@ class IpsecStates:
         """Ends the socket."""
         self._netlink.close()
 
-    def list(self) -> list[IpsecState]:
+    def states(self) -> list[IpsecState]:
         """All IPv4 ESP states."""
-        found = (decode_ipsec_state(content) for _, content in self._netlink.request(0x12, _DUMP, b""))
+        answers = self._netlink.request(XFRM_GETSA, _DUMP, b"", "the IPsec states could not be read")
+        found = (decode_ipsec_state(content) for _, content in answers)
         return [state for state in found if state]
 
-    def delete(self, state: IpsecState) -> None:
-        """Removes one state."""
-        destination = socket.inet_aton(state.destination) + bytes(12)
-        self._netlink.request(0x11, _ACK, destination + struct.pack("!I", state.spi) + _ESP_ID)
+    def delete_state(self, state: IpsecState) -> None:
+        """Removes one state; one that is gone is as good."""
+        body = socket.inet_aton(state.destination) + bytes(12) + struct.pack("!I", state.spi) + _ESP_ID
+        what = f"the IPsec state {state.spi:#010x} to {state.destination}"
+        self._netlink.delete(XFRM_DELSA, body, what, (errno.ESRCH,))
+
+    def policies(self) -> list[IpsecPolicy]:
+        """All IPv4 policies, those of sockets left out."""
+        answers = self._netlink.request(XFRM_GETPOLICY, _DUMP, b"", "the IPsec policies could not be read")
+        found = (decode_ipsec_policy(content) for _, content in answers)
+        return [policy for policy in found if policy and policy.direction < _POLICY_DIRECTIONS]
+
+    def delete_policy(self, policy: IpsecPolicy) -> None:
+        """Removes one policy; one that is gone is as good."""
+        # struct xfrm_userpolicy_id: an index of 0 has the kernel look by the selector.
+        body = policy.selector + struct.pack("=IB3x", 0, policy.direction)
+        body += attribute(XFRMA_IF_ID, _u32(policy.if_id))
+        self._netlink.delete(XFRM_DELPOLICY, body, f"an IPsec policy of if_id {policy.if_id}", (errno.ENOENT,))
 
 
 _ESP_ID = struct.pack("=HBx", socket.AF_INET, socket.IPPROTO_ESP)
+_POLICY_DIRECTIONS = 3
+"""in, out and forward; those beyond are of sockets."""
 
 
 class Nftables:
@@ -387,9 +586,9 @@ class Nftables:
 
     def has_table(self, family: int, name: str) -> bool:
         """Whether a table is there; a kernel that does not tell counts as one that has it."""
-        body = struct.pack("!BBH", family, 0, 0) + attribute(1, name.encode() + b"\0")
+        body = struct.pack("!BBH", family, 0, 0) + attribute(NFTA_TABLE_NAME, _text(name))
         try:
-            self._netlink.request((10 << 8) | 1, 0, body)
+            self._netlink.request(_NFT_GETTABLE, 0, body, f"the table {name} could not be read")
         except NetlinkError as error:
             return error.errno != errno.ENOENT
         return True
@@ -397,13 +596,14 @@ class Nftables:
     def packets(self, table: str, name: str) -> int | None:
         """What a counter has counted, None when it is not there."""
         body = struct.pack("!BBH", NFT_IPV4, 0, 0)
-        body += attribute(1, table.encode() + b"\0") + attribute(2, name.encode() + b"\0")
-        body += attribute(3, struct.pack("!I", 1))
+        body += attribute(NFTA_OBJ_TABLE, _text(table)) + attribute(NFTA_OBJ_NAME, _text(name))
+        body += attribute(NFTA_OBJ_TYPE, struct.pack("!I", _NFT_OBJECT_COUNTER))
         try:
-            answer = self._netlink.request((10 << 8) | 19, 0, body)[0][1]
+            answer = self._netlink.request(_NFT_GETOBJ, 0, body, f"the counter {name} could not be read")[0][1]
         except NetlinkError:
             return None
-        packets = attributes(attributes(answer[4:]).get(4, b"")).get(2)
+        data = attributes(attributes(answer[4:]).get(NFTA_OBJ_DATA, b""))
+        packets = data.get(NFTA_COUNTER_PACKETS)
         return None if packets is None else int(struct.unpack("!Q", packets)[0])
 
 
@@ -433,7 +633,7 @@ class Monitor:
             except BlockingIOError:
                 return notes
             except OSError as error:
-                if error.errno == 105:  # ENOBUFS: the kernel dropped some
+                if error.errno == errno.ENOBUFS:  # the kernel dropped some
                     return None
                 raise
             notes.extend(Note(kind, body) for kind, _, _, body in messages(data))
