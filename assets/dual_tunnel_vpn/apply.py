@@ -9,7 +9,7 @@ from typing import Callable, Protocol
 from . import checks, files, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
 from .ipsec import strongswan
-from .net import network, sysctl, wanted
+from .net import managers, network, sysctl, wanted
 from .site import Site, SiteError, Tunnel, load
 
 UP_SECONDS = 60
@@ -113,9 +113,6 @@ def _shared_files(layout: strongswan.Layout, box: manifest.Box) -> bool:
     for name in UNIT_FILES:
         changed = files.put(paths.UNITS / name, library.asset(f"systemd/{name}")) or changed
     files.put(paths.MODULES, b"# Made by dual-tunnel-vpn.\nxfrm_interface\n")
-    if find("networkctl"):
-        # It reads this when it starts, which is also when it would throw our routes and rules out.
-        files.put(paths.NETWORKD, library.asset("systemd/networkd.conf"))
     settings = library.asset("strongswan.d/zz-dual-tunnel-vpn.conf")
     if files.content(layout.settings_file) is None:
         box.restart_pending = True
@@ -133,12 +130,7 @@ def _kernel_files(site: Site, box: manifest.Box) -> None:
     if sysctl.remember(box, [key for key in values if key not in map(sysctl.loose, site.interfaces)]):
         box.save()
     files.put(paths.sysctl_file(site.name), sysctl.render(site.name, values))
-    manager = paths.network_manager_file(site.name)
-    if manager.parent.is_dir():
-        names = ";".join(f"interface-name:{name}" for name in site.interfaces)
-        text = f"# Made by dual-tunnel-vpn.\n[keyfile]\nunmanaged-devices+={names}\n"
-        if files.put(manager, text.encode()) and find("nmcli"):
-            run("nmcli", "general", "reload", "conf")
+    managers.tell_all(site)
 
 
 def _enable(name: str) -> bool:

@@ -145,7 +145,7 @@ def _names_in_swanctl(site: Site, layout: strongswan.Layout) -> None:
 def _services() -> None:
     states = strongswan.units(strongswan.UNIT, *strongswan.LEGACY_UNITS)
     for name in strongswan.LEGACY_UNITS:
-        if states[name].active or states[name].known and states[name].enabled:
+        if states[name].active or (states[name].known and states[name].enabled):
             raise Refusal(f"{name} is in use on this box and holds the IKE ports: disable it first, or use another box")
     if not states[strongswan.UNIT].active and _listens(500):
         raise Refusal("another program listens on UDP port 500 of this box: stop it first")

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import time
 
-from . import firewall
 from .commands import Refusal, must
-from .net import sysctl, wanted
+from .net import firewall, sysctl, wanted
 from .net.netlink import Route
 from .net.network import Change, Network, Put, Remove, XfrmLink, apply, observe
 from .site import Site, Tunnel, Uplink
@@ -80,7 +79,7 @@ def kernel_is_right(site: Site) -> bool:
     """Whether the kernel parameters and our nftables tables are as wanted."""
     values = kernel_values(site, observe())
     right = all(sysctl.read(key) == value for key, value in values.items()) and sysctl.forwarding_is_right(site)
-    return right and firewall.there(site.name)
+    return right and firewall.own.there(site.name)
 
 
 def kernel_values(site: Site, network: Network) -> dict[str, str]:
@@ -91,7 +90,7 @@ def kernel_values(site: Site, network: Network) -> dict[str, str]:
 
 def guard(site: Site) -> None:
     """Puts the packet filter and the guards in place, which need neither uplink nor tunnel."""
-    firewall.guard(site)
+    firewall.own.guard(site)
     failed = apply(guards(site, observe()))
     if failed:
         raise Refusal(f"the guard of the VPC's blocks could not be put in place: {failed[0]}")
@@ -117,7 +116,7 @@ def bring(site: Site, wait: float = 0) -> list[str]:
     amiss += apply(plan(site, network))
     for key, value in kernel_values(site, network).items():
         sysctl.write(key, value)
-    firewall.bring(site)
+    firewall.open_all(site)
     sysctl.forward()
     return amiss
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from . import files, firewall, manifest, paths
+from . import files, manifest, paths
 from .commands import Refusal
 from .ipsec import strongswan, vici
 from .net import wanted
+from .net.firewall import own
 from .net.netlink import MAIN_TABLE, UNICAST
 from .net.network import Network, observe
 from .site import Site, SiteError, load
@@ -16,9 +17,9 @@ from .site import Site, SiteError, load
 HEALTHY, DEGRADED, DOWN = 0, 1, 2
 
 _DROPPED = {
-    firewall.FROM_CLOUD: "from the cloud, not from its blocks or not to the data center's",
-    firewall.TO_CLOUD: "to the cloud, not from the data center's blocks or not to its own",
-    firewall.BESIDE: "beside the tunnels, which this box did not forward before",
+    own.FROM_CLOUD: "from the cloud, not from its blocks or not to the data center's",
+    own.TO_CLOUD: "to the cloud, not from the data center's blocks or not to its own",
+    own.BESIDE: "beside the tunnels, which this box did not forward before",
 }
 
 
@@ -85,7 +86,7 @@ def describe(site: Site) -> dict[str, Any]:
         "tunnels": tunnels,
         "uplinks": uplinks,
         "routes": routes,
-        "dropped": firewall.dropped(site.name),
+        "dropped": own.dropped(site.name),
         "agent": _agent(site.name),
     }
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import shutil
 
-from . import checks, files, firewall, library, links, manifest, owner, paths, staging
+from . import checks, files, library, links, manifest, owner, paths, staging
 from .apply import DROP_IN, UNIT_FILES, Reporter
-from .commands import find, run
+from .commands import run
 from .ipsec import states, strongswan
-from .net import sysctl
+from .net import firewall, managers, sysctl
 from .net.network import apply, observe
 from .site import Site, SiteError, load
 
@@ -45,8 +45,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
         sysctl.restore(box, sysctl.others(name))
         box.save()
     _network(name, site)
-    if files.remove(paths.network_manager_file(name)) and find("nmcli"):
-        run("nmcli", "general", "reload", "conf")
+    managers.undo_all(name, last)
     shutil.rmtree(paths.RUN / name, ignore_errors=True)
     shutil.rmtree(paths.connection(name), ignore_errors=True)
     steps.say(f"connection {name} is removed")
@@ -88,10 +87,8 @@ def _shared() -> None:
         run("systemctl", "disable", "--quiet", "--no-reload", strongswan.UNIT)
     run("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
     changed = files.remove(DROP_IN)
-    files.remove(paths.NETWORKD)
-    for directory in (DROP_IN.parent, paths.NETWORKD.parent):
-        if directory.is_dir() and not any(directory.iterdir()):
-            directory.rmdir()
+    if DROP_IN.parent.is_dir() and not any(DROP_IN.parent.iterdir()):
+        DROP_IN.parent.rmdir()
     if layout is not None:
         changed = files.remove(layout.settings_file) or changed
     for name in UNIT_FILES:

@@ -120,7 +120,8 @@ class PlansLinks(unittest.TestCase):
         network = samples.network()
         with (
             mock.patch.multiple(links, observe=lambda: network, must=note("modprobe"), apply=note("routes", [])),
-            mock.patch.multiple(links.firewall, guard=note("filter"), bring=note("openings")),
+            mock.patch.object(links.firewall.own, "guard", note("filter")),
+            mock.patch.object(links.firewall, "open_all", note("openings")),
             mock.patch.multiple(links.sysctl, write=note("sysctl"), forward=note("forward")),
         ):
             self.assertEqual(links.bring(samples.site()), [])
@@ -131,7 +132,7 @@ class PlansLinks(unittest.TestCase):
         network = samples.network()
         with (
             mock.patch.multiple(links, observe=lambda: network, apply=lambda _: ["the route was refused"]),
-            mock.patch.object(links.firewall, "guard"),
+            mock.patch.object(links.firewall.own, "guard"),
             mock.patch.object(links.sysctl, "forward") as forward,
             self.assertRaisesRegex(Refusal, "the guard of the VPC's blocks"),
         ):

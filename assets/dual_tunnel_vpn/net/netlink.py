@@ -419,7 +419,7 @@ class Netlink:
                     return answers, False
 
     def delete(self, kind: int, body: bytes, what: str, gone: tuple[int, ...]) -> None:
-        """Has something removed. what: the thing. gone: the errors that say that it is not there, which is what was wanted."""
+        """Has the thing removed that `what` names. gone: errors which say that it is not there, as it should be."""
         try:
             self.request(kind, _ACK, body, f"{what} could not be removed")
         except NetlinkError as error:
@@ -489,7 +489,8 @@ class Netlink:
     def route_to(self, address: str) -> Route | None:
         """The route of the tables that a packet to this address would take."""
         destination = attribute(RTA_DST, socket.inet_aton(address))
-        return self._get_route(_ROUTE.pack(socket.AF_INET, 32, 0, 0, 0, 0, 0, 0, _FIB_MATCH) + destination, address)
+        body = _ROUTE.pack(socket.AF_INET, 32, 0, 0, 0, 0, 0, 0, _FIB_MATCH)
+        return self._get_route(body + destination, address)
 
     def way_to(self, address: str, source: str) -> Route | None:
         """The way that a packet of this box from `source` to this address takes, as a route of its own."""
