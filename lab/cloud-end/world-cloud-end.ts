@@ -118,10 +118,9 @@ export class WorldCloudEnd implements CloudEnd {
         .filter((name) => name.endsWith(".py"))
         .map((name): [string, string] => [path.join(modules, name), `${CODE}/cloud_end/${name}`]),
       // One vici and one netlink client in the repository: the box's.
-      ...["__init__.py", "ipsec/__init__.py", "ipsec/vici.py", "net/__init__.py", "net/netlink.py"].map((name): [string, string] => [
-        path.join(BOX_PACKAGE, name),
-        `${CODE}/dual_tunnel_vpn/${name}`,
-      ]),
+      ...["__init__.py", "ipsec/__init__.py", "ipsec/vici.py", "net/__init__.py", "net/netlink.py"].map(
+        (name): [string, string] => [path.join(BOX_PACKAGE, name), `${CODE}/dual_tunnel_vpn/${name}`],
+      ),
       ...UNITS.map((name): [string, string] => [path.join(__dirname, name), `/run/systemd/system/${name}`]),
     ];
     const { world } = this.lab;

@@ -20,7 +20,7 @@ from ..ipsec import vici
 from ..ipsec.channel import Charon
 from ..ipsec.sas import Sa
 from ..ipsec.states import Orphans
-from ..net.netlink import Ipsec, Monitor, Nftables
+from ..net.netlink import Ipsec, Monitor, NetlinkError, Nftables
 from ..net.rewriting import Rewriting
 from ..site import Site
 from .cadence import PathProbe, Prober, Round
@@ -40,6 +40,9 @@ ORPHANS = 15.0
 
 LINKS = 10.0
 """Seconds between attempts to have the links unit repair what is missing."""
+
+ECHO_PATIENCE = 3.0
+"""Seconds for which an answer through a tunnel is waited for."""
 
 NO_WATCHDOG = 3600.0
 """Seconds between signs of life that nobody waits for."""
@@ -161,7 +164,7 @@ class Agent:
         late = self._round.hear(now)
         if late:
             self.charon.excuse(late)
-        while self._echoes and now - next(iter(self._echoes.values()))[1] > 3:
+        while self._echoes and now - next(iter(self._echoes.values()))[1] > ECHO_PATIENCE:
             del self._echoes[next(iter(self._echoes))]
         for sequence, _ in self._tunnel_echo.receive(len(self._echoes)):
             sent = self._echoes.pop(sequence, None)
@@ -185,7 +188,12 @@ class Agent:
         self._refresh_at = now + REFRESH
         before = dict(self.routes.devices)
         was_well = dict(self.machine.links)
-        self.routes.refresh()
+        try:
+            self.routes.refresh()
+        except NetlinkError as error:
+            # What was seen last still stands, and probes go on.
+            self._say(str(error), 4)
+            return
         trouble = self._rewriting.prepare(self.routes.devices)
         if trouble:
             self._say(trouble, 4)
