@@ -167,6 +167,13 @@ class Requests(unittest.TestCase):
         client, _ = self.client([ROUTE, OTHER, DONE])
         self.assertEqual([route.destination for route in client.routes(157)], ["10.0.0.0/8", "10.1.0.0/16"])
 
+    def test_what_the_kernel_has_learnt_of_a_destination_is_no_route(self) -> None:
+        learnt = bytearray(OTHER)
+        struct.pack_into("=I", learnt, 16 + 8, 0x200)
+        client, _ = self.client([ROUTE, bytes(learnt), DONE], [ROUTE, bytes(learnt), DONE])
+        self.assertEqual([route.destination for route in client.routes(157)], ["10.0.0.0/8"])
+        self.assertEqual([place.destination for place in client.places()], ["10.0.0.0/8"])
+
     def test_a_dump_in_which_something_changed_is_asked_for_again(self) -> None:
         interrupted = bytearray(ROUTE)
         struct.pack_into("=H", interrupted, 6, 2 | 0x10)

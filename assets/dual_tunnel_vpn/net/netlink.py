@@ -71,7 +71,9 @@ _NFT_OBJECT_COUNTER = 1
 _UP, _LOWER_UP = 0x1, 0x10000
 UNICAST, LOCAL, UNREACHABLE = 1, 2, 7
 MAIN_TABLE, LOCAL_TABLE, ANY_TABLE = 254, 255, 0
-_SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_HOST, _SCOPE_NOWHERE, _ONLINK, _FIB_MATCH = 0, 253, 254, 255, 0x4, 0x2000
+_SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_HOST, _SCOPE_NOWHERE = 0, 253, 254, 255
+_ONLINK, _LEARNT, _FIB_MATCH = 0x4, 0x200, 0x2000
+"""Flags of routes: onlink, RTM_F_CLONED and RTM_F_FIB_MATCH."""
 _TO_TABLE = 1
 """The action of a rule that has a table looked up."""
 
@@ -484,7 +486,8 @@ class Netlink:
     def _route_bodies(self, protocol: int) -> list[bytes]:
         body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, ANY_TABLE, protocol, 0, 0, 0)
         answers = self.request(RTM_GETROUTE, _DUMP, body, "the routes could not be read")
-        return [content for _, content in answers]
+        # What the kernel has learnt of a destination, such as its MTU, comes as a route too.
+        return [content for _, content in answers if not _ROUTE.unpack_from(content)[-1] & _LEARNT]
 
     def route_to(self, address: str) -> Route | None:
         """The route of the tables that a packet to this address would take."""
