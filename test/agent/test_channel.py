@@ -88,7 +88,7 @@ class Following(unittest.TestCase):
         self.addCleanup(charon.close)
         return charon
 
-    def drive(self, charon: Charon, done: Any, seconds: float = 3.0) -> None:
+    def drive(self, charon: Charon, done: Any, seconds: float = 20.0) -> None:
         """Runs the channel as the loop does, until done."""
         end = time.monotonic() + seconds
         while not done() and time.monotonic() < end:
