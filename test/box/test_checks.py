@@ -16,7 +16,6 @@ from dual_tunnel_vpn.net.netlink import Address, Place, Rule
 
 from . import samples
 
-
 MINE = owner.Owner("prod/site/box", "id-1")
 
 
