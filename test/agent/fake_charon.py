@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional
 
-from dual_tunnel_vpn import vici
+from dual_tunnel_vpn.ipsec import vici
 
 Answer = tuple[Sequence[tuple[str, Mapping[str, Any]]], Optional[Mapping[str, Any]]]
 """Events to stream, then the response (None: unknown command)."""

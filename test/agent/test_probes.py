@@ -9,7 +9,7 @@ import unittest
 from unittest import mock
 
 from dual_tunnel_vpn.agent import probes
-from dual_tunnel_vpn.agent.paths import Health, Path
+from dual_tunnel_vpn.agent.health import Health, Path
 
 
 class Packets(unittest.TestCase):

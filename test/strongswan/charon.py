@@ -17,7 +17,7 @@ import sys
 import threading
 from typing import Any
 
-from dual_tunnel_vpn import vici
+from dual_tunnel_vpn.ipsec import vici
 
 from . import swanctl
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dual_tunnel_vpn import vici
+from dual_tunnel_vpn.ipsec import vici
 
 from . import dialect, plan
 from .desired import NOTHING, Desired, Refused, parse
