@@ -39,7 +39,7 @@ def example() -> sites.Site:
         "tunnels": [
             {
                 **t,
-                **{"mtu": 1400, "mss": 1360, "localId": "a", "remoteId": "b"},
+                "mtu": 1400, "mss": 1360, "localId": "a", "remoteId": "b",
                 **dict.fromkeys(("connection", "child", "interface"), f"lab-{n}"),
             }
             for n, t in enumerate(tunnels, 1)
@@ -169,7 +169,7 @@ class Following(unittest.TestCase):
         ):
             files = {"comm": f"{name}\n", "cgroup": f"{group}\n"}
             with mock.patch("os.listdir", return_value=["self", str(process)]), mock.patch(
-                "dual_tunnel_vpn.ipsec.channel._read", side_effect=lambda _, file: files[file]
+                "dual_tunnel_vpn.ipsec.channel._read", side_effect=lambda _, file, files=files: files[file]
             ):
                 self.assertEqual(main_process(), found)
 

@@ -195,13 +195,12 @@ class Requests(unittest.TestCase):
 
     def test_an_error_says_what_was_to_be_done_to_which_object(self) -> None:
         client, _ = self.client(refused(errno.ENETUNREACH), refused(errno.EINVAL), refused(errno.EPERM))
-        with mock.patch.object(netlink.socket, "if_indextoname", return_value="eth0"):
-            with self.assertRaisesRegex(
-                NetlinkError,
-                "^the route to 10.0.0.0/8 via 10.9.0.1 by eth0 in table 20481 could not be set: "
-                f"{os.strerror(errno.ENETUNREACH)}$",
-            ):
-                client.replace_route(Route("10.0.0.0/8", 2, "10.9.0.1", table=20481))
+        with mock.patch("socket.if_indextoname", return_value="eth0"), self.assertRaisesRegex(
+            NetlinkError,
+            "^the route to 10.0.0.0/8 via 10.9.0.1 by eth0 in table 20481 could not be set: "
+            f"{os.strerror(errno.ENETUNREACH)}$",
+        ):
+            client.replace_route(Route("10.0.0.0/8", 2, "10.9.0.1", table=20481))
         with self.assertRaisesRegex(NetlinkError, "^the interface lab-1 could not be made: Invalid argument$"):
             client.put_xfrm_link("lab-1", 1, 1400)
         with self.assertRaisesRegex(NetlinkError, "^the rule for mark 5 could not be removed: "):

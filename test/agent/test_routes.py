@@ -7,6 +7,7 @@ from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn.agent import routes
+from dual_tunnel_vpn.net import sysctl
 from dual_tunnel_vpn.net.netlink import UNREACHABLE, Address, Link, Route, Rule
 
 from .test_channel import example
@@ -99,7 +100,7 @@ class Forwarding(unittest.TestCase):
         ):
             made, _ = box(mock.MagicMock(has_table=lambda _, name, shared=shared: shared or name != "dual_tunnel_vpn"))
             kernel = mock.patch.multiple(
-                routes.sysctl, forwarding_is_right=lambda _, right=right: right, forwarded_by_others=lambda o=others: o
+                sysctl, forwarding_is_right=lambda _, right=right: right, forwarded_by_others=lambda o=others: o
             )
             with kernel, mock.patch.object(made, "uplink_trouble", return_value="away"):
                 self.assertEqual(made.amiss(), wanted)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 import unittest
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from dual_tunnel_vpn.ipsec import vici
 

@@ -94,14 +94,14 @@ class RefusesBoxes(unittest.TestCase):
 
     def test_refuses_an_overlapping_vpc_a_shared_ipsec_address_and_shared_ids(self) -> None:
         document = samples.document()
-        for tunnel, uplink in zip(document["tunnels"], document["uplinks"]):
+        for tunnel, uplink in zip(document["tunnels"], document["uplinks"], strict=True):
             tunnel["ifId"] += 100
             uplink["table"] += 100
             uplink["mark"] += 100
         other = {"tunnels": document["tunnels"], "uplinks": document["uplinks"]}
         self.install("london", **other)
         self.refused("connection london of this box goes to 192.0.2")
-        for tunnel, address in zip(document["tunnels"], ("192.0.2.153", "192.0.2.11")):
+        for tunnel, address in zip(document["tunnels"], ("192.0.2.153", "192.0.2.11"), strict=True):
             tunnel["ipsecAddress"] = address
         self.reinstall("london", **other)
         self.refused("connection london .* with the ids 198.51.100.198 and 192.0.2.152 already")
@@ -157,7 +157,8 @@ class RefusesBoxes(unittest.TestCase):
         owner.Owner("staging/site/box", "id-2").save("singapore")
         self.refused(
             r"^connection singapore on this box belongs to staging/site/box \(Terraform's id id-2\) and not to "
-            r"prod/site/box: .* run `sudo /usr/local/sbin/dual-tunnel-vpn uninstall singapore` on the box and deploy again$"
+            r"prod/site/box: .* run `sudo /usr/local/sbin/dual-tunnel-vpn uninstall singapore` on the box "
+            r"and deploy again$"
         )
 
     def test_takes_a_connection_whose_owner_is_not_known_or_has_moved_within_its_stack(self) -> None:

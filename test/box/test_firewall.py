@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ElementTree
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn.net import firewall
+from dual_tunnel_vpn import manifest
+from dual_tunnel_vpn.net import firewall, sysctl
 from dual_tunnel_vpn.net.firewall import firewalld, iptables, nftables, openings, own
 from dual_tunnel_vpn.net.firewall.ruleset import Ruleset
 
@@ -152,7 +153,7 @@ class AsksEveryFilter(unittest.TestCase):
         tables += [("ip", "dual_tunnel_vpn"), ("ip", "theirs")]
         found = Ruleset(frozenset(tables), (), ())
         with (
-            mock.patch.object(own.Ruleset, "read", lambda: found),
+            mock.patch.object(Ruleset, "read", lambda: found),
             mock.patch.object(own, "_shared", lambda without: f"shared without {without}"),
             mock.patch.object(own, "load_script") as loaded,
         ):
@@ -181,7 +182,7 @@ class ChangesIptables(unittest.TestCase):
 
     def test_writes_one_rule_for_each_address(self) -> None:
         first, second = openings.openings(samples.site())["input"][0].iptables()
-        self.assertEqual(first, "-s 192.0.2.152 -p udp -m multiport --dports 500,4500".split())
+        self.assertEqual(first, ["-s", "192.0.2.152", "-p", "udp", "-m", "multiport", "--dports", "500,4500"])
         self.assertEqual(second[1], "192.0.2.10")
 
 
@@ -233,8 +234,8 @@ class WritesFiles(unittest.TestCase):
         site = samples.site()
         for others in (True, False):
             with (
-                mock.patch.object(own.sysctl, "forwarded_by_others", return_value=others),
-                mock.patch.multiple(own.manifest, names=lambda: ["singapore"], load_box=lambda: None),
+                mock.patch.object(sysctl, "forwarded_by_others", return_value=others),
+                mock.patch.multiple(manifest, names=lambda: ["singapore"], load_box=lambda: None),
                 mock.patch.multiple(own, load=lambda _: site, must=mock.DEFAULT) as patched,
             ):
                 own.guard(site)

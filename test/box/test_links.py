@@ -10,7 +10,7 @@ from unittest import mock
 
 from dual_tunnel_vpn import links
 from dual_tunnel_vpn.commands import Refusal
-from dual_tunnel_vpn.net import wanted
+from dual_tunnel_vpn.net import firewall, sysctl, wanted
 from dual_tunnel_vpn.net.netlink import LOCAL, LOCAL_TABLE, UNICAST, UNREACHABLE, Address, Route, Rule
 from dual_tunnel_vpn.net.network import Change, Network, Put, XfrmLink, key
 
@@ -115,14 +115,18 @@ class PlansLinks(unittest.TestCase):
         done: list[str] = []
 
         def note(name: str, value: Any = None) -> Any:
-            return mock.Mock(side_effect=lambda *_, **__: (done.append(name), value)[1])
+            def noted(*_: Any, **__: Any) -> Any:
+                done.append(name)
+                return value
+
+            return mock.Mock(side_effect=noted)
 
         network = samples.network()
         with (
             mock.patch.multiple(links, observe=lambda: network, must=note("modprobe"), apply=note("routes", [])),
-            mock.patch.object(links.firewall.own, "guard", note("filter")),
-            mock.patch.object(links.firewall, "open_all", note("openings")),
-            mock.patch.multiple(links.sysctl, write=note("sysctl"), forward=note("forward")),
+            mock.patch.object(firewall.own, "guard", note("filter")),
+            mock.patch.object(firewall, "open_all", note("openings")),
+            mock.patch.multiple(sysctl, write=note("sysctl"), forward=note("forward")),
         ):
             self.assertEqual(links.bring(samples.site()), [])
         self.assertEqual(done[:2], ["filter", "routes"])
@@ -132,8 +136,8 @@ class PlansLinks(unittest.TestCase):
         network = samples.network()
         with (
             mock.patch.multiple(links, observe=lambda: network, apply=lambda _: ["the route was refused"]),
-            mock.patch.object(links.firewall.own, "guard"),
-            mock.patch.object(links.sysctl, "forward") as forward,
+            mock.patch.object(firewall.own, "guard"),
+            mock.patch.object(sysctl, "forward") as forward,
             self.assertRaisesRegex(Refusal, "the guard of the VPC's blocks"),
         ):
             links.bring(samples.site())

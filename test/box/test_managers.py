@@ -21,12 +21,12 @@ class Managers(unittest.TestCase):
         self.files = self.root / "NetworkManager"
         self.networkd = self.root / "networkd.conf.d/90-ours.conf"
         self.programs = {"nmcli", "networkctl"}
-        self.run = mock.Mock()
+        self.command = mock.Mock()
         for target, name, value in (
             (paths, "network_manager_file", lambda name: self.files / f"90-{name}.conf"),
             (paths, "NETWORKD", self.networkd),
             (managers, "find", lambda program: program if program in self.programs else None),
-            (managers, "run", self.run),
+            (managers, "run", self.command),
         ):
             patch = mock.patch.object(target, name, value)
             patch.start()
@@ -38,7 +38,7 @@ class Managers(unittest.TestCase):
         managers.tell_all(samples.site())
         text = (self.files / "90-singapore.conf").read_text()
         self.assertIn("\nunmanaged-devices+=interface-name:singapore-1;interface-name:singapore-2\n", text)
-        self.run.assert_called_once_with("nmcli", "general", "reload", "conf")
+        self.command.assert_called_once_with("nmcli", "general", "reload", "conf")
 
     def test_managers_that_are_not_there_are_told_nothing(self) -> None:
         self.programs.clear()

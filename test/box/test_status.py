@@ -7,6 +7,7 @@ from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn import status
+from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.sas import Sa
 from dual_tunnel_vpn.ipsec.strongswan import Unit
 from dual_tunnel_vpn.net.netlink import UNREACHABLE, Route
@@ -26,8 +27,8 @@ def described(tunnels: dict[int, Sa], routes: list[Route], active: bool = True) 
     network.routes = [GUARD, *routes]
     with (
         mock.patch.object(status, "observe", lambda: network),
-        mock.patch.object(status.strongswan, "tunnel_sas", lambda site: tunnels),
-        mock.patch.object(status.strongswan, "units", lambda *names: {name: Unit(True, True, active) for name in names}),
+        mock.patch.object(strongswan, "tunnel_sas", lambda site: tunnels),
+        mock.patch.object(strongswan, "units", lambda *names: {name: Unit(True, True, active) for name in names}),
         mock.patch.object(status, "_agent", lambda name: None),
     ):
         return status.describe(samples.site())

@@ -15,9 +15,9 @@ class LoadsConnections(unittest.TestCase):
     def load(self, result: Result, loaded: tuple[str, ...] = ()) -> list[str]:
         client = mock.MagicMock()
         client.__enter__.return_value.list_conns.return_value = {name: {} for name in loaded}
-        with mock.patch.object(strongswan, "run", return_value=result):
-            with mock.patch.object(vici, "Client", return_value=client):
-                return strongswan.load(("singapore-1", "singapore-2"))
+        run = mock.patch.object(strongswan, "run", return_value=result)
+        with run, mock.patch.object(vici, "Client", return_value=client):
+            return strongswan.load(("singapore-1", "singapore-2"))
 
     def test_nothing_is_refused_when_all_loads(self) -> None:
         self.assertEqual(self.load(Result(0, "loaded connection 'singapore-1'\n", "")), [])

@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+from dual_tunnel_vpn import paths
 from dual_tunnel_vpn.manifest import Box
 from dual_tunnel_vpn.net import sysctl
 
@@ -41,7 +42,8 @@ class FakeKernel:
         return True
 
     def write_all(self, values: dict[str, str]) -> bool:
-        return all([self.write(key, value) for key, value in values.items()])
+        written = [self.write(key, value) for key, value in values.items()]
+        return all(written)
 
     def values(self) -> dict[str, str]:
         return {str(path.relative_to(self.root)): path.read_text() for path in self.root.rglob("*") if path.is_file()}
@@ -60,7 +62,7 @@ class Case(unittest.TestCase):
             mock.patch.object(sysctl, "_ROOT", self.fake.root),
             mock.patch.object(sysctl, "_put", self.fake.write_all),
             mock.patch.object(sysctl, "_CONFIGURED", (str(self.etc), str(self.etc.parent / "sysctl.conf"))),
-            mock.patch.object(sysctl.paths, "sysctl_file", lambda name: self.etc / f"90-dual-tunnel-vpn-{name}.conf"),
+            mock.patch.object(paths, "sysctl_file", lambda name: self.etc / f"90-dual-tunnel-vpn-{name}.conf"),
         ):
             patch.start()
             self.addCleanup(patch.stop)
@@ -127,7 +129,7 @@ class TakesOverFromAFormerVersion(Case):
         self.fake.write(sysctl.FORWARD, "1")
         for name in ("singapore", "tokyo"):
             values = {sysctl.FORWARD: "1", **self.wanted}
-            sysctl.paths.sysctl_file(name).write_bytes(sysctl.render(name, values))
+            paths.sysctl_file(name).write_bytes(sysctl.render(name, values))
         return box
 
     def test_hands_forwarding_over_to_the_interfaces_and_gives_it_back_at_the_end(self) -> None:
@@ -137,7 +139,7 @@ class TakesOverFromAFormerVersion(Case):
         self.assertEqual((sysctl.read(sysctl.FORWARD), self.forwarding("eth0")), ("0", "1"))
         self.assertNotIn(sysctl.FORWARD, box.sysctls)
         for name in ("singapore", "tokyo"):
-            self.assertEqual(sysctl.parse(sysctl.paths.sysctl_file(name).read_bytes()), self.wanted)
+            self.assertEqual(sysctl.parse(paths.sysctl_file(name).read_bytes()), self.wanted)
         self.install(box)
         sysctl.restore(box, ())
         for name in ("singapore-1", "singapore-2"):
@@ -202,7 +204,7 @@ class RestoresParameters(Case):
         box = Box()
         self.install(box)
         values = {sysctl.loose("eth1"): "2"}
-        sysctl.paths.sysctl_file("tokyo").write_bytes(sysctl.render("tokyo", values))
+        paths.sysctl_file("tokyo").write_bytes(sysctl.render("tokyo", values))
         sysctl.restore(box, sysctl.others("singapore"))
         self.assertEqual((self.forwarding("eth0"), self.forwarding("default")), ("1", "1"))
         self.assertEqual(sysctl.read("net/ipv4/conf/eth1/rp_filter"), "2")
