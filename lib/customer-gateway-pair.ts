@@ -25,7 +25,7 @@ import {
   text,
   texts,
 } from "./guard";
-import { customerGatewayPrefix } from "./host/names";
+import { customerGatewayPrefix } from "./names";
 import { Moved } from "./moved";
 import { isLiteral } from "./structural";
 

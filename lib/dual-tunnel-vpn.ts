@@ -13,7 +13,7 @@ import {
 import { Findings } from "./findings";
 import { bag, either, guard, inStack, list, number, optional, Shape, tell, text } from "./guard";
 import { AGENT, AgentOptions } from "./host/agent-options";
-import { nameCustomerGateways, terraformName } from "./host/names";
+import { nameCustomerGateways, terraformName } from "./names";
 import { SSH, SshOptions } from "./host/ssh";
 import { CONNECTION_SHAPE, IpsecDualConnection, RoutingMode } from "./ipsec-dual-connection";
 import { SingleTunnelOptions, TunnelOptions } from "./ipsec/tunnel";
@@ -135,7 +135,7 @@ export interface DualTunnelVpnProps {
   readonly effectImmediately?: boolean;
   /**
    * Metric of the routes to the VPC on the box, 1 to 4294967294.
-   * @default 100
+   * @default 37
    */
   readonly routeMetric?: number;
   /**

@@ -34,7 +34,7 @@ import {
   text,
   texts,
 } from "./guard";
-import { nameProblem, pskVariableName, terraformName } from "./host/names";
+import { nameProblem, pskVariableName, terraformName } from "./names";
 import { contains } from "./ip";
 import { IkeVersion } from "./ipsec/algorithms";
 import { PreSharedKey } from "./ipsec/pre-shared-key";

@@ -8,7 +8,8 @@ import { Findings } from "./findings";
 import { overlapPreconditions } from "./cloud/blocks-at-plan";
 import { AGENT, AgentOptions, checkAgentOptions } from "./host/agent-options";
 import { BoxAssets } from "./host/assets";
-import { terraformName } from "./host/names";
+import { terraformName } from "./names";
+import { ROUTE_METRIC } from "./host/numbers";
 import { configurationSteps, uninstallStep } from "./host/provisioners";
 import { renderSite, SiteUplink } from "./host/site";
 import { checkSsh, connectionFrom, connectionFromSelf, SSH, sshInput, SshOptions, sshPreconditions } from "./host/ssh";
@@ -50,8 +51,10 @@ export interface StrongswanHostProps {
   /** How Terraform reaches the box. */
   readonly ssh: SshOptions;
   /**
-   * Metric of the routes to the VPC on the box, 1 to 4294967294: the agent's guards have the next one.
-   * @default 100
+   * Metric of the routes to the VPC on the box, 1 to 4294967294; the guards, which hold while there is no other route, have
+   * 4294967295. The default is nobody else's: below what NetworkManager (50 and more), netplan, dhcpcd and systemd-networkd
+   * give, so that a route of theirs waits beneath ours, and neither 0 nor the 20 and 32 of FRR and BIRD.
+   * @default 37
    */
   readonly routeMetric?: number;
   /**
@@ -104,7 +107,7 @@ export class StrongswanHost extends Construct {
         name,
         vpcCidrs: connection.vpcCidrs,
         dataCenterCidrs: connection.dataCenterCidrs,
-        routeMetric: props.routeMetric ?? 100,
+        routeMetric: props.routeMetric ?? ROUTE_METRIC,
         uplinks,
         tunnels: connection.tunnels,
         agent: props.agent ?? {},

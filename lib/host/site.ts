@@ -2,7 +2,8 @@
 // docs/architecture.md shows it; assets/dual_tunnel_vpn/site.py reads it.
 import { Tunnel } from "../ipsec/tunnel";
 import { AgentOptions } from "./agent-options";
-import { derivedNumber, tunnelName } from "./names";
+import { tunnelName } from "../names";
+import { derivedMark, derivedNumber } from "./numbers";
 
 /** Bytes of the IPv4 and TCP headers without options: what a segment's packet is larger than the segment. */
 const TCP_HEADERS = 40;
@@ -43,7 +44,7 @@ export function renderSite(site: Site): string {
         gateway: uplink.gateway,
         device: uplink.device ?? null,
         table: derivedNumber(site.name, number),
-        mark: derivedNumber(site.name, number),
+        mark: derivedMark(site.name, number),
       };
     }),
     tunnels: site.tunnels.map((tunnel) => ({

@@ -3,7 +3,8 @@
 import { applied } from "../expressions";
 import { espProposal, IkeMode, ikeProposal, IkeVersion, strongswanVersion } from "../ipsec/algorithms";
 import { Tunnel } from "../ipsec/tunnel";
-import { derivedNumber, tunnelName } from "./names";
+import { tunnelName } from "../names";
+import { derivedNumber } from "./numbers";
 
 /** Seconds between dead-peer probes; failover itself does not wait for them. */
 const DPD_DELAY = 10;

@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { derivedNumber, nameProblem, NAME_PATTERN, pskVariableName, tunnelName } from "../../lib/host/names";
+import { nameProblem, NAME_PATTERN, pskVariableName, tunnelName } from "../../lib/names";
 
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
 
@@ -47,32 +47,5 @@ describe("a connection's NAME", () => {
         expect(`TF_VAR_${pskVariableName(text, role)}`).toMatch(/^[A-Za-z_][A-Za-z0-9_]*$/),
       ),
     );
-  });
-});
-
-describe("the numbers of a connection", () => {
-  it("lie above those that administrators use and below what routing tables, marks and if_ids take", () => {
-    fc.assert(
-      fc.property(name, fc.constantFrom(1, 2), (text, tunnel) => {
-        const number = derivedNumber(text, tunnel);
-        expect(number).toBeGreaterThan(65536);
-        expect(number).toBeLessThan(2 ** 31);
-      }),
-    );
-  });
-
-  it("differ within a connection, and are shared by two connections wholly or not at all", () => {
-    fc.assert(
-      fc.property(name, name, (a, b) => {
-        expect(derivedNumber(a, 1)).not.toBe(derivedNumber(a, 2));
-        expect(derivedNumber(a, 1)).not.toBe(derivedNumber(b, 2));
-        expect(derivedNumber(a, 1) === derivedNumber(b, 1)).toBe(derivedNumber(a, 2) === derivedNumber(b, 2));
-      }),
-    );
-  });
-
-  it("stay as they are from version to version", () => {
-    expect(derivedNumber("singapore", 1)).toBe(758173);
-    expect(derivedNumber("singapore", 2)).toBe(758174);
   });
 });

@@ -1,7 +1,6 @@
 // The names and numbers on a box that derive from a connection's NAME, so that two connections never meet
 // and a second apply finds what the first made.
 import { Construct } from "constructs";
-import { createHash } from "node:crypto";
 
 /** A connection's NAME on its box: short enough that `NAME-2` is an interface name (at most 15 characters). */
 export const NAME_PATTERN = /^[a-z][a-z0-9-]{0,10}$/;
@@ -15,16 +14,6 @@ export function nameProblem(name: string): string | undefined {
 /** Name of a tunnel's swanctl connection, child and XFRM interface. */
 export function tunnelName(name: string, tunnel: 1 | 2): string {
   return `${name}-${tunnel}`;
-}
-
-// Tables and marks below 65536 are where administrators, firewalls and container networks put theirs.
-const FIRST_NUMBER = 0x10000;
-const NAMES = 0x40000;
-
-/** The number that a tunnel's if_id, and the same-numbered uplink's routing table and fwmark, share: 65537 to 1114110. */
-export function derivedNumber(name: string, number: 1 | 2): number {
-  const hash = createHash("sha256").update(name).digest().readUInt32BE(0);
-  return FIRST_NUMBER + 4 * (hash % NAMES) + number;
 }
 
 /** Name of a tunnel's pre-shared key variable: letters, digits and underscores, so that a shell can export TF_VAR_<name>. */
