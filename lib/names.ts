@@ -2,12 +2,12 @@
 // and a second apply finds what the first made.
 import { Construct } from "constructs";
 
-/** A connection's NAME on its box: short enough that `NAME-2` is an interface name (at most 15 characters). */
-export const NAME_PATTERN = /^[a-z][a-z0-9-]{0,10}$/;
+/** The form of a connection's NAME: short enough that `NAME-2` is an interface name (at most 15 characters). */
+export const NAME_FORM = "[a-z][a-z0-9-]{0,10}";
 
 /** What is wrong with a NAME, as the end of a sentence; undefined when nothing is. */
 export function nameProblem(name: string): string | undefined {
-  if (NAME_PATTERN.test(name)) return undefined;
+  if (new RegExp(`^${NAME_FORM}$`).test(name)) return undefined;
   return "must be 1 to 11 lower-case letters, digits and hyphens that start with a letter, because interfaces on the box are named after it";
 }
 

@@ -12,6 +12,7 @@ import { terraformName } from "./names";
 import { ROUTE_METRIC } from "./host/numbers";
 import { configurationSteps, uninstallStep } from "./host/provisioners";
 import { renderSite, SiteUplink } from "./host/site";
+import { SITE_BOUNDS } from "./host/site-format";
 import { checkSsh, connectionFrom, connectionFromSelf, SSH, sshInput, SshOptions, sshPreconditions } from "./host/ssh";
 import { renderConnection, renderSecrets } from "./host/swanctl";
 import { TerraformData } from "./host/terraform-data";
@@ -236,7 +237,7 @@ export class StrongswanHost extends Construct {
     }
     checkSsh(props.ssh, findings);
     checkAgentOptions(props.agent ?? {}, props.connection.vpcCidrs, findings);
-    findings.wholeNumber("routeMetric", props.routeMetric, 1, 4294967294);
+    findings.wholeNumber("routeMetric", props.routeMetric, ...SITE_BOUNDS.routeMetric);
 
     const { uplinks } = props;
     const egressIps = new Set(props.connection.tunnels.map((tunnel) => tunnel.egressIp));

@@ -4,6 +4,7 @@ import { Findings } from "../findings";
 import { bag, flag, list, number, optional, Shape, text } from "../guard";
 import { contains, parseAddress, parseBlock } from "../ip";
 import { isLiteral } from "../structural";
+import { SITE_BOUNDS } from "./site-format";
 
 /** The failover agent: how it probes, when it decides, what it may do. */
 export interface AgentOptions {
@@ -54,9 +55,9 @@ export const AGENT = bag(SHAPE, "an object of AgentOptions");
 
 /** Checks the agent's options against each other and against the VPC. */
 export function checkAgentOptions(agent: AgentOptions, vpcCidrs: readonly string[], findings: Findings): void {
-  findings.wholeNumber("agent.probeIntervalMs", agent.probeIntervalMs, 20, 60000);
-  findings.wholeNumber("agent.probeMisses", agent.probeMisses, 1, 100);
-  findings.wholeNumber("agent.holdSeconds", agent.holdSeconds, 0, 3600);
+  findings.wholeNumber("agent.probeIntervalMs", agent.probeIntervalMs, ...SITE_BOUNDS["agent.probeIntervalMs"]);
+  findings.wholeNumber("agent.probeMisses", agent.probeMisses, ...SITE_BOUNDS["agent.probeMisses"]);
+  findings.wholeNumber("agent.holdSeconds", agent.holdSeconds, ...SITE_BOUNDS["agent.holdSeconds"]);
   const blocks = vpcCidrs.map((cidr) => (isLiteral(cidr) ? parseBlock(cidr) : undefined));
   for (const address of (agent.vpcProbeAddresses ?? []).filter(isLiteral)) {
     findings.address("agent.vpcProbeAddresses", address, "192.168.10.10");

@@ -2,9 +2,10 @@
 import { FileProvisioner, RemoteExecProvisioner, SSHProvisionerConnection } from "cdktf";
 
 /** Where uploads wait for install.sh: only root can make names there, and a reboot empties it. */
-const STAGING = "/run/dual-tunnel-vpn-staging";
+export const STAGING = "/run/dual-tunnel-vpn-staging";
 
-const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
+/** The command on the box. */
+export const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
 
 type Step = FileProvisioner | RemoteExecProvisioner;
 type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };

@@ -4,9 +4,7 @@ import { Tunnel } from "../ipsec/tunnel";
 import { AgentOptions } from "./agent-options";
 import { tunnelName } from "../names";
 import { derivedMark, derivedNumber } from "./numbers";
-
-/** Bytes of the IPv4 and TCP headers without options: what a segment's packet is larger than the segment. */
-const TCP_HEADERS = 40;
+import { SITE_VERSION, TCP_HEADERS } from "./site-format";
 
 /** An uplink as the box sees it. */
 export interface SiteUplink {
@@ -30,7 +28,7 @@ export interface Site {
 /** Renders site.json. Terraform tokens pass through: none of what may hold one needs escaping in JSON. */
 export function renderSite(site: Site): string {
   const content = {
-    version: 1,
+    version: SITE_VERSION,
     name: site.name,
     vpcCidrs: site.vpcCidrs,
     dataCenterCidrs: site.dataCenterCidrs,

@@ -15,13 +15,15 @@ import {
   SHARED_ADDRESS_SPACE,
 } from "../ip";
 import { isLiteral } from "../structural";
+import { SITE_BOUNDS, SITE_PATTERNS } from "./site-format";
 import type { UplinkOptions } from "../strongswan-host";
 
-/** An interface's name, as assets/dual_tunnel_vpn/site.py takes it. */
-const DEVICE = "[A-Za-z0-9_.-]{1,15}";
+const DEVICE = SITE_PATTERNS["uplinks.device"];
+const [SHORTEST_PREFIX] = SITE_BOUNDS["uplinks.prefixLength"];
 
 function parsed(uplink: UplinkOptions): InterfaceAddress | undefined {
-  return isLiteral(uplink.address) ? parseInterfaceAddress(uplink.address) : undefined;
+  const own = isLiteral(uplink.address) ? parseInterfaceAddress(uplink.address) : undefined;
+  return own && own.prefixLength >= SHORTEST_PREFIX ? own : undefined;
 }
 
 /** Checks an uplink by itself and against the VPC's blocks. */

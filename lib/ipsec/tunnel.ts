@@ -226,6 +226,15 @@ export function largestMtu({ esp, natTraversal }: Pick<Tunnel, "esp" | "natTrave
   return Math.floor((OUTER_MTU - headers) / block) * block - 2;
 }
 
+/** The largest MTU that any of the algorithms leaves, in bytes. */
+export const LARGEST_MTU = Math.max(
+  ...Object.values(Encryption).flatMap((encryption) =>
+    Object.values(Integrity).map((integrity) =>
+      largestMtu({ ...chooseTunnelOptions({ esp: { encryption, integrity } }), natTraversal: false }),
+    ),
+  ),
+);
+
 /** Options of the connection, overridden by options of one tunnel, filled up with defaults. */
 export function chooseTunnelOptions(
   common: TunnelOptions = {},
