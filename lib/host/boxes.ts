@@ -5,7 +5,7 @@ import { registered } from "../claims";
 import { common, literalBlocks } from "../cloud/gateway-checks";
 import { Findings } from "../findings";
 import { isLiteral } from "../structural";
-import type { IIpsecDualConnection } from "../ipsec-dual-connection";
+import type { IIpsecDualConnection } from "../ipsec/connection";
 import { numbersClash } from "./numbers";
 import type { SshOptions } from "./ssh";
 

@@ -47,6 +47,20 @@ export function configurationSteps({ name, connection, assets, files }: Delivery
   ];
 }
 
+/** What a plan shows of a changed file: a hash over the local that holds it, sensitive where that is. */
+export function contentTriggers(files: Delivery["files"]): Record<string, string> {
+  const hash = (...names: readonly string[]) =>
+    `\${sha256(jsonencode([${names.map((name) => `local.${files[name]}`).join(", ")}]))}`;
+  return {
+    site: hash("site.json"),
+    owner: hash("owner.json"),
+    tunnel_1: hash("tunnel-1.conf"),
+    tunnel_2: hash("tunnel-2.conf"),
+    // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
+    keys: hash("secrets-1.conf", "secrets-2.conf"),
+  };
+}
+
 /**
  * The provisioner of the presence: removes the connection from the box, unless another stack has it there.
  * @param mayBeGone go on where that fails, because the box is gone

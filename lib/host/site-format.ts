@@ -1,7 +1,7 @@
 // What the box's parser takes in site.json: the version, the bounds of each number and the form of each name.
 // assets/dual_tunnel_vpn/site.py has the same; test/lib/site-format.test.ts compares the two and tries every bound.
 import { NAME_FORM } from "../names";
-import { LARGEST_MTU, SMALLEST_MTU } from "../ipsec/tunnel";
+import { LARGEST_MTU, SMALLEST_MTU } from "../ipsec/mtu";
 
 /** The version of the format. */
 export const SITE_VERSION = 1;

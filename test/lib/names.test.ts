@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { NAME_FORM, nameProblem, pskVariableName, tunnelName } from "../../lib/names";
+import { NAME_FORM, nameProblem, terraformNames, tunnelName } from "../../lib/names";
 
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
 
@@ -10,7 +10,9 @@ describe("a connection's NAME", () => {
 
   it("accepts exactly its pattern", () => {
     fc.assert(
-      fc.property(fc.string(), (text) => expect(nameProblem(text) === undefined).toBe(new RegExp(`^${NAME_FORM}$`).test(text))),
+      fc.property(fc.string(), (text) =>
+        expect(nameProblem(text) === undefined).toBe(new RegExp(`^${NAME_FORM}$`).test(text)),
+      ),
     );
     fc.assert(fc.property(name, (text) => expect(nameProblem(text)).toBeUndefined()));
   });
@@ -33,8 +35,8 @@ describe("a connection's NAME", () => {
         const all = [a, b].flatMap((text) => [
           tunnelName(text, 1),
           tunnelName(text, 2),
-          pskVariableName(text, "active"),
-          pskVariableName(text, "standby"),
+          terraformNames(text).pskVariable("active"),
+          terraformNames(text).pskVariable("standby"),
         ]);
         expect(new Set(all).size).toBe(8);
       }),
@@ -44,7 +46,7 @@ describe("a connection's NAME", () => {
   it("makes variables that a shell can export", () => {
     fc.assert(
       fc.property(name, fc.constantFrom("active", "standby"), (text, role) =>
-        expect(`TF_VAR_${pskVariableName(text, role)}`).toMatch(/^[A-Za-z_][A-Za-z0-9_]*$/),
+        expect(`TF_VAR_${terraformNames(text).pskVariable(role)}`).toMatch(/^[A-Za-z_][A-Za-z0-9_]*$/),
       ),
     );
   });
