@@ -31,7 +31,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "agent.probeMisses": (1, 100),
     "agent.holdSeconds": (0, 3600),
 }
-"""Smallest and largest value of each number, by its path in site.json: those of SITE_BOUNDS in lib/host/site-format.ts."""
+"""Smallest and largest value of each number, by its path in site.json: as SITE_BOUNDS in lib/host/site-format.ts."""
 
 PATTERNS: Mapping[str, str] = {
     "name": "[a-z][a-z0-9-]{0,10}",
@@ -165,7 +165,7 @@ class _Reader:
         value = self.get(key)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             self.fail(key, f"a whole number from {low} to {high}")
-        return value
+        return int(value)
 
     def number(self, key: str) -> float:
         low, high = self.bounds(key)
