@@ -49,6 +49,7 @@ as_root='
     find "$staging" -mindepth 1 -maxdepth 1 -mmin +2 -exec flock -n {} rm -rf {} \;
     mkdir "$staging/$1" "$staging/$1/assets" && chown -R "$2" "$staging/$1"
 '
+# shellcheck disable=SC2154 # the two lines that Terraform puts before this set name and upload
 if [ "$me" -eq 0 ]; then
     sh -c "$as_root" sh "$name.$upload" "$me"
 else

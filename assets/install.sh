@@ -141,7 +141,6 @@ fetch() {
             DEBIAN_FRONTEND=noninteractive dpkg --configure -a --force-confdef --force-confold >"$log" 2>&1 </dev/null
             apt_get install -f || return 1
         fi
-        # shellcheck disable=SC2086
         apt_get install --download-only "$@" || { apt_get update && apt_get install --download-only "$@"; }
         ;;
     dnf)
@@ -161,7 +160,7 @@ add() {
 }
 
 if [ -n "$missing" ]; then
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2086 # a list of packages
     fetch $missing || {
         cat "$log"
         refuse "the packages$missing cannot be had on this box: $(last_words)"
@@ -178,7 +177,7 @@ if [ -n "$missing" ]; then
     python3 -IB "$assets/dual-tunnel-vpn" prepare "$staging" --ssh "$ssh_connection" --packages "$missing" || exit 1
     # strongSwan is started once, later, with everything in place. A mask in /run does not outlive a reboot.
     installed strongswan-swanctl || installed strongswan || systemctl mask --runtime --quiet --no-reload strongswan.service 2>/dev/null
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2086 # a list of packages
     add $missing || {
         cat "$log"
         name=$(values name)

@@ -4,6 +4,7 @@ import { VpnCustomerGateway } from "@cdktf/provider-alicloud/lib/vpn-customer-ga
 import { TerraformProvider, TerraformResourceLifecycle } from "cdktf";
 import { Construct, IConstruct } from "constructs";
 import { egressIpPreconditions } from "./cloud/egress-ips";
+import { CLOUD_SHAPE, CloudOptions } from "./cloud/options";
 import { checkProvider, noteProvider } from "./cloud/providers";
 import { egressIpProblem, idProblem, tagProblems, textProblem } from "./cloud/rules";
 import { claim, otherHolder } from "./claims";
@@ -18,14 +19,12 @@ import {
   Kind,
   list,
   optional,
-  provider,
   Shape,
   standInOf,
   tell,
   text,
-  texts,
 } from "./guard";
-import { customerGatewayPrefix } from "./host/names";
+import { customerGatewayName, customerGatewayPrefix } from "./names";
 import { Moved } from "./moved";
 import { isLiteral } from "./structural";
 
@@ -44,7 +43,7 @@ export interface ICustomerGatewayPair extends IConstruct {
 }
 
 /** What a `CustomerGatewayPair` is made from. */
-export interface CustomerGatewayPairProps {
+export interface CustomerGatewayPairProps extends CloudOptions {
   /** The public addresses that the cloud sees: the active tunnel's first; one alone serves both tunnels. */
   readonly egressIps: readonly string[];
   /**
@@ -58,20 +57,10 @@ export interface CustomerGatewayPairProps {
    */
   readonly description?: string;
   /**
-   * Tags of the customer gateways: at most 20.
-   * @default - none
-   */
-  readonly tags?: Readonly<Record<string, string>>;
-  /**
    * Attributes whose drift Terraform is to ignore, for example `["tags"]`.
    * @default - none
    */
   readonly ignoreChanges?: TerraformResourceLifecycle["ignoreChanges"];
-  /**
-   * Region and account in which they are made.
-   * @default - the stack's alicloud provider without an alias
-   */
-  readonly provider?: TerraformProvider;
 }
 
 /** The facts of customer gateways that exist. */
@@ -136,7 +125,7 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
       });
       const site = customerGatewayPrefix(scope);
       const byPlace = site === undefined ? resource.cdktfStack.getLogicalId(resource) : `${site}_${index + 1}`;
-      const byAddress = addressId(ipAddress, props.provider);
+      const byAddress = customerGatewayName(ipAddress, props.provider);
       resource.overrideLogicalId(byAddress ?? byPlace);
       // Version 0.1.0 had all by their place in the list.
       if (byAddress !== undefined) new Moved(resource, `${resource.terraformResourceType}.${byPlace}`);
@@ -194,12 +183,6 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
   }
 }
 
-/** Id of the customer gateway of an address; undefined when it is known only to Terraform, or is none. */
-function addressId(egressIp: string, provider?: TerraformProvider): string | undefined {
-  if (!/^[0-9.]+$/.test(egressIp)) return undefined;
-  return [provider?.alias, "customer_gateway", egressIp.replace(/\./g, "_")].filter((part) => part).join("_");
-}
-
 function claimOf(egressIp: string, provider?: TerraformProvider): string {
   return `egressIp ${egressIp} of ${provider?.alias ?? "default"}`;
 }
@@ -221,12 +204,11 @@ function lifecycleOf(
 }
 
 const SHAPE: Shape<CustomerGatewayPairProps> = {
+  ...CLOUD_SHAPE,
   egressIps: list(text("198.51.100.198"), 'a list of one or two addresses, for example ["198.51.100.198"]'),
   name: optional(text("headquarters")),
   description: optional(text("headquarters")),
-  tags: optional(texts("texts by their keys")),
   ignoreChanges,
-  provider,
 };
 
 const EXISTING_SHAPE: Shape<CustomerGatewayPairAttributes> = {

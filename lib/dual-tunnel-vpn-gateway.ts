@@ -1,36 +1,36 @@
 // DualTunnelVpnGateway: the VPN gateway in a VPC, with its two vSwitches and its two IPsec addresses.
 // An existing gateway stands in for a new one by `fromDualTunnelVpnGatewayAttributes`.
 import { VpnGateway } from "@cdktf/provider-alicloud/lib/vpn-gateway";
-import { dependable, TerraformProvider, TerraformResourceLifecycle, TerraformStack } from "cdktf";
+import { dependable, TerraformResourceLifecycle, TerraformStack } from "cdktf";
 import { Construct, IConstruct } from "constructs";
+import { checkBandwidth, DEFAULT_BANDWIDTH, GatewayNetworkType } from "./cloud/bandwidth";
 import { ChangeQueue } from "./cloud/change-queue";
-import { checkProvider, noteProvider, regionOf } from "./cloud/providers";
-import { hasOneZoneOnly, regionFinding, regionOfZone, zoneFinding } from "./cloud/regions";
+import { Charge, CHARGE, checkCharge } from "./cloud/charge";
+import { CLOUD_SHAPE, CloudOptions } from "./cloud/options";
+import { checkProvider, noteProvider } from "./cloud/providers";
 import { gatewayNameProblem, idProblem, tagProblems, textProblem } from "./cloud/rules";
+import { checkVswitches, twoVswitches, VPC, VSWITCHES } from "./cloud/vswitches";
 import { zonePrecondition, zonesAtPlan } from "./cloud/zones-at-plan";
 import { Findings } from "./findings";
 import {
-  described,
-  facts,
+  bag,
   flag,
   guard,
   having,
   ignoreChanges,
   inStack,
-  isStandIn,
   Kind,
   list,
   number,
   oneOf,
   optional,
-  provider,
   Shape,
   standInOf,
   tell,
   text,
-  texts,
 } from "./guard";
-import { TerraformData } from "./host/terraform-data";
+import { secondVswitchName, TerraformNames } from "./names";
+import { TerraformData } from "./terraform-data";
 import { isLiteral, literal, VpcRef, VswitchRef } from "./structural";
 
 /** A VPN gateway, made here or elsewhere. */
@@ -54,43 +54,8 @@ export interface IDualTunnelVpnGateway extends IConstruct {
   readonly resource?: VpnGateway;
 }
 
-/** How a VPN gateway is paid for. */
-export class Charge {
-  /** By data transfer; destroy ends it. */
-  static payAsYouGo(): Charge {
-    return new Charge("PayAsYouGo");
-  }
-
-  /**
-   * By subscription. Destroy leaves the gateway running and billed: the provider only forgets it, and
-   * the rest of the subscription is to be returned in the console. It keeps its vSwitches in use, so that a stack that
-   * owns them too cannot be destroyed whole. Another number of months later changes nothing: renew in the console.
-   *
-   * @param months 1 to 9, 12, 24 or 36
-   * @param autoPay false leaves the order unpaid, and the gateway unmade, until someone pays it in the console
-   */
-  static subscription(months: number, autoPay = true): Charge {
-    return new Charge("Subscription", months, autoPay);
-  }
-
-  private constructor(
-    /** The provider's `payment_type`. */
-    readonly paymentType: "PayAsYouGo" | "Subscription",
-    /** Length of a subscription; undefined when it is none. */
-    readonly months?: number,
-    /** Whether a subscription's order is paid at once; undefined when it is none. */
-    readonly autoPay?: boolean,
-  ) {}
-}
-
-/** Whether the gateway's IPsec addresses are public or of the VPC. */
-export enum GatewayNetworkType {
-  PUBLIC = "public",
-  PRIVATE = "private",
-}
-
-/** What a `DualTunnelVpnGateway` is made from. */
-export interface DualTunnelVpnGatewayProps {
+/** What a VPN gateway is made from beside its name: what a site passes on to the one that it makes. */
+export interface NewGatewayOptions {
   /** The VPC to join. */
   readonly vpc: VpcRef;
   /**
@@ -98,11 +63,6 @@ export interface DualTunnelVpnGatewayProps {
    * Another id of either replaces the gateway.
    */
   readonly vswitches: readonly VswitchRef[];
-  /**
-   * The gateway's name: 2 to 100 letters, digits and . _ -, first a letter.
-   * @default - the construct's id
-   */
-  readonly name?: string;
   /**
    * Mbit/s: 5, 10, 20, 50, 100, 200, 500 or 1000 (private gateways: 200 or 1000; the international site does not sell 5, 20 and 50).
    * @default 10 (200 for a private gateway)
@@ -129,11 +89,6 @@ export interface DualTunnelVpnGatewayProps {
    */
   readonly resourceGroupId?: string;
   /**
-   * Tags of the gateway: at most 20.
-   * @default - none
-   */
-  readonly tags?: Readonly<Record<string, string>>;
-  /**
    * Ask Alibaba Cloud at plan whether the vSwitches' zones have VPN gateways (data source `alicloud_vpn_gateway_zones`).
    * @default true
    */
@@ -148,11 +103,15 @@ export interface DualTunnelVpnGatewayProps {
    * @default - none
    */
   readonly ignoreChanges?: TerraformResourceLifecycle["ignoreChanges"];
+}
+
+/** What a `DualTunnelVpnGateway` is made from. */
+export interface DualTunnelVpnGatewayProps extends NewGatewayOptions, CloudOptions {
   /**
-   * Region and account in which it is made.
-   * @default - the stack's alicloud provider without an alias
+   * The gateway's name: 2 to 100 letters, digits and . _ -, first a letter.
+   * @default - the construct's id
    */
-  readonly provider?: TerraformProvider;
+  readonly name?: string;
 }
 
 /** The facts of a VPN gateway that exists. */
@@ -206,14 +165,14 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     super(inStack(scope, id, "DualTunnelVpnGateway"), id);
     const guarded = guard(SHAPE, given);
     const { props } = guarded;
-    const [active, standby] = twoVswitches(props);
+    const [active, standby] = twoVswitches(props.vswitches);
     this.networkType = props.networkType ?? GatewayNetworkType.PUBLIC;
     const charge = props.charge ?? Charge.payAsYouGo();
     this.vpcCidrs = [literal(props.vpc, "cidrBlock") ?? props.vpc.cidrBlock].filter((cidr) => cidr !== undefined);
     this.secondVswitch = follows(props.ignoreChanges)
       ? new TerraformData(this, "second-vswitch", { input: { id: standby.id } })
       : undefined;
-    const bandwidth = props.bandwidth ?? (this.networkType === GatewayNetworkType.PRIVATE ? 200 : 10);
+    const bandwidth = props.bandwidth ?? DEFAULT_BANDWIDTH[this.networkType];
     this.resource = new VpnGateway(this, "Default", {
       provider: props.provider,
       lifecycle: this.lifecycle(props, bandwidth),
@@ -233,7 +192,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       resourceGroupId: props.resourceGroupId,
       tags: props.tags,
     });
-    this.secondVswitch?.overrideLogicalId(`${this.resource.cdktfStack.getLogicalId(this.resource)}_second_vswitch`);
+    this.secondVswitch?.overrideLogicalId(secondVswitchName(this.resource.cdktfStack.getLogicalId(this.resource)));
     this.changes.start(this.resource);
     noteProvider(this, props.provider);
     Findings.validate(this, (findings) => {
@@ -263,9 +222,9 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
    *
    * @internal
    */
-  nameAfter(prefix: string): void {
-    this.resource.overrideLogicalId(`${prefix}_gateway`);
-    this.secondVswitch?.overrideLogicalId(`${prefix}_gateway_second_vswitch`);
+  nameAfter({ gateway, secondVswitch }: TerraformNames): void {
+    this.resource.overrideLogicalId(gateway);
+    this.secondVswitch?.overrideLogicalId(secondVswitch);
   }
 
   private lifecycle(props: DualTunnelVpnGatewayProps, bandwidth: number): TerraformResourceLifecycle | undefined {
@@ -293,23 +252,8 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     if (description) findings.error(`description ${description}.`);
     findings.error(...tagProblems(props.tags));
 
-    const sold = this.networkType === GatewayNetworkType.PRIVATE ? PRIVATE_BANDWIDTHS : PUBLIC_BANDWIDTHS;
-    if (props.bandwidth !== undefined && isLiteral(props.bandwidth) && !sold.includes(props.bandwidth)) {
-      findings.error(
-        `bandwidth ${props.bandwidth} is not sold for a ${this.networkType} gateway; choose one of ${sold.join(", ")} Mbit/s.`,
-      );
-    }
-    const months = props.charge?.months;
-    if (months !== undefined && isLiteral(months) && !PERIODS.includes(months)) {
-      findings.error(
-        `charge: a subscription of ${typeof months === "number" ? months : described(months)} months is not sold; choose one of ${PERIODS.join(", ")}.`,
-      );
-    }
-    if (props.charge?.paymentType === "Subscription") {
-      findings.warning(
-        "charge: destroy leaves a subscription gateway running and billed; end the subscription in the console.",
-      );
-    }
+    checkBandwidth(props.bandwidth, this.networkType, findings);
+    checkCharge(props.charge, findings);
     for (const problem of [
       idProblem("vpc.id", this.resource.vpcIdInput, "vpc-"),
       idProblem("vswitches[0].id", this.resource.vswitchIdInput, "vsw-"),
@@ -319,45 +263,9 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       if (problem) findings.error(problem);
     }
     checkProvider(this, props.provider, findings);
-    this.checkPlace(props, findings);
+    const ids = [this.resource.vswitchIdInput, this.resource.disasterRecoveryVswitchIdInput] as const;
+    checkVswitches(this, props.vswitches, ids, props.provider, findings);
   }
-
-  private checkPlace(props: DualTunnelVpnGatewayProps, findings: Findings): void {
-    const region = regionOf(this, props.provider);
-    const ofRegion = region === undefined ? undefined : regionFinding(region);
-    if (ofRegion) findings[ofRegion.level](`${ofRegion.text}.`);
-
-    const zones = props.vswitches.map((vswitch) => literal(vswitch, "zoneId"));
-    zones.forEach((zone, index) => {
-      const finding = zone === undefined ? undefined : zoneFinding(zone, region);
-      if (finding) findings[finding.level](`vswitches[${index}]: ${finding.text}.`);
-    });
-    // A region that is no region id is complained about above; the zones still say where the gateway is meant to be.
-    const where = region === undefined || ofRegion?.level === "error" ? zones[0] && regionOfZone(zones[0]) : region;
-    if (where !== undefined && (hasOneZoneOnly(where) || regionFinding(where))) return;
-    const remedy = "give two vSwitches in two zones, so that the tunnels do not fail together";
-    if (isStandIn(props.vswitches)) return;
-    if (props.vswitches.length !== 2) {
-      findings.error(
-        `vswitches has ${props.vswitches.length} ${props.vswitches.length === 1 ? "entry" : "entries"}; give two, the active tunnel's first.`,
-      );
-      return;
-    }
-    const [first, second] = props.vswitches;
-    if ([first, second].some((vswitch) => isStandIn(vswitch) || isStandIn(vswitch.id))) return;
-    // The ids as they were given to the resource: asking a generated class again would make new tokens.
-    if (first === second || this.resource.vswitchIdInput === this.resource.disasterRecoveryVswitchIdInput) {
-      findings.error(`vswitches are one and the same; ${remedy}.`);
-    } else if (zones[0] !== undefined && zones[0] === zones[1]) {
-      findings.error(`vswitches are both in zone ${zones[0]}; ${remedy}.`);
-    }
-  }
-}
-
-/** The two vSwitches, whatever is given: the check says when they are not two. */
-function twoVswitches({ vswitches }: DualTunnelVpnGatewayProps): readonly [VswitchRef, VswitchRef] {
-  const [active = standInOf(VSWITCH_SHAPE), standby = active] = isLiteral(vswitches) ? vswitches : [];
-  return [active, standby];
 }
 
 /** Whether a changed second vSwitch replaces the gateway, as the first one does: the provider changes neither in place. */
@@ -365,27 +273,12 @@ function follows(ignored: TerraformResourceLifecycle["ignoreChanges"]): boolean 
   return ignored !== "all" && !ignored?.includes("disaster_recovery_vswitch_id");
 }
 
-// CreateVpnGateway, `Bandwidth` and `Period`.
-const PUBLIC_BANDWIDTHS: readonly number[] = [5, 10, 20, 50, 100, 200, 500, 1000];
-const PRIVATE_BANDWIDTHS: readonly number[] = [200, 1000];
-const PERIODS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 24, 36];
-
-const VPC = facts<VpcRef>(
-  { id: text("vpc-…"), cidrBlock: optional(text("192.168.0.0/16")) },
-  "the VPC, for example a Vpc or { id, cidrBlock }",
-);
-const VSWITCH_SHAPE: Shape<VswitchRef> = { id: text("vsw-…"), zoneId: optional(text("ap-southeast-1a")) };
-const VSWITCH = facts(VSWITCH_SHAPE, "a vSwitch, for example a Vswitch or { id, zoneId }");
-
-/** What the options of a new gateway may be that are not its name, tags and provider. */
-export const NEW_GATEWAY_SHAPE = {
+const NEW_GATEWAY_SHAPE: Shape<NewGatewayOptions> = {
   vpc: VPC,
-  vswitches: list(VSWITCH, "a list of two vSwitches"),
+  vswitches: VSWITCHES,
   bandwidth: optional(number),
   networkType: optional(oneOf(GatewayNetworkType)),
-  charge: optional(
-    having<Charge>("a Charge, for example Charge.payAsYouGo()", ["paymentType"], () => Charge.payAsYouGo()),
-  ),
+  charge: optional(CHARGE),
   resourceGroupId: optional(text("rg-…")),
   description: optional(text("headquarters")),
   checkZones: optional(flag),
@@ -393,11 +286,13 @@ export const NEW_GATEWAY_SHAPE = {
   ignoreChanges,
 };
 
+/** What a new gateway is made from, as a construct's option. */
+export const NEW_GATEWAY = bag(NEW_GATEWAY_SHAPE, "an object with vpc and vswitches");
+
 const SHAPE: Shape<DualTunnelVpnGatewayProps> = {
   ...NEW_GATEWAY_SHAPE,
+  ...CLOUD_SHAPE,
   name: optional(text("headquarters")),
-  tags: optional(texts("texts by their keys")),
-  provider,
 };
 
 const EXISTING_SHAPE: Shape<DualTunnelVpnGatewayAttributes> = {

@@ -47,7 +47,7 @@ export class Findings {
     this.error(`${what} "${value}" is not an IPv4 address; write it as ${example}.`);
   }
 
-  /** Reports sentences that do not. */
+  /** Reports sentences that are shown, each once, while the synthesis goes on. */
   warning(...sentences: readonly string[]): void {
     for (const sentence of sentences.map((each) => this.readable(each))) {
       if (this.warned.has(sentence)) continue;

@@ -326,6 +326,11 @@ export function guard<T extends object>(shape: Shape<T>, given: T): Guarded<T> {
   return { props: readShape(shape, value, "", problems, []), problems };
 }
 
+/** Those of the options that a shape has, for a construct that passes them on. */
+export function pick<T extends object>(shape: Shape<T>, props: T): T {
+  return Object.fromEntries(Object.keys(shape).map((key) => [key, props[key as keyof T]])) as T;
+}
+
 /** Reports what a guard found. */
 export function tell({ problems }: Guarded<unknown>, findings: Findings): void {
   findings.error(...problems.errors);

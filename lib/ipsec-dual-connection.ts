@@ -1,19 +1,19 @@
 // IpsecDualConnection: the IPsec connection with its active and its standby tunnel, and the cloud's routes to the
 // data center. It holds everything that the other end needs to know about each tunnel.
-import { VpnConnection, VpnConnectionTunnelOptionsSpecification } from "@cdktf/provider-alicloud/lib/vpn-connection";
+import { VpnConnection } from "@cdktf/provider-alicloud/lib/vpn-connection";
 import { VpnPbrRouteEntry } from "@cdktf/provider-alicloud/lib/vpn-pbr-route-entry";
 import { VpnRouteEntry } from "@cdktf/provider-alicloud/lib/vpn-route-entry";
-import { Precondition, TerraformProvider, TerraformResource, TerraformResourceLifecycle } from "cdktf";
-import { Construct, IConstruct } from "constructs";
-import { claim, otherHolder } from "./claims";
-import { checkBlocks } from "./cloud/block-checks";
-import { blockPreconditions, overlapPreconditions } from "./cloud/blocks-at-plan";
-import { addressPreconditions } from "./cloud/egress-ips";
+import { TerraformResource, TerraformResourceLifecycle } from "cdktf";
+import { Construct } from "constructs";
+import { GatewayNetworkType } from "./cloud/bandwidth";
 import { GatewayMembers } from "./cloud/gateway-checks";
+import { CLOUD_SHAPE, CloudOptions } from "./cloud/options";
 import { checkProvider, noteProvider } from "./cloud/providers";
+import { makeRoutes } from "./cloud/routes";
 import { idProblem, PRIVATE_RANGES, tagProblems } from "./cloud/rules";
+import { tunnelFields } from "./cloud/tunnel-fields";
 import { checkEgressIp, customerGatewaysKind, ICustomerGatewayPair } from "./customer-gateway-pair";
-import { gatewayKind, GatewayNetworkType, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
+import { gatewayKind, IDualTunnelVpnGateway } from "./dual-tunnel-vpn-gateway";
 import { Findings } from "./findings";
 import {
   bag,
@@ -22,67 +22,33 @@ import {
   having,
   ignoreChanges,
   inStack,
-  isStandIn,
   Kind,
   list,
   oneOf,
   optional,
-  provider,
   Shape,
   standInOf,
   tell,
   text,
-  texts,
 } from "./guard";
-import { nameProblem, pskVariableName, terraformName } from "./host/names";
 import { contains } from "./ip";
-import { IkeVersion } from "./ipsec/algorithms";
-import { PreSharedKey } from "./ipsec/pre-shared-key";
 import {
-  chooseTunnelOptions,
-  SINGLE_TUNNEL,
-  SINGLE_TUNNEL_SHAPE,
-  SingleTunnelOptions,
-  Tunnel,
-  TUNNEL,
-  TunnelOptions,
-  tunnelProblems,
-  tunnelWarnings,
-} from "./ipsec/tunnel";
+  checkConnection,
+  checkName,
+  claimName,
+  connectionPreconditions,
+  egressPreconditions,
+  IIpsecDualConnection,
+  makeTunnel,
+  RoutingMode,
+  trafficSelectors,
+} from "./ipsec/connection";
+import { SINGLE_TUNNEL, SINGLE_TUNNEL_SHAPE, SingleTunnelOptions, Tunnel, TUNNEL, TunnelOptions } from "./ipsec/tunnel";
+import { terraformNames } from "./names";
 import { isLiteral } from "./structural";
 
-/** How traffic finds the connection in the cloud. */
-export enum RoutingMode {
-  /** By destination: one route for each block of the data center; the tunnels carry 0.0.0.0/0. */
-  DESTINATION = "destination",
-  /** By source and destination: one route for each pair of blocks; the tunnels carry only those. */
-  POLICY = "policy",
-}
-
-/** An IPsec connection, as its other end sees it. */
-export interface IIpsecDualConnection extends IConstruct {
-  /** The connection's short name. */
-  readonly name: string;
-  /** The connection's id, `vco-…`. */
-  readonly vpnConnectionId: string;
-  /** How traffic finds the connection in the cloud. */
-  readonly routing: RoutingMode;
-  /** CIDR blocks of the VPC that the data center reaches. */
-  readonly vpcCidrs: readonly string[];
-  /** CIDR blocks of the data center that the VPC reaches. */
-  readonly dataCenterCidrs: readonly string[];
-  /** The active tunnel, then the standby tunnel. */
-  readonly tunnels: readonly [Tunnel, Tunnel];
-  /** What the box's configuration has to wait for: the connection and its routes. */
-  readonly cloudResources: readonly TerraformResource[];
-}
-
-/** What an `IpsecDualConnection` is made from. */
-export interface IpsecDualConnectionProps {
-  /** The VPN gateway, new or existing. */
-  readonly gateway: IDualTunnelVpnGateway;
-  /** The customer gateways, new or existing. */
-  readonly customerGateways: ICustomerGatewayPair;
+/** What a site passes on to its connection. */
+export interface IpsecDualConnectionOptions extends CloudOptions {
   /**
    * Short name of the connection, unique in its stack and on its box: 1 to 11 lower-case letters, digits and hyphens,
    * first a letter. Variables, interfaces and files are named after it.
@@ -129,53 +95,18 @@ export interface IpsecDualConnectionProps {
    */
   readonly effectImmediately?: boolean;
   /**
-   * Tags of the connection: at most 20.
-   * @default - none
-   */
-  readonly tags?: Readonly<Record<string, string>>;
-  /**
    * Attributes of the connection whose drift Terraform is to ignore.
    * @default - none
    */
   readonly ignoreChanges?: TerraformResourceLifecycle["ignoreChanges"];
-  /**
-   * Region and account in which it is made: the gateway's.
-   * @default - the stack's alicloud provider without an alias
-   */
-  readonly provider?: TerraformProvider;
 }
 
-/** What a connection's tunnels carry, as the data center sees it: everything when routes decide, the blocks when the policy does. */
-export function trafficSelectors(connection: IIpsecDualConnection): {
-  local: readonly string[];
-  remote: readonly string[];
-} {
-  return connection.routing === RoutingMode.POLICY
-    ? { local: connection.dataCenterCidrs, remote: connection.vpcCidrs }
-    : { local: [ANYWHERE], remote: [ANYWHERE] };
-}
-
-/** What of a connection only Terraform can check, for the first resource that is made for it. */
-export function connectionPreconditions(connection: IIpsecDualConnection): Precondition[] {
-  const { name, tunnels, vpcCidrs, dataCenterCidrs } = connection;
-  const named = (what: string, cidrs: readonly string[]) =>
-    isLiteral(cidrs) ? cidrs.map((cidr) => ({ what, cidr })) : [];
-  const ofVpc = named("vpcCidrs", vpcCidrs);
-  const ofSite = named("dataCenterCidrs", dataCenterCidrs);
-  return [
-    ...tunnels.flatMap((tunnel) =>
-      tunnel.preSharedKey.preconditions(`The pre-shared key of the ${tunnel.role} tunnel of ${name}`),
-    ),
-    ...blockPreconditions([...ofVpc, ...ofSite]),
-    ...overlapPreconditions(ofVpc, ofSite),
-  ];
-}
-
-/** What of the egress IPs of customer gateways that exist only Terraform can check; those made here have it themselves. */
-export function egressPreconditions({ tunnels }: IIpsecDualConnection): Precondition[] {
-  return [...new Set(tunnels.map(({ egressIp }) => egressIp))]
-    .filter((egressIp) => !isLiteral(egressIp) && !isStandIn(egressIp))
-    .flatMap((egressIp) => addressPreconditions("egressIp", egressIp));
+/** What an `IpsecDualConnection` is made from. */
+export interface IpsecDualConnectionProps extends IpsecDualConnectionOptions {
+  /** The VPN gateway, new or existing. */
+  readonly gateway: IDualTunnelVpnGateway;
+  /** The customer gateways, new or existing. */
+  readonly customerGateways: ICustomerGatewayPair;
 }
 
 /** A tunnel of a connection that exists. */
@@ -209,8 +140,6 @@ export interface IpsecDualConnectionAttributes {
   /** The same for the standby tunnel. */
   readonly standbyTunnel: ExistingTunnel;
 }
-
-const ANYWHERE = "0.0.0.0/0";
 
 /** An IPsec connection of two tunnels with the cloud's routes to the data center. */
 export class IpsecDualConnection extends Construct implements IIpsecDualConnection {
@@ -249,29 +178,12 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     this.vpcCidrs = props.vpcCidrs ?? props.gateway.vpcCidrs;
     this.dataCenterCidrs = props.dataCenterCidrs;
     const { gateway, customerGateways } = props;
+    const active = { ipsecAddress: gateway.activeIpsecAddress, egressIp: customerGateways.activeEgressIp };
+    const standby = { ipsecAddress: gateway.standbyIpsecAddress, egressIp: customerGateways.standbyEgressIp };
     this.tunnels = [
-      makeTunnel(
-        this,
-        props.name,
-        1,
-        props.tunnels,
-        props.activeTunnel ?? {},
-        gateway.activeIpsecAddress,
-        customerGateways.activeEgressIp,
-      ),
-      makeTunnel(
-        this,
-        props.name,
-        2,
-        props.tunnels,
-        props.standbyTunnel ?? {},
-        gateway.standbyIpsecAddress,
-        customerGateways.standbyEgressIp,
-      ),
+      makeTunnel(this, props.name, 1, active, props.activeTunnel ?? {}, props.tunnels),
+      makeTunnel(this, props.name, 2, standby, props.standbyTunnel ?? {}, props.tunnels),
     ];
-    const prefix = terraformName(props.name);
-
-    const byPolicy = this.routing === RoutingMode.POLICY;
     const selectors = trafficSelectors(this);
     this.resource = new VpnConnection(this, "Default", {
       provider: props.provider,
@@ -283,7 +195,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
         ],
       },
       vpnConnectionName: props.name,
-      vpnGatewayId: props.gateway.vpnGatewayId,
+      vpnGatewayId: gateway.vpnGatewayId,
       localSubnet: [...selectors.remote],
       remoteSubnet: [...selectors.local],
       effectImmediately: props.effectImmediately ?? true,
@@ -291,23 +203,27 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
       autoConfigRoute: false,
       enableTunnelsBgp: false,
       tunnelOptionsSpecification: [
-        cloudTunnel(this.tunnels[0], props.customerGateways.activeCustomerGatewayId),
-        cloudTunnel(this.tunnels[1], props.customerGateways.standbyCustomerGatewayId),
+        tunnelFields(this.tunnels[0], customerGateways.activeCustomerGatewayId),
+        tunnelFields(this.tunnels[1], customerGateways.standbyCustomerGatewayId),
       ],
       tags: props.tags,
     });
-    this.resource.overrideLogicalId(`${prefix}_connection`);
+    this.resource.overrideLogicalId(terraformNames(props.name).connection);
     this.vpnConnectionId = this.resource.id;
-    props.gateway.changes.add(this.resource, [props.name, "0"]);
+    gateway.changes.add(this.resource, [props.name, "0"]);
 
-    this.routes = byPolicy ? this.policyRoutes(props) : this.destinationRoutes(props);
-    for (const route of this.routes) props.gateway.changes.add(route, [props.name, "1"]);
+    this.routes = makeRoutes(this, {
+      provider: props.provider,
+      vpnGatewayId: gateway.vpnGatewayId,
+      publishVpc: props.publishRoutes ?? true,
+    });
+    for (const route of this.routes) gateway.changes.add(route, [props.name, "1"]);
 
-    claim(this, claimOf(this.name));
+    claimName(this);
     noteProvider(this, props.provider);
-    const members = GatewayMembers.join(props.gateway, {
+    const members = GatewayMembers.join(gateway, {
       construct: this,
-      byPolicy,
+      byPolicy: this.routing === RoutingMode.POLICY,
       vpcCidrs: this.vpcCidrs,
       dataCenterCidrs: this.dataCenterCidrs,
     });
@@ -322,48 +238,11 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     return [this.resource, ...this.routes];
   }
 
-  private destinationRoutes(props: IpsecDualConnectionProps): VpnRouteEntry[] {
-    return unique(this.dataCenterCidrs).map((routeDest, index) => {
-      const key = blockKey(routeDest, index);
-      const route = new VpnRouteEntry(this, `route-${key}`, {
-        provider: props.provider,
-        vpnGatewayId: props.gateway.vpnGatewayId,
-        nextHop: this.vpnConnectionId,
-        routeDest,
-        // The only route to its destination: the two tunnels fail over below it, by themselves.
-        weight: 100,
-        publishVpc: props.publishRoutes ?? true,
-      });
-      route.overrideLogicalId(`${terraformName(props.name)}_route_${key}`);
-      return route;
-    });
-  }
-
-  private policyRoutes(props: IpsecDualConnectionProps): VpnPbrRouteEntry[] {
-    return unique(this.vpcCidrs).flatMap((routeSource, from) =>
-      unique(this.dataCenterCidrs).map((routeDest, to) => {
-        const key = `${blockKey(routeSource, from)}_to_${blockKey(routeDest, to)}`;
-        const route = new VpnPbrRouteEntry(this, `route-${key}`, {
-          provider: props.provider,
-          vpnGatewayId: props.gateway.vpnGatewayId,
-          nextHop: this.vpnConnectionId,
-          routeSource,
-          routeDest,
-          weight: 100,
-          publishVpc: props.publishRoutes ?? true,
-        });
-        route.overrideLogicalId(`${terraformName(props.name)}_route_${key}`);
-        return route;
-      }),
-    );
-  }
-
   private check(props: IpsecDualConnectionProps, findings: Findings): void {
     checkName(this, findings);
     findings.error(...tagProblems(props.tags));
     checkProvider(this, props.provider, findings);
-    checkTunnels(this, findings);
-    checkBlocks(this.vpcCidrs, this.dataCenterCidrs, this.routing === RoutingMode.POLICY, findings);
+    checkConnection(this, findings);
     if (props.gateway.networkType === GatewayNetworkType.PUBLIC) {
       for (const egressIp of new Set(this.tunnels.map((tunnel) => tunnel.egressIp))) {
         if (isLiteral(egressIp) && PRIVATE_RANGES.some((range) => contains(range, egressIp))) {
@@ -395,10 +274,10 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
     this.dataCenterCidrs = attributes.dataCenterCidrs;
     const { name, activeTunnel, standbyTunnel } = attributes;
     this.tunnels = [
-      makeTunnel(this, name, 1, undefined, activeTunnel, activeTunnel.ipsecAddress, activeTunnel.egressIp),
-      makeTunnel(this, name, 2, undefined, standbyTunnel, standbyTunnel.ipsecAddress, standbyTunnel.egressIp),
+      makeTunnel(this, name, 1, activeTunnel, activeTunnel),
+      makeTunnel(this, name, 2, standbyTunnel, standbyTunnel),
     ];
-    claim(this, claimOf(name));
+    claimName(this);
     Findings.validate(this, (findings) => {
       tell(guarded, findings);
       checkName(this, findings);
@@ -408,144 +287,16 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
         findings.address(`${tunnel.role} tunnel: ipsecAddress`, tunnel.ipsecAddress, "192.0.2.152");
         checkEgressIp(`${tunnel.role} tunnel: egressIp`, tunnel.egressIp, "198.51.100.198", findings);
       }
-      checkTunnels(this, findings);
-      checkBlocks(this.vpcCidrs, this.dataCenterCidrs, this.routing === RoutingMode.POLICY, findings);
+      checkConnection(this, findings);
     });
   }
 }
 
-function claimOf(name: string): string {
-  return `connection ${name}`;
-}
-
-function checkName(connection: Construct & IIpsecDualConnection, findings: Findings): void {
-  if (isStandIn(connection.name)) return;
-  if (!isLiteral(connection.name)) {
-    findings.error("name is known only to Terraform; give it as text, because much is named after it.");
-    return;
-  }
-  const name = nameProblem(connection.name);
-  if (name) findings.error(`name "${connection.name}" ${name}.`);
-  const other = otherHolder(connection, claimOf(connection.name));
-  if (other) {
-    findings.error(
-      `name "${connection.name}" is taken by ${other.node.path}; give each connection of a stack its own.`,
-    );
-  }
-}
-
-function checkTunnels(connection: IIpsecDualConnection, findings: Findings): void {
-  const { tunnels, routing, vpcCidrs, dataCenterCidrs } = connection;
-  findings.error(...tunnels.flatMap(tunnelProblems));
-  findings.warning(...tunnels.flatMap(tunnelWarnings));
-  if (tunnels[0].preSharedKey.isSameAs(tunnels[1].preSharedKey)) {
-    findings.warning("preSharedKey is one for both tunnels: whoever learns it has both; give each tunnel its own.");
-  }
-  checkApart(tunnels, findings);
-  const ipsecAddresses = tunnels.map(({ ipsecAddress }) => ipsecAddress).filter(isLiteral);
-  for (const egressIp of new Set(tunnels.map((tunnel) => tunnel.egressIp))) {
-    if (!ipsecAddresses.includes(egressIp)) continue;
-    findings.error(
-      `egressIp ${egressIp} is an IPsec address of the VPN gateway; give the data center's address that the cloud sees.`,
-    );
-  }
-  const pairs = vpcCidrs.length * dataCenterCidrs.length;
-  const v1 = tunnels.find((tunnel) => tunnel.ike.version === IkeVersion.V1);
-  if (routing === RoutingMode.POLICY && pairs > 1 && v1) {
-    findings.error(
-      `${v1.role} tunnel: IKEv1 carries one pair of blocks in policy-based routing and there are ${pairs}; choose IkeVersion.V2 or RoutingMode.DESTINATION.`,
-    );
-  }
-}
-
-/** Checks what tells the two tunnels apart at the box: the cloud's address, and the ids by which it finds a key. */
-function checkApart([active, standby]: IIpsecDualConnection["tunnels"], findings: Findings): void {
-  const { ipsecAddress, peerId, cloudId } = active;
-  if (isLiteral(ipsecAddress) && ipsecAddress === standby.ipsecAddress) {
-    findings.error(`ipsecAddress ${ipsecAddress} is given for both tunnels; give each the gateway's address for it.`);
-  } else if (
-    [peerId, cloudId].every(isLiteral) &&
-    peerId === standby.peerId &&
-    cloudId === standby.cloudId &&
-    !active.preSharedKey.isSameAs(standby.preSharedKey)
-  ) {
-    findings.error(
-      `both tunnels have the peerId ${peerId} and the cloudId ${cloudId}, by which the box finds a tunnel's pre-shared key, and two keys; give one tunnel another id.`,
-    );
-  }
-}
-
-/** A tunnel with every choice made, and a variable for its key where none is given. */
-function makeTunnel(
-  scope: Construct,
-  name: string,
-  number: 1 | 2,
-  common: TunnelOptions | undefined,
-  own: SingleTunnelOptions,
-  ipsecAddress: string,
-  egressIp: string,
-): Tunnel {
-  const role = number === 1 ? "active" : "standby";
-  return {
-    number,
-    role,
-    ...chooseTunnelOptions(common, own),
-    preSharedKey:
-      own.preSharedKey ??
-      PreSharedKey.declareVariable(
-        scope,
-        `psk-${role}`,
-        pskVariableName(name, role),
-        `Pre-shared key of the ${role} tunnel of ${name}.`,
-      ),
-    ipsecAddress,
-    egressIp,
-    cloudId: own.cloudId ?? ipsecAddress,
-    peerId: own.peerId ?? egressIp,
-  };
-}
-
-/** Each block once: a construct's id cannot be given twice, and the check of the list names the repetition. */
-function unique(cidrs: readonly string[]): string[] {
-  return [...new Set(cidrs)];
-}
-
-/** What tells a block's route from the others' whatever their order: its text where known, else its place in the list. */
-function blockKey(cidr: string, index: number): string {
-  return /^[0-9./]+$/.test(cidr) ? cidr.replace(/[./]/g, "_") : `number_${index + 1}`;
-}
-
-/** The API's fields of a tunnel. All are given: the provider sends false and 0 for what is left out. */
-function cloudTunnel(tunnel: Tunnel, customerGatewayId: string): VpnConnectionTunnelOptionsSpecification {
-  return {
-    role: tunnel.role === "active" ? "master" : "slave",
-    customerGatewayId,
-    enableDpd: tunnel.dpd,
-    enableNatTraversal: tunnel.natTraversal,
-    tunnelIkeConfig: {
-      ikeVersion: tunnel.ike.version,
-      ikeMode: tunnel.ike.mode,
-      ikeEncAlg: tunnel.ike.encryption,
-      ikeAuthAlg: tunnel.ike.integrity,
-      ikePfs: tunnel.ike.dhGroup,
-      ikeLifetime: tunnel.ike.lifetimeSeconds,
-      psk: tunnel.preSharedKey.expression,
-      localId: tunnel.cloudId,
-      remoteId: tunnel.peerId,
-    },
-    tunnelIpsecConfig: {
-      ipsecEncAlg: tunnel.esp.encryption,
-      ipsecAuthAlg: tunnel.esp.integrity,
-      ipsecPfs: tunnel.esp.pfs,
-      ipsecLifetime: tunnel.esp.lifetimeSeconds,
-    },
-  };
-}
-
 const BLOCKS = list(text("172.16.0.0/16"), 'a list of blocks, for example ["172.16.0.0/16"]');
 
-/** The options that a site passes on to its connection as they are. */
-export const CONNECTION_SHAPE = {
+/** What the options may be that a site passes on to its connection. */
+export const CONNECTION_SHAPE: Shape<IpsecDualConnectionOptions> = {
+  name: text("singapore"),
   vpcCidrs: optional(BLOCKS),
   dataCenterCidrs: BLOCKS,
   routing: optional(oneOf(RoutingMode)),
@@ -554,16 +305,14 @@ export const CONNECTION_SHAPE = {
   activeTunnel: optional(SINGLE_TUNNEL),
   standbyTunnel: optional(SINGLE_TUNNEL),
   effectImmediately: optional(flagOrToken),
-  tags: optional(texts("texts by their keys")),
-  provider,
+  ignoreChanges,
+  ...CLOUD_SHAPE,
 };
 
 const connectionShape = (scope: Construct): Shape<IpsecDualConnectionProps> => ({
   gateway: gatewayKind(scope),
   customerGateways: customerGatewaysKind(scope),
-  name: text("office"),
   ...CONNECTION_SHAPE,
-  ignoreChanges,
 });
 
 const EXISTING_TUNNEL = bag<ExistingTunnel>(

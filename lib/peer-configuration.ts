@@ -1,10 +1,10 @@
 // What the other end of a connection has to be configured with, for a device that StrongswanHost does not manage:
 // the console's "Generate Peer Configuration" as JSON, and the same as swanctl text.
 import { Fn, Token } from "cdktf";
+import { peerFields } from "./cloud/tunnel-fields";
 import { described } from "./guard";
 import { renderConnection, renderSecrets } from "./host/swanctl";
-import { IIpsecDualConnection, trafficSelectors } from "./ipsec-dual-connection";
-import { Tunnel } from "./ipsec/tunnel";
+import { IIpsecDualConnection, trafficSelectors } from "./ipsec/connection";
 
 /**
  * The configuration of a connection's other end. Both forms hold the pre-shared keys: an output of them has to be
@@ -37,7 +37,7 @@ export class PeerConfiguration {
       Fn.jsonencode({
         LocalSubnet: selectors.local.join(","),
         RemoteSubnet: selectors.remote.join(","),
-        TunnelsConfig: { TunnelConfig: this.connection.tunnels.map(tunnelConfig) },
+        TunnelsConfig: { TunnelConfig: this.connection.tunnels.map(peerFields) },
       }),
     );
   }
@@ -62,28 +62,4 @@ export class PeerConfiguration {
     const secrets = this.connection.tunnels.map((tunnel) => renderSecrets(tunnel, this.connection.name));
     return [...connections, ...secrets].join("\n");
   }
-}
-
-function tunnelConfig(tunnel: Tunnel): object {
-  return {
-    Local: tunnel.egressIp,
-    Remote: tunnel.ipsecAddress,
-    IkeConfig: {
-      IkeVersion: tunnel.ike.version,
-      IkeMode: tunnel.ike.mode,
-      IkeEncAlg: tunnel.ike.encryption,
-      IkeAuthAlg: tunnel.ike.integrity,
-      IkePfs: tunnel.ike.dhGroup,
-      IkeLifetime: tunnel.ike.lifetimeSeconds,
-      LocalId: tunnel.peerId,
-      RemoteId: tunnel.cloudId,
-      Psk: tunnel.preSharedKey.expression,
-    },
-    IpsecConfig: {
-      IpsecEncAlg: tunnel.esp.encryption,
-      IpsecAuthAlg: tunnel.esp.integrity,
-      IpsecPfs: tunnel.esp.pfs,
-      IpsecLifetime: tunnel.esp.lifetimeSeconds,
-    },
-  };
 }

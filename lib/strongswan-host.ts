@@ -5,53 +5,37 @@ import { dependable, TerraformLocal, TerraformResource, TerraformStack } from "c
 import { Construct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
-import { overlapPreconditions } from "./cloud/blocks-at-plan";
-import { AGENT, AgentOptions, checkAgentOptions } from "./host/agent-options";
+import { bag, guard, inStack, isStandIn, list, number, optional, Shape, tell } from "./guard";
+import { AGENT, AgentOptions, checkAgentOptions, probePreconditions } from "./host/agent-options";
 import { BoxAssets } from "./host/assets";
-import { terraformName } from "./host/names";
-import { configurationSteps, uninstallStep } from "./host/provisioners";
-import { renderSite, SiteUplink } from "./host/site";
-import { checkSsh, connectionFrom, connectionFromSelf, SSH, sshInput, SshOptions, sshPreconditions } from "./host/ssh";
-import { renderConnection, renderSecrets } from "./host/swanctl";
-import { TerraformData } from "./host/terraform-data";
 import { BoxMembers } from "./host/boxes";
-import { checkUplink, checkUplinksApart, probePreconditions, uplinkPreconditions } from "./host/uplinks";
-import { bag, guard, inStack, isStandIn, list, number, optional, Shape, tell, text } from "./guard";
-import { parseInterfaceAddress } from "./ip";
+import { BoxFiles, renderFiles } from "./host/files";
+import { configurationSteps, contentTriggers, uninstallStep } from "./host/provisioners";
+import { SITE_BOUNDS } from "./host/site-format";
+import { checkSsh, connectionFrom, connectionFromSelf, SSH, sshInput, SshOptions, sshPreconditions } from "./host/ssh";
 import {
-  connectionKind,
-  connectionPreconditions,
-  egressPreconditions,
-  IIpsecDualConnection,
-  trafficSelectors,
-} from "./ipsec-dual-connection";
-import { Tunnel } from "./ipsec/tunnel";
+  checkUplinks,
+  networkPreconditions,
+  UPLINK_SHAPE,
+  UplinkOptions,
+  uplinkPreconditions,
+  UPLINKS_WANTED,
+} from "./host/uplinks";
+import { connectionKind } from "./ipsec-dual-connection";
+import { connectionPreconditions, egressPreconditions, IIpsecDualConnection } from "./ipsec/connection";
+import { TerraformNames, terraformNames } from "./names";
 import { isLiteral } from "./structural";
+import { TerraformData } from "./terraform-data";
 
-/** A network interface of the box towards the internet. */
-export interface UplinkOptions {
-  /** The interface's address with its prefix length, as `ip address` prints it: `172.16.1.93/24`. */
-  readonly address: string;
-  /** The next router on this uplink, in the same network; of an interface with a /32 address, such as PPPoE's, outside. */
-  readonly gateway: string;
-  /**
-   * The interface's name, for example `eth0`.
-   * @default - found on the box by the address
-   */
-  readonly device?: string;
-}
-
-/** What a `StrongswanHost` is made from. */
-export interface StrongswanHostProps {
-  /** The connection whose other end the box is. */
-  readonly connection: IIpsecDualConnection;
-  /** One uplink for both tunnels, or two: the active tunnel's first. */
-  readonly uplinks: readonly UplinkOptions[];
+/** What a site passes on to its box. */
+export interface StrongswanHostOptions {
   /** How Terraform reaches the box. */
   readonly ssh: SshOptions;
   /**
-   * Metric of the routes to the VPC on the box, 1 to 4294967294: the agent's guards have the next one.
-   * @default 100
+   * Metric of the routes to the VPC on the box, 1 to 4294967294; the guards, which hold while there is no other route, have
+   * 4294967295. The default is nobody else's: below what NetworkManager (50 and more), netplan, dhcpcd and systemd-networkd
+   * give, so that a route of theirs waits beneath ours, and neither 0 nor the 20 and 32 of FRR and BIRD.
+   * @default 37
    */
   readonly routeMetric?: number;
   /**
@@ -61,23 +45,26 @@ export interface StrongswanHostProps {
   readonly agent?: AgentOptions;
 }
 
-/** What an uplink's options may be. */
-export const UPLINK_SHAPE: Shape<UplinkOptions> = {
-  address: text("172.16.1.93/24"),
-  gateway: text("172.16.1.253"),
-  device: optional(text("eth0")),
-};
+/** What a `StrongswanHost` is made from. */
+export interface StrongswanHostProps extends StrongswanHostOptions {
+  /** The connection whose other end the box is. */
+  readonly connection: IIpsecDualConnection;
+  /** One uplink for both tunnels, or two: the active tunnel's first. */
+  readonly uplinks: readonly UplinkOptions[];
+}
 
-/** What is asked of uplinks, as the end of a sentence. */
-export const UPLINKS_WANTED = "a list of one or two uplinks, each with its address and its gateway";
-
-const shapeOf = (scope: Construct): Shape<StrongswanHostProps> => ({
-  connection: connectionKind(scope),
-  // A site's uplinks have their egress IPs beside them.
-  uplinks: list(bag(UPLINK_SHAPE, "an object with address and gateway", ["egressIp"]), UPLINKS_WANTED),
+/** What the options may be that a site passes on to its box. */
+export const HOST_SHAPE: Shape<StrongswanHostOptions> = {
   ssh: SSH,
   routeMetric: optional(number),
   agent: optional(AGENT),
+};
+
+const shapeOf = (scope: Construct): Shape<StrongswanHostProps> => ({
+  ...HOST_SHAPE,
+  connection: connectionKind(scope),
+  // A site's uplinks have their egress IPs beside them.
+  uplinks: list(bag(UPLINK_SHAPE, "an object with address and gateway", ["egressIp"]), UPLINKS_WANTED),
 });
 
 /** A box that runs strongSwan as the other end of a connection. */
@@ -93,37 +80,8 @@ export class StrongswanHost extends Construct {
     const { props } = guarded;
     const { connection } = props;
     const name = connection.name;
-    const prefix = terraformName(name);
-    const uplinks = props.uplinks.map(siteUplink);
-    const uplinkOf = (tunnel: 1 | 2) => uplinks[Math.min(tunnel, uplinks.length) - 1] ?? { address: "" };
-    const selectors = trafficSelectors(connection);
-
-    const site = this.file(
-      `${prefix}_site_json`,
-      renderSite({
-        name,
-        vpcCidrs: connection.vpcCidrs,
-        dataCenterCidrs: connection.dataCenterCidrs,
-        routeMetric: props.routeMetric ?? 100,
-        uplinks,
-        tunnels: connection.tunnels,
-        agent: props.agent ?? {},
-      }),
-    );
-    const connections = connection.tunnels.map((tunnel) =>
-      this.file(
-        `${prefix}_tunnel_${tunnel.number}_conf`,
-        renderConnection(tunnel, {
-          name,
-          localAddress: uplinkOf(tunnel.number).address,
-          localSelectors: selectors.local,
-          remoteSelectors: selectors.remote,
-        }),
-      ),
-    );
-    const secrets = connection.tunnels.map((tunnel) =>
-      this.file(`${prefix}_secrets_${tunnel.number}_conf`, renderSecrets(tunnel, name)),
-    );
+    const names = terraformNames(name);
+    const { "site.json": site, ...ofTunnels } = this.locals(renderFiles(connection, props), names);
     const assets = BoxAssets.of(TerraformStack.of(this));
 
     // On what is made first: before the cloud, and before anyone is sent to a box that was not checked.
@@ -134,7 +92,7 @@ export class StrongswanHost extends Construct {
     ];
     // A resource of its own: the first deploy of a version that has it makes it, which replaces nothing.
     const box = new TerraformData(this, "which", { input: { host: props.ssh.formerHost ?? props.ssh.host } });
-    box.overrideLogicalId(`${prefix}_box`);
+    box.overrideLogicalId(names.box);
     this.presence = new TerraformData(this, "presence", {
       input: { name, ...sshInput(props.ssh) },
       lifecycle: {
@@ -144,26 +102,20 @@ export class StrongswanHost extends Construct {
       triggersReplace: [name],
       provisioners: [uninstallStep(connectionFromSelf(), props.ssh.boxMayBeGone)],
     });
-    this.presence.overrideLogicalId(`${prefix}_box_presence`);
+    this.presence.overrideLogicalId(names.presence);
 
     // The box remembers whose the connection is: the id is random, made by Terraform together with the presence.
-    const owner = this.file(
-      `${prefix}_owner_json`,
+    const owner = this.local(
+      names.file("owner.json"),
       JSON.stringify({ stack: this.node.path, id: this.presence.getStringAttribute("id") }),
     );
-    const precondition = [
-      // A connection that exists has no resource in the cloud that could hold its own.
-      ...(connection.cloudResources.length > 0
+    const files = { "site.json": site, "owner.json": owner, ...ofTunnels };
+    // A connection that exists has no resource in the cloud that could hold its own.
+    const ofConnection =
+      connection.cloudResources.length > 0
         ? []
-        : [...connectionPreconditions(connection), ...egressPreconditions(connection)]),
-      ...overlapPreconditions(
-        isLiteral(connection.vpcCidrs) ? connection.vpcCidrs.map((cidr) => ({ what: "vpcCidrs", cidr })) : [],
-        props.uplinks.flatMap((uplink, index) => {
-          const own = isLiteral(uplink.address) ? parseInterfaceAddress(uplink.address) : undefined;
-          return own ? [{ what: `the network of uplinks[${index}]`, cidr: own.network.text }] : [];
-        }),
-      ),
-    ];
+        : [...connectionPreconditions(connection), ...egressPreconditions(connection)];
+    const precondition = [...ofConnection, ...networkPreconditions(props.uplinks, connection.vpcCidrs)];
     this.configuration = new Resource(this, "configuration", {
       lifecycle: precondition.length > 0 ? { precondition } : undefined,
       // What a plan shows of a change on the box. Another port, user or key path reaches the same box.
@@ -171,31 +123,19 @@ export class StrongswanHost extends Construct {
         host: props.ssh.host,
         host_key: props.ssh.hostKey.publicKey,
         programs: assets.hash,
-        site: hashOf(site),
-        owner: hashOf(owner),
-        tunnel_1: hashOf(connections[0]),
-        tunnel_2: hashOf(connections[1]),
-        // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
-        keys: hashOf(...secrets),
+        ...contentTriggers(files),
       },
       provisioners: configurationSteps({
         name,
         connection: connectionFrom(props.ssh),
         assets: assets.path,
-        files: {
-          "site.json": site,
-          "owner.json": owner,
-          "tunnel-1.conf": connections[0],
-          "tunnel-2.conf": connections[1],
-          "secrets-1.conf": secrets[0],
-          "secrets-2.conf": secrets[1],
-        },
+        files,
       }),
     });
     this.configuration.dependsOn = [this.presence, ...this.within(connection.cloudResources)].map((resource) =>
       dependable(resource),
     );
-    this.configuration.overrideLogicalId(`${prefix}_configure_box_over_ssh`);
+    this.configuration.overrideLogicalId(names.configuration);
 
     claim(this, claimOf(name));
     const members = BoxMembers.join(this, connection, props.ssh);
@@ -216,8 +156,15 @@ export class StrongswanHost extends Construct {
     });
   }
 
+  /** The names of the locals that hold rendered files. */
+  private locals(files: BoxFiles, names: TerraformNames): BoxFiles {
+    return Object.fromEntries(
+      Object.entries(files).map(([file, content]) => [file, this.local(names.file(file), content)]),
+    ) as BoxFiles;
+  }
+
   /** A rendered file as a Terraform local, so that the provisioner and the change trigger refer to one text by its name. */
-  private file(name: string, content: string): string {
+  private local(name: string, content: string): string {
     // A name that holds a token is complained about at synth; as a construct's id CDKTF would throw it back at once.
     const id = isLiteral(name) ? name : `file-${this.node.children.length}`;
     new TerraformLocal(this, id, content).overrideLogicalId(name);
@@ -233,48 +180,11 @@ export class StrongswanHost extends Construct {
     }
     checkSsh(props.ssh, findings);
     checkAgentOptions(props.agent ?? {}, props.connection.vpcCidrs, findings);
-    findings.wholeNumber("routeMetric", props.routeMetric, 1, 4294967294);
-
-    const { uplinks } = props;
-    const egressIps = new Set(props.connection.tunnels.map((tunnel) => tunnel.egressIp));
-    if (isStandIn(uplinks) || [...egressIps].some(isStandIn)) {
-      // What is missing cannot be counted.
-    } else if (uplinks.length < 1 || uplinks.length > 2) {
-      findings.error(`uplinks has ${uplinks.length} entries; give one for both tunnels, or one for each.`);
-    } else if (uplinks.length !== egressIps.size) {
-      findings.error(
-        `uplinks has ${uplinks.length} ${uplinks.length === 1 ? "entry" : "entries"} and the connection ${egressIps.size} ` +
-          `${egressIps.size === 1 ? "egress IP" : "egress IPs"}; give one egress IP for each uplink.`,
-      );
-    }
-    uplinks.forEach((uplink, index) => checkUplink(`uplinks[${index}]`, uplink, props.connection.vpcCidrs, findings));
-    if (uplinks.length === 2) checkUplinksApart(uplinks[0], uplinks[1], findings);
-    for (const tunnel of props.connection.tunnels) {
-      const uplink = uplinks[Math.min(tunnel.number, uplinks.length) - 1];
-      if (uplink) checkNatTraversal(tunnel, uplink, findings);
-    }
+    findings.wholeNumber("routeMetric", props.routeMetric, ...SITE_BOUNDS.routeMetric);
+    checkUplinks(props.uplinks, props.connection, findings);
   }
-}
-
-/** A hash over locals, sensitive where one of them is. */
-function hashOf(...locals: readonly string[]): string {
-  return `\${sha256(jsonencode([${locals.map((name) => `local.${name}`).join(", ")}]))}`;
 }
 
 function claimOf(connectionName: string): string {
   return `box of ${connectionName}`;
-}
-
-function checkNatTraversal(tunnel: Tunnel, uplink: UplinkOptions, findings: Findings): void {
-  if (tunnel.natTraversal || !isLiteral(uplink.address) || !isLiteral(tunnel.egressIp)) return;
-  const [own] = uplink.address.split("/");
-  if (own === tunnel.egressIp) return;
-  findings.error(
-    `${tunnel.role} tunnel: natTraversal is off and its uplink ${own} is behind NAT (the cloud sees ${tunnel.egressIp}); leave it on.`,
-  );
-}
-
-function siteUplink(uplink: UplinkOptions): SiteUplink {
-  const [address, prefixLength] = uplink.address.split("/");
-  return { address, prefixLength: Number(prefixLength), gateway: uplink.gateway, device: uplink.device };
 }

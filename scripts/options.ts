@@ -54,7 +54,9 @@ export function optionsPage(): string {
     order.push(name);
     for (const field of fieldsOf(symbol)) namesIn(typeOf(field)).forEach(visit);
   };
-  ["DualTunnelVpnProps", ...[...exported.keys()].sort()].forEach(visit);
+  // What constructs are made from; options that only lend theirs to these have no table of their own.
+  const roots = [...exported.keys()].filter((name) => /(Props|Attributes)$/.test(name)).sort();
+  ["DualTunnelVpnProps", ...roots].forEach(visit);
 
   const choices = [
     ...new Set(order.flatMap((name) => fieldsOf(exported.get(name)!).flatMap((f) => namesIn(typeOf(f))))),

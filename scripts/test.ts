@@ -7,6 +7,9 @@ import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { findings } from "./lint/findings";
+import { Linters } from "./lint/linters";
+import { sourcesOf } from "./lint/sources";
 
 interface JestTotals {
   numPassedTests: number;
@@ -74,10 +77,26 @@ async function check(result: Promise<boolean>): Promise<boolean> {
   return ok;
 }
 
+async function lintPythonAndShell(): Promise<boolean> {
+  try {
+    const found = await findings(root, sourcesOf(root), await Linters.installed());
+    process.stderr.write(found);
+    return found === "";
+  } catch (error) {
+    console.error((error as Error).message);
+    return false;
+  }
+}
+
+async function lint(): Promise<boolean> {
+  const typeScript = await check(run("eslint", ["."]));
+  return (await check(lintPythonAndShell())) && typeScript;
+}
+
 const groups: Record<string, () => Promise<boolean>> = {
   format: () => check(run("prettier", ["--check", "--log-level", "warn", "."])),
   types: () => check(run("tsc", ["-p", "tsconfig.json"])),
-  lint: () => check(run("eslint", ["."])),
+  lint,
   unit: () => jest("unit", ["--maxWorkers=1"]),
   packaging: () => jest("packaging", ["--runInBand"]),
   docs: () => jest("docs", ["--ci", "--maxWorkers=1"]),

@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 from typing import Callable, Protocol
 
-from . import checks, files, kernel, library, links, manifest, owner, paths, strongswan
+from . import checks, files, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
+from .ipsec import strongswan
+from .net import managers, network, sysctl, wanted
 from .site import Site, SiteError, Tunnel, load
 
 UP_SECONDS = 60
@@ -44,7 +46,7 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     if box is None:
         unit = strongswan.units(strongswan.UNIT)[strongswan.UNIT]
         box = manifest.Box(service_enabled=unit.known and unit.enabled, service_active=unit.active)
-        kernel.remember(box, [kernel.ACQUIRE])
+        sysctl.remember(box, [sysctl.ACQUIRE])
         box.save()
     if not set(packages) <= set(box.packages):
         box.packages = sorted({*box.packages, *packages})
@@ -61,9 +63,9 @@ def apply(directory: Path, ssh_connection: str, steps: Reporter) -> None:
         former_code = library.current()
         site = prepare(directory, ssh_connection, [])
         ends = checks.ssh_ends(ssh_connection)
-        way = checks.route_to(*ends) if ends else None
+        way = network.way_to(*ends) if ends else None
         _apply(site, directory, library.current() != former_code, steps)
-        if ends and checks.route_to(*ends) != way:
+        if ends and network.way_to(*ends) != way:
             raise Refusal(
                 f"after the change this box answers {ends[0]}, where you are, by another way than before: "
                 "check its routes before you close this session"
@@ -85,14 +87,14 @@ def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None
     if _enable(site.name) or units_changed:
         must("systemctl", "daemon-reload")
     if old is not None and new_site:
-        links.batch(links.stale(old, site, links.observe()))
+        network.apply(links.stale(old, site, network.observe()))
     if new_site or new_code or not _links_are_right(site):
         must("systemctl", "restart", paths.links_unit(site.name), timeout=150)
         steps.say("interfaces, routes and packet filter are in place")
 
     _tunnels(site, directory, layout, box, started, steps, lambda: _agent(site.name, new_site, new_code))
     library.prune()
-    up = [str(number) for number, state in strongswan.tunnel_states(site).items() if state.up]
+    up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
 
 
@@ -111,9 +113,6 @@ def _shared_files(layout: strongswan.Layout, box: manifest.Box) -> bool:
     for name in UNIT_FILES:
         changed = files.put(paths.UNITS / name, library.asset(f"systemd/{name}")) or changed
     files.put(paths.MODULES, b"# Made by dual-tunnel-vpn.\nxfrm_interface\n")
-    if find("networkctl"):
-        # It reads this when it starts, which is also when it would throw our routes and rules out.
-        files.put(paths.NETWORKD, library.asset("systemd/networkd.conf"))
     settings = library.asset("strongswan.d/zz-dual-tunnel-vpn.conf")
     if files.content(layout.settings_file) is None:
         box.restart_pending = True
@@ -127,22 +126,17 @@ def _shared_files(layout: strongswan.Layout, box: manifest.Box) -> bool:
 
 
 def _kernel_files(site: Site, box: manifest.Box) -> None:
-    values = links.kernel_values(site, links.observe())
-    if kernel.remember(box, [key for key in values if key not in map(kernel.loose, site.interfaces)]):
+    values = links.kernel_values(site, network.observe())
+    if sysctl.remember(box, [key for key in values if key not in map(sysctl.loose, site.interfaces)]):
         box.save()
-    files.put(paths.sysctl_file(site.name), kernel.render(site.name, values))
-    manager = paths.network_manager_file(site.name)
-    if manager.parent.is_dir():
-        names = ";".join(f"interface-name:{name}" for name in site.interfaces)
-        text = f"# Made by dual-tunnel-vpn.\n[keyfile]\nunmanaged-devices+={names}\n"
-        if files.put(manager, text.encode()) and find("nmcli"):
-            run("nmcli", "general", "reload", "conf")
+    files.put(paths.sysctl_file(site.name), sysctl.render(site.name, values))
+    managers.tell_all(site)
 
 
 def _enable(name: str) -> bool:
     """Has all services start at boot; whether systemd has to be told (it is slow: once is enough)."""
-    wanted = (strongswan.UNIT, paths.guard_unit(name), paths.links_unit(name), paths.agent_unit(name))
-    states = strongswan.units(*wanted)
+    ours = (strongswan.UNIT, paths.guard_unit(name), paths.links_unit(name), paths.agent_unit(name))
+    states = strongswan.units(*ours)
     if states[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.
         must("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
@@ -154,7 +148,7 @@ def _enable(name: str) -> bool:
 
 def _links_are_right(site: Site) -> bool:
     state = strongswan.units(paths.links_unit(site.name))[paths.links_unit(site.name)]
-    return state.active and not links.plan(site, links.observe()) and links.kernel_is_right(site)
+    return state.active and not links.plan(site, network.observe()) and links.kernel_is_right(site)
 
 
 def _agent(name: str, new_site: bool, new_code: bool) -> None:
@@ -225,8 +219,8 @@ def _tunnels(
     else:
         strongswan.wait_for_charon()
     down: set[int] = set()
-    states = strongswan.tunnel_states(site)
-    if not any(state.up for state in states.values()):
+    states = strongswan.tunnel_sas(site)
+    if not any(state.installed for state in states.values()):
         for number in changed:
             changes[number].install()
         _load(site, list(changes.values()), record)
@@ -267,8 +261,8 @@ def _load(site: Site, changes: list[_Change], record: manifest.Connection) -> No
 
 def _change(site: Site, change: _Change, record: manifest.Connection, steps: Reporter) -> set[int]:
     number, other = change.tunnel.number, 3 - change.tunnel.number
-    states = strongswan.tunnel_states(site)
-    if states[number].up and not states[other].up and strongswan.await_up(site, {other}, CHANGE_SECONDS):
+    states = strongswan.tunnel_sas(site)
+    if states[number].installed and not states[other].installed and strongswan.await_up(site, {other}, CHANGE_SECONDS):
         steps.say(f"tunnel {other} is not up to take over while tunnel {number} is changed: traffic will pause")
     change.install()
     _load(site, [change], record)
@@ -290,9 +284,9 @@ def _not_up(site: Site, down: set[int], started: float) -> str:
 
 def _reason(site: Site, tunnel: Tunnel, started: float) -> str:
     uplink = site.uplink_of(tunnel)
-    wanted = links.device_of(uplink, links.observe())
-    device, gateway = checks.route_to(tunnel.ipsec_address, uplink.address)
-    if (device, gateway) != (wanted, uplink.gateway):
+    expected = wanted.device_of(uplink, network.observe())
+    device, gateway = network.way_to(tunnel.ipsec_address, uplink.address)
+    if (device, gateway) != (expected, uplink.gateway):
         return (
             f"this box sends its packets by {device or 'no interface'} and not by uplink {uplink.number}: see `ip rule`"
         )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import re
 import shutil
 from pathlib import Path
 
-from . import files, links, manifest, owner, paths, strongswan
-from .commands import Refusal, find, run
+from . import files, links, manifest, owner, paths
+from .commands import Refusal, find
+from .ipsec import strongswan
+from .net import wanted
+from .net.netlink import MAIN_TABLE
+from .net.network import Network, observe, places, way_to
 from .site import Site, SiteError, load
 
 SPACE_NEEDED = 80
@@ -28,7 +31,7 @@ def staged(directory: Path) -> Site:
 def check(site: Site, mine: owner.Owner, ssh_connection: str) -> None:
     """Raises Refusal with the first problem that keeps the connection from being installed on this box."""
     owner.check(site.name, mine)
-    network = links.observe()
+    network = observe()
     _uplinks(site, network)
     writable()
     _space()
@@ -38,15 +41,16 @@ def check(site: Site, mine: owner.Owner, ssh_connection: str) -> None:
     management(site, ssh_connection)
 
 
-def _uplinks(site: Site, network: links.Network) -> None:
+def _uplinks(site: Site, network: Network) -> None:
     for uplink in links.missing_uplinks(site, network):
-        have = ", ".join(sorted(address for address in network.addresses if address != "127.0.0.1")) or "none"
+        addresses = {found.address for found in network.addresses} - {"127.0.0.1"}
+        have = ", ".join(sorted(addresses)) or "none"
         where = f"interface {uplink.device}" if uplink.device else f"address {uplink.address}"
         raise Refusal(f"uplink {uplink.number} wants the {where}, which this box does not have (addresses: {have})")
-    devices = {links.device_of(uplink, network) for uplink in site.uplinks}
+    devices = {wanted.device_of(uplink, network) for uplink in site.uplinks}
     for uplink in site.uplinks:
-        device = links.device_of(uplink, network)
-        if network.addresses.get(uplink.address) != device:
+        device = wanted.device_of(uplink, network)
+        if network.device_with(uplink.address) != device:
             raise Refusal(f"uplink {uplink.number} wants the address {uplink.address} on {device}, which lacks it")
     if len(devices) != len(site.uplinks):
         raise Refusal("both uplinks' addresses are on one interface of this box: give each uplink its own interface")
@@ -100,7 +104,7 @@ def _ours(site: Site) -> None:
                     raise Refusal(f"the VPC's block {mine} overlaps {theirs} of connection {name} on this box")
 
 
-def _foreign(site: Site, network: links.Network) -> None:
+def _foreign(site: Site, network: Network) -> None:
     installed = paths.site(site.name).exists()
     numbers = {tunnel.if_id for tunnel in site.tunnels}
     for name, link in network.links.items():
@@ -110,19 +114,19 @@ def _foreign(site: Site, network: links.Network) -> None:
         elif link.kind == "xfrm" and link.if_id in numbers:
             raise Refusal(f"interface {name} of this box has the if_id {link.if_id} that the name {site.name} gives")
     marks = {uplink.mark: uplink for uplink in site.uplinks}
-    for mark, table in network.rules:
-        if mark in marks and str(marks[mark].table) != table:
-            raise Refusal(f"a rule of this box uses the firewall mark {mark} that the name {site.name} gives")
-    tables = {str(uplink.table) for uplink in site.uplinks}
-    outer = {tunnel.ipsec_address for tunnel in site.tunnels}
-    shown = run("ip", "-j", "-4", "route", "show", "table", "all").output
-    for route in json.loads(shown.strip() or "[]"):
-        if str(route.get("protocol")) == str(paths.ROUTE_PROTOCOL):
+    for rule in network.rules:
+        if rule.mark in marks and marks[rule.mark].table != rule.table:
+            raise Refusal(f"a rule of this box uses the firewall mark {rule.mark} that the name {site.name} gives")
+    tables = {uplink.table for uplink in site.uplinks}
+    outer = {f"{tunnel.ipsec_address}/32": tunnel.ipsec_address for tunnel in site.tunnels}
+    for place in places():
+        if place.protocol == paths.ROUTE_PROTOCOL:
             continue
-        if str(route.get("table", "main")) in tables:
-            raise Refusal(f"routing table {route['table']} that the name {site.name} gives is in use on this box")
-        if "table" not in route and route.get("dst") in outer:
-            raise Refusal(f"this box has a route to {route['dst']} already: remove it, the connection makes its own")
+        if place.table in tables:
+            raise Refusal(f"routing table {place.table} that the name {site.name} gives is in use on this box")
+        if place.table == MAIN_TABLE and place.destination in outer:
+            address = outer[place.destination]
+            raise Refusal(f"this box has a route to {address} already: remove it, the connection makes its own")
     layout = strongswan.layout()
     if layout is not None:
         _names_in_swanctl(site, layout)
@@ -141,7 +145,7 @@ def _names_in_swanctl(site: Site, layout: strongswan.Layout) -> None:
 def _services() -> None:
     states = strongswan.units(strongswan.UNIT, *strongswan.LEGACY_UNITS)
     for name in strongswan.LEGACY_UNITS:
-        if states[name].active or states[name].known and states[name].enabled:
+        if states[name].active or (states[name].known and states[name].enabled):
             raise Refusal(f"{name} is in use on this box and holds the IKE ports: disable it first, or use another box")
     if not states[strongswan.UNIT].active and _listens(500):
         raise Refusal("another program listens on UDP port 500 of this box: stop it first")
@@ -150,13 +154,6 @@ def _services() -> None:
 def _listens(port: int) -> bool:
     rows = Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]
     return any(row.split()[1].endswith(f":{port:04X}") for row in rows)
-
-
-def route_to(address: str, source: str) -> tuple[str, str]:
-    """(device, gateway) that a packet of this box from `source` to `address` takes now, empty when none."""
-    result = run("ip", "-j", "-4", "route", "get", address, "from", source)
-    route = json.loads(result.output.strip() or "[{}]")[0] if result.ok else {}
-    return route.get("dev", ""), route.get("gateway", "")
 
 
 def ssh_session(told: str) -> str:
@@ -193,7 +190,7 @@ def management(site: Site, ssh_connection: str) -> None:
         return
     client, box = ends
     block = next((b for b in site.vpc_cidrs if ipaddress.ip_address(client) in ipaddress.ip_network(b)), None)
-    if block is not None and route_to(client, box)[0] not in site.interfaces:
+    if block is not None and way_to(client, box)[0] not in site.interfaces:
         raise Refusal(
             f"your SSH session comes from {client}, inside the VPC's block {block}, but not through this connection: "
             "it would be cut off; connect from another address"

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from . import paths, site, vici
+from . import paths, site
 from .commands import Refusal, run
+from .ipsec import vici
 
 
 class Steps:

@@ -57,8 +57,8 @@ class Connection:
 
     def save(self, name: str) -> None:
         """Writes the connection's manifest."""
-        data = {key: value for key, value in vars(self).items()}
-        files.put(paths.connection(name) / "manifest.json", (json.dumps(data, indent=2) + "\n").encode(), 0o600)
+        data = (json.dumps(vars(self), indent=2) + "\n").encode()
+        files.put(paths.connection(name) / "manifest.json", data, 0o600)
 
 
 def load_connection(name: str) -> Connection:

@@ -16,8 +16,30 @@ from typing import Any, NoReturn
 VERSION = 1
 """The site.json version that this package reads."""
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,10}")
-_INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+BOUNDS: Mapping[str, tuple[int, int]] = {
+    "routeMetric": (1, 2**32 - 2),
+    "uplinks.number": (1, 2),
+    "uplinks.prefixLength": (1, 32),
+    "uplinks.table": (1, 2**31 - 1),
+    "uplinks.mark": (1, 2**32 - 1),
+    "tunnels.number": (1, 2),
+    "tunnels.uplink": (1, 2),
+    "tunnels.ifId": (1, 2**32 - 1),
+    "tunnels.mtu": (576, 1446),
+    "tunnels.mss": (536, 1406),
+    "agent.probeIntervalMs": (20, 60_000),
+    "agent.probeMisses": (1, 100),
+    "agent.holdSeconds": (0, 3600),
+}
+"""Smallest and largest value of each number, by its path in site.json: as SITE_BOUNDS in lib/host/site-format.ts."""
+
+PATTERNS: Mapping[str, str] = {
+    "name": "[a-z][a-z0-9-]{0,10}",
+    "uplinks.device": "[A-Za-z0-9_.-]{1,15}",
+}
+"""What a text has to match whole, by its path in site.json: those of SITE_PATTERNS in lib/host/site-format.ts."""
+
+_INDEX = re.compile(r"\[\d+\]")
 
 
 class SiteError(Exception):
@@ -108,7 +130,7 @@ class Site:
 
 def is_name(text: str) -> bool:
     """Whether text can be a connection's name on its box."""
-    return _NAME.fullmatch(text) is not None
+    return re.fullmatch(PATTERNS["name"], text) is not None
 
 
 class _Reader:
@@ -135,16 +157,21 @@ class _Reader:
             self.fail(key, "text that is not empty")
         return value
 
-    def integer(self, key: str, low: int, high: int) -> int:
+    def bounds(self, key: str) -> tuple[int, int]:
+        return BOUNDS[_INDEX.sub("", self.path(key))]
+
+    def integer(self, key: str) -> int:
+        low, high = self.bounds(key)
         value = self.get(key)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             self.fail(key, f"a whole number from {low} to {high}")
-        return value
+        return int(value)
 
-    def number(self, key: str, low: float, high: float) -> float:
+    def number(self, key: str) -> float:
+        low, high = self.bounds(key)
         value = self.get(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            self.fail(key, f"a number from {low:g} to {high:g}")
+            self.fail(key, f"a number from {low} to {high}")
         return float(value)
 
     def flag(self, key: str) -> bool:
@@ -187,23 +214,28 @@ class _Reader:
         return [_Reader(item, f"{self.path(key)}[{index}]") for index, item in enumerate(self.items(key))]
 
 
+def _is_device(value: Any) -> bool:
+    # The kernel keeps two names for directories.
+    return isinstance(value, str) and bool(re.fullmatch(PATTERNS["uplinks.device"], value)) and value not in (".", "..")
+
+
 def _uplink(reader: _Reader) -> Uplink:
     device = reader.get("device")
-    if device is not None and (not isinstance(device, str) or not _INTERFACE.fullmatch(device)):
+    if device is not None and not _is_device(device):
         reader.fail("device", "a network interface's name or null")
     return Uplink(
-        number=reader.integer("number", 1, 2),
+        number=reader.integer("number"),
         address=reader.address("address"),
-        prefix_length=reader.integer("prefixLength", 1, 32),
+        prefix_length=reader.integer("prefixLength"),
         gateway=reader.address("gateway"),
         device=device,
-        table=reader.integer("table", 1, 2**31 - 1),
-        mark=reader.integer("mark", 1, 2**32 - 1),
+        table=reader.integer("table"),
+        mark=reader.integer("mark"),
     )
 
 
 def _tunnel(reader: _Reader, name: str, uplinks: Mapping[int, Uplink]) -> Tunnel:
-    number = reader.integer("number", 1, 2)
+    number = reader.integer("number")
     wanted = f"{name}-{number}"
     for key in ("connection", "child", "interface"):
         if reader.text(key) != wanted:
@@ -211,7 +243,7 @@ def _tunnel(reader: _Reader, name: str, uplinks: Mapping[int, Uplink]) -> Tunnel
     role = reader.text("role")
     if role != ("active", "standby")[number - 1]:
         reader.fail("role", '"active" for tunnel 1 and "standby" for tunnel 2')
-    uplink = reader.integer("uplink", 1, 2)
+    uplink = reader.integer("uplink")
     if uplink not in uplinks:
         reader.fail("uplink", "the number of an uplink")
     return Tunnel(
@@ -221,9 +253,9 @@ def _tunnel(reader: _Reader, name: str, uplinks: Mapping[int, Uplink]) -> Tunnel
         connection=wanted,
         child=wanted,
         interface=wanted,
-        if_id=reader.integer("ifId", 1, 2**32 - 1),
-        mtu=reader.integer("mtu", 576, 9000),
-        mss=reader.integer("mss", 536, 8960),
+        if_id=reader.integer("ifId"),
+        mtu=reader.integer("mtu"),
+        mss=reader.integer("mss"),
         ipsec_address=reader.address("ipsecAddress"),
         local_id=reader.text("localId"),
         remote_id=reader.text("remoteId"),
@@ -233,9 +265,9 @@ def _tunnel(reader: _Reader, name: str, uplinks: Mapping[int, Uplink]) -> Tunnel
 def _agent(reader: _Reader) -> Agent:
     mechanisms = reader.section("mechanisms")
     return Agent(
-        probe_interval_ms=reader.integer("probeIntervalMs", 10, 60_000),
-        probe_misses=reader.integer("probeMisses", 1, 1000),
-        hold_seconds=reader.number("holdSeconds", 0, 86_400),
+        probe_interval_ms=reader.integer("probeIntervalMs"),
+        probe_misses=reader.integer("probeMisses"),
+        hold_seconds=reader.number("holdSeconds"),
         vpc_probe_addresses=reader.addresses("vpcProbeAddresses"),
         outer_move=mechanisms.flag("outerMove"),
         delete_by_other_uplink=mechanisms.flag("deleteByOtherUplink"),
@@ -271,7 +303,7 @@ def parse(text: str) -> Site:
         name=name,
         vpc_cidrs=reader.networks("vpcCidrs"),
         data_center_cidrs=reader.networks("dataCenterCidrs"),
-        route_metric=reader.integer("routeMetric", 0, 2**32 - 2),
+        route_metric=reader.integer("routeMetric"),
         uplinks=tuple(uplinks[number] for number in sorted(uplinks)),
         tunnels=(tunnels[0], tunnels[1]),
         agent=_agent(reader.section("agent")),

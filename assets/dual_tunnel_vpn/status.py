@@ -5,27 +5,30 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from . import files, firewall, links, manifest, paths, strongswan, vici
-from .commands import Refusal, run
+from . import files, manifest, paths
+from .commands import Refusal
+from .ipsec import strongswan, vici
+from .net import wanted
+from .net.firewall import own
+from .net.netlink import MAIN_TABLE, UNICAST
+from .net.network import Network, observe
 from .site import Site, SiteError, load
 
 HEALTHY, DEGRADED, DOWN = 0, 1, 2
 
 _DROPPED = {
-    firewall.FROM_CLOUD: "from the cloud, not from its blocks or not to the data center's",
-    firewall.TO_CLOUD: "to the cloud, not from the data center's blocks or not to its own",
-    firewall.BESIDE: "beside the tunnels, which this box did not forward before",
+    own.FROM_CLOUD: "from the cloud, not from its blocks or not to the data center's",
+    own.TO_CLOUD: "to the cloud, not from the data center's blocks or not to its own",
+    own.BESIDE: "beside the tunnels, which this box did not forward before",
 }
 
 
-def _routes(site: Site) -> list[dict[str, Any]]:
-    shown = run("ip", "-j", "-4", "route", "show", "table", "all", "proto", str(paths.ROUTE_PROTOCOL)).output
-    wanted = set(site.vpc_cidrs)
+def _routes(site: Site, network: Network) -> list[dict[str, Any]]:
+    # The guard against leaks (unreachable) is no way to the VPC.
     return [
-        {"destination": route["dst"], "interface": route.get("dev"), "metric": route.get("metric", 0)}
-        for route in json.loads(shown.strip() or "[]")
-        # The agent's guard against leaks (unreachable) is no way to the VPC.
-        if route.get("dst") in wanted and "table" not in route and route.get("type", "unicast") == "unicast"
+        {"destination": route.destination, "interface": network.name(route.oif), "metric": route.metric}
+        for route in network.routes
+        if route.destination in site.vpc_cidrs and (route.table, route.kind) == (MAIN_TABLE, UNICAST)
     ]
 
 
@@ -39,9 +42,9 @@ def _agent(name: str) -> Any:
 
 def describe(site: Site) -> dict[str, Any]:
     """Everything known about a connection; `health` is 0 healthy, 1 degraded, 2 down."""
-    network = links.observe()
+    network = observe()
     try:
-        states = strongswan.tunnel_states(site)
+        states = strongswan.tunnel_sas(site)
         charon = "answers"
     except vici.ViciError as error:
         states, charon = {}, str(error)
@@ -54,7 +57,7 @@ def describe(site: Site) -> dict[str, Any]:
             {
                 "number": tunnel.number,
                 "role": tunnel.role,
-                "up": state is not None and state.up,
+                "up": state is not None and state.installed,
                 "ike": state and {"id": state.ike_id, "state": state.ike_state},
                 "child": state and {"id": state.child_id, "state": state.child_state},
                 "bytesIn": state.bytes_in if state else 0,
@@ -65,10 +68,10 @@ def describe(site: Site) -> dict[str, Any]:
             }
         )
     uplinks = [
-        {"number": u.number, "address": u.address, "gateway": u.gateway, "device": links.device_of(u, network)}
+        {"number": u.number, "address": u.address, "gateway": u.gateway, "device": wanted.device_of(u, network)}
         for u in site.uplinks
     ]
-    routes = _routes(site)
+    routes = _routes(site, network)
     amiss = [f"{name} is not active" for name, unit in units.items() if not unit.active]
     amiss += [f"uplink {uplink['number']} is not there" for uplink in uplinks if uplink["device"] is None]
     amiss += [f"tunnel {tunnel['number']} is down" for tunnel in tunnels if not tunnel["up"]]
@@ -83,7 +86,7 @@ def describe(site: Site) -> dict[str, Any]:
         "tunnels": tunnels,
         "uplinks": uplinks,
         "routes": routes,
-        "dropped": firewall.dropped(site.name),
+        "dropped": own.dropped(site.name),
         "agent": _agent(site.name),
     }
 

@@ -5,12 +5,15 @@ What all connections share goes with the last one; packages stay. The command re
 
 from __future__ import annotations
 
-import re
+import contextlib
 import shutil
 
-from . import checks, files, firewall, kernel, library, links, manifest, owner, paths, staging, strongswan
+from . import checks, files, library, links, manifest, owner, paths, staging
 from .apply import DROP_IN, UNIT_FILES, Reporter
-from .commands import find, run
+from .commands import run
+from .ipsec import states, strongswan
+from .net import firewall, managers, sysctl
+from .net.network import apply, observe
 from .site import Site, SiteError, load
 
 
@@ -39,11 +42,10 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     files.remove(paths.sysctl_file(name))
     box = manifest.load_box()
     if box is not None:
-        kernel.restore(box, kernel.others(name))
+        sysctl.restore(box, sysctl.others(name))
         box.save()
     _network(name, site)
-    if files.remove(paths.network_manager_file(name)) and find("nmcli"):
-        run("nmcli", "general", "reload", "conf")
+    managers.undo_all(name, last)
     shutil.rmtree(paths.RUN / name, ignore_errors=True)
     shutil.rmtree(paths.connection(name), ignore_errors=True)
     steps.say(f"connection {name} is removed")
@@ -85,10 +87,8 @@ def _shared() -> None:
         run("systemctl", "disable", "--quiet", "--no-reload", strongswan.UNIT)
     run("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
     changed = files.remove(DROP_IN)
-    files.remove(paths.NETWORKD)
-    for directory in (DROP_IN.parent, paths.NETWORKD.parent):
-        if directory.is_dir() and not any(directory.iterdir()):
-            directory.rmdir()
+    if DROP_IN.parent.is_dir() and not any(DROP_IN.parent.iterdir()):
+        DROP_IN.parent.rmdir()
     if layout is not None:
         changed = files.remove(layout.settings_file) or changed
     for name in UNIT_FILES:
@@ -103,28 +103,8 @@ def _shared() -> None:
 
 def _network(name: str, site: Site | None) -> None:
     if site is not None:
-        network = links.observe()
-        links.batch(links.take_down(site, network))
-        _states(site)
+        apply(links.take_down(site, observe()))
+        with contextlib.suppress(OSError):
+            # A kernel without IPsec has none of them, and the rest is to go all the same.
+            states.remove_all(site)
     firewall.take_down(name)
-
-
-def _states(site: Site) -> None:
-    """Kernel SAs and policies that a killed charon left behind, told by the if_id."""
-    numbers = {tunnel.if_id for tunnel in site.tunnels}
-    commands = []
-    for kind in ("state", "policy"):
-        for block in re.split(r"\n(?=\S)", run("ip", "xfrm", kind, "list").output):
-            number = re.search(r"\bif_id (0x[0-9a-f]+|\d+)", block)
-            if number is None or int(number.group(1), 0) not in numbers:
-                continue
-            commands.append(_deletion(kind, block))
-    links.batch([command for command in commands if command])
-
-
-def _deletion(kind: str, block: str) -> str:
-    if kind == "state":
-        found = re.search(r"^src (\S+) dst (\S+)\s+proto (\S+) spi (\S+)", block)
-        return "xfrm state delete src {} dst {} proto {} spi {}".format(*found.groups()) if found else ""
-    found = re.search(r"^src (\S+) dst (\S+).*?\bdir (\S+).*?\bif_id (\S+)", block, re.DOTALL)
-    return "xfrm policy delete src {} dst {} dir {} if_id {}".format(*found.groups()) if found else ""

@@ -28,7 +28,7 @@ import { VpnRouteEntry } from "cdktf-alicloud-dual-tunnel-vpn/alicloud/vpn-route
 import { Vswitch } from "cdktf-alicloud-dual-tunnel-vpn/alicloud/vswitch";
 import { Construct } from "constructs";
 import { hashAssets } from "../../lib/host/assets";
-import { derivedNumber } from "../../lib/host/names";
+import { derivedMark, derivedNumber } from "../../lib/host/numbers";
 import { BenchSite, benchSites } from "./sites";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -134,6 +134,8 @@ function placeholders(site: BenchSite): string[] {
     site.box,
     String(derivedNumber(site.name, 1)),
     String(derivedNumber(site.name, 2)),
+    String(derivedMark(site.name, 1)),
+    String(derivedMark(site.name, 2)),
   ];
 }
 
@@ -189,7 +191,8 @@ function resource(type: string, name: string, body: Record<string, Json>): Eleme
 const REFERENCE = /\$\{((?:var|local)\.\w+|alicloud_\w+\.[\w-]+)(?:\.(\w+))?\}/g;
 const HOLES = new RegExp(
   `${REFERENCE.source}|${placeholders(benchSites(1)[0])
-    .map((text) => text.replace(/[.]/g, "\\."))
+    // A number stands alone, or a hash may hold its digits.
+    .map((text) => (/^\d+$/.test(text) ? `\\b${text}\\b` : text.replace(/[.]/g, "\\.")))
     .join("|")}`,
   "g",
 );

@@ -117,17 +117,16 @@ export class WorldCloudEnd implements CloudEnd {
       ...readdirSync(modules)
         .filter((name) => name.endsWith(".py"))
         .map((name): [string, string] => [path.join(modules, name), `${CODE}/cloud_end/${name}`]),
-      // One vici and one rtnetlink client in the repository: the box's.
-      ...["__init__.py", "vici.py", "rtnetlink.py"].map((name): [string, string] => [
-        path.join(BOX_PACKAGE, name),
-        `${CODE}/dual_tunnel_vpn/${name}`,
-      ]),
+      // One vici and one netlink client in the repository: the box's.
+      ...["__init__.py", "ipsec/__init__.py", "ipsec/vici.py", "net/__init__.py", "net/netlink.py"].map(
+        (name): [string, string] => [path.join(BOX_PACKAGE, name), `${CODE}/dual_tunnel_vpn/${name}`],
+      ),
       ...UNITS.map((name): [string, string] => [path.join(__dirname, name), `/run/systemd/system/${name}`]),
     ];
     const { world } = this.lab;
     await world.succeed(
       `systemctl stop ${UNITS.join(" ")} 2>/dev/null; ` +
-        `rm -rf ${CODE} ${RUN} && mkdir -p ${CODE}/cloud_end ${CODE}/dual_tunnel_vpn && mkdir -m 700 ${RUN}`,
+        `rm -rf ${CODE} ${RUN} && mkdir -p ${CODE}/cloud_end ${CODE}/dual_tunnel_vpn/ipsec ${CODE}/dual_tunnel_vpn/net && mkdir -m 700 ${RUN}`,
     );
     for (const [local, remote] of files) await world.upload(local, remote);
     const where = {

@@ -278,12 +278,7 @@ export class Lab {
     await this.take(directory, images, kvm, await newPorts());
   }
 
-  private async take(
-    directory: string,
-    images: Images,
-    kvm: boolean,
-    ports: Ports,
-  ): Promise<void> {
+  private async take(directory: string, images: Images, kvm: boolean, ports: Ports): Promise<void> {
     this.directory = this.makeDirectory();
     try {
       const saved = JSON.parse(readFileSync(join(directory, SAVED), "utf8")) as Record<MachineName, SavedMachine>;

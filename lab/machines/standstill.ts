@@ -20,6 +20,9 @@ export async function noteStandstills(machine: Machine): Promise<void> {
 /** The longest time for which the machine stood still within the last seconds, in seconds; 0 when it did not. */
 export async function longestStandstill(machine: Machine, withinS: number): Promise<number> {
   const told = await machine.succeed(`cut -d ' ' -f 1 /proc/uptime; cat ${NOTED} 2>/dev/null || true`);
-  const [[now], ...noted] = told.trim().split("\n").map((line) => line.split(" ").map(Number));
+  const [[now], ...noted] = told
+    .trim()
+    .split("\n")
+    .map((line) => line.split(" ").map(Number));
   return Math.max(0, ...noted.filter(([ended]) => ended >= now - withinS).map(([, lasted]) => lasted));
 }

@@ -7,6 +7,7 @@ object a line, answered by one.
 from __future__ import annotations
 
 import bisect
+import contextlib
 import ctypes
 import json
 import os
@@ -48,11 +49,9 @@ class Direction:
         self.numbers: list[int] = []
 
     def send(self, source: socket.socket, target: tuple[str, int], now: float) -> None:
-        try:
+        # No route, no neighbour: lost like any other packet.
+        with contextlib.suppress(OSError):
             source.sendto(HEADER.pack(len(self.sent), now), target)
-        except OSError:
-            # No route, no neighbour: lost like any other packet.
-            pass
         self.sent.append(now)
 
     def receive(self, target: socket.socket) -> None:
@@ -122,7 +121,10 @@ class Asker:
 
 
 def main() -> None:
-    """Arguments: socket, interval in ms, then namespace and address of either end; "out" goes from the first to the second."""
+    """Arguments: socket, interval in ms, then namespace and address of either end.
+
+    "out" goes from the first end to the second.
+    """
     interval = int(sys.argv[2]) / 1000
     ends = [socket_in(sys.argv[3], sys.argv[4]), socket_in(sys.argv[5], sys.argv[6])]
     targets = [end.getsockname() for end in reversed(ends)]

@@ -6,9 +6,9 @@ the answer is one line, {"result": NUMBER}, given as soon as it is all of them.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
-import os
 import select
 import socket
 import sys
@@ -53,10 +53,9 @@ def main() -> None:
         due = began + turn * PERIOD / count
         now = time.monotonic()
         while due <= now:
-            try:
+            # No route: lost like any other packet.
+            with contextlib.suppress(OSError):
                 near[turn % count].sendto(b"flow", far.getsockname())
-            except OSError:
-                pass  # no route: lost like any other packet
             turn += 1
             due = began + turn * PERIOD / count
         for descriptor, _ in poll.poll(max(0.0, min(due - now, 0.05))):

@@ -1,6 +1,6 @@
 // Blocks that only Terraform knows: the same checks as at synth, as preconditions.
 import { Fn, IResolvable, Op, Precondition, Token } from "cdktf";
-import { parseBlock, SHARED_ADDRESS_SPACE } from "../ip";
+import { Block, parseBlock, SHARED_ADDRESS_SPACE } from "../ip";
 import { isLiteral } from "../structural";
 
 /** A block with the words that name it in a sentence. */
@@ -75,8 +75,13 @@ function prefixLength(cidr: string): number {
   return Fn.tonumber(part(cidr, 1));
 }
 
+/** The condition that an address lies in a block. */
+export function isIn(address: string, block: Block): IResolvable {
+  return Op.eq(networkOf(address, block.prefixLength), block.text.split("/")[0]);
+}
+
 /** The first address of the network of a block, or of an address, with a prefix of this length. */
-export function networkOf(cidr: string, prefix: number): string {
+function networkOf(cidr: string, prefix: number): string {
   return Fn.cidrhost(Token.asString(Fn.format("%s/%d", [part(cidr, 0), prefix])), 0);
 }
 

@@ -125,7 +125,7 @@ export function zoneFinding(zone: string, region?: string): Finding | undefined 
   return undefined;
 }
 
-/** Whether a region has zones enough for the two tunnels; unknown regions are left to the API. */
+/** Whether a region is known to have one zone only, which both vSwitches are then in; false for regions not in the table. */
 export function hasOneZoneOnly(region: string): boolean {
   return REGIONS.find(({ id }) => id === region)?.zones.length === 1;
 }

@@ -1,9 +1,14 @@
 // What can be chosen about the failover agent on a box, and the checks of it.
 // site.json carries it there; assets/dual_tunnel_vpn reads it.
+import { Fn, IResolvable, Precondition } from "cdktf";
+import { isIn } from "../cloud/blocks-at-plan";
+import { literalBlocks } from "../cloud/gateway-checks";
+import { ADDRESS_PATTERN, matches } from "../expressions";
 import { Findings } from "../findings";
-import { bag, flag, list, number, optional, Shape, text } from "../guard";
+import { bag, flag, isStandIn, list, number, optional, Shape, text } from "../guard";
 import { contains, parseAddress, parseBlock } from "../ip";
 import { isLiteral } from "../structural";
+import { SITE_BOUNDS } from "./site-format";
 
 /** The failover agent: how it probes, when it decides, what it may do. */
 export interface AgentOptions {
@@ -54,9 +59,9 @@ export const AGENT = bag(SHAPE, "an object of AgentOptions");
 
 /** Checks the agent's options against each other and against the VPC. */
 export function checkAgentOptions(agent: AgentOptions, vpcCidrs: readonly string[], findings: Findings): void {
-  findings.wholeNumber("agent.probeIntervalMs", agent.probeIntervalMs, 20, 60000);
-  findings.wholeNumber("agent.probeMisses", agent.probeMisses, 1, 100);
-  findings.wholeNumber("agent.holdSeconds", agent.holdSeconds, 0, 3600);
+  findings.wholeNumber("agent.probeIntervalMs", agent.probeIntervalMs, ...SITE_BOUNDS["agent.probeIntervalMs"]);
+  findings.wholeNumber("agent.probeMisses", agent.probeMisses, ...SITE_BOUNDS["agent.probeMisses"]);
+  findings.wholeNumber("agent.holdSeconds", agent.holdSeconds, ...SITE_BOUNDS["agent.holdSeconds"]);
   const blocks = vpcCidrs.map((cidr) => (isLiteral(cidr) ? parseBlock(cidr) : undefined));
   for (const address of (agent.vpcProbeAddresses ?? []).filter(isLiteral)) {
     findings.address("agent.vpcProbeAddresses", address, "192.168.10.10");
@@ -69,4 +74,31 @@ export function checkAgentOptions(agent: AgentOptions, vpcCidrs: readonly string
       );
     }
   }
+}
+
+/** What of the addresses that are pinged only Terraform can check. */
+export function probePreconditions(
+  addresses: readonly string[] | undefined,
+  vpcCidrs: readonly string[],
+): Precondition[] {
+  const blocks = literalBlocks(vpcCidrs);
+  // A block that only Terraform knows may hold any address.
+  const known = isLiteral(vpcCidrs) && vpcCidrs.every(isLiteral) && blocks.length > 0;
+  return (addresses !== undefined && isLiteral(addresses) ? addresses : [])
+    .filter((address) => !isLiteral(address) && !isStandIn(address))
+    .flatMap((address) => [
+      {
+        condition: matches(ADDRESS_PATTERN, address),
+        errorMessage: `agent.vpcProbeAddresses ${address} is not an IPv4 address; write it as 192.168.10.10.`,
+      },
+      // cdktf's functions take no expression with quotes in it.
+      ...(known && !address.includes('"')
+        ? [
+            {
+              condition: Fn.try([Fn.anytrue(blocks.map((block) => isIn(address, block))), true]) as IResolvable,
+              errorMessage: `agent.vpcProbeAddresses ${address} is outside vpcCidrs; give a host in the VPC that answers ping.`,
+            },
+          ]
+        : []),
+    ]);
 }

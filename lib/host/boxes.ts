@@ -5,7 +5,8 @@ import { registered } from "../claims";
 import { common, literalBlocks } from "../cloud/gateway-checks";
 import { Findings } from "../findings";
 import { isLiteral } from "../structural";
-import type { IIpsecDualConnection } from "../ipsec-dual-connection";
+import type { IIpsecDualConnection } from "../ipsec/connection";
+import { numbersClash } from "./numbers";
 import type { SshOptions } from "./ssh";
 
 interface Installed {
@@ -50,6 +51,9 @@ export class BoxMembers {
       return `name "${own.name}" and ssh.host ${this.host} are those of ${path} too, and each would undo what the other installs; give one of them another name.`;
     }
     const box = `ssh.host ${this.host} is the box of ${path} too`;
+    if ([own.name, connection.name].every(isLiteral) && numbersClash(own.name, connection.name)) {
+      return `${box}, and the names "${own.name}" and "${connection.name}" give the same firewall mark there; give one of them another name.`;
+    }
     const remedy = "give this connection another box";
     const addresses = connection.tunnels.map(({ ipsecAddress }) => ipsecAddress);
     if (own.tunnels.some(({ ipsecAddress }) => addresses.includes(ipsecAddress))) {

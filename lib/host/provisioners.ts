@@ -2,9 +2,10 @@
 import { FileProvisioner, RemoteExecProvisioner, SSHProvisionerConnection } from "cdktf";
 
 /** Where uploads wait for install.sh: only root can make names there, and a reboot empties it. */
-const STAGING = "/run/dual-tunnel-vpn-staging";
+export const STAGING = "/run/dual-tunnel-vpn-staging";
 
-const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
+/** The command on the box. */
+export const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
 
 type Step = FileProvisioner | RemoteExecProvisioner;
 type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };
@@ -44,6 +45,20 @@ export function configurationSteps({ name, connection, assets, files }: Delivery
     // install.sh becomes root by itself and removes the staging directory whatever the outcome.
     { type: "remote-exec", inline: script([`exec sh ${staging}/assets/install.sh apply ${staging}`]), connection },
   ];
+}
+
+/** What a plan shows of a changed file: a hash over the local that holds it, sensitive where that is. */
+export function contentTriggers(files: Delivery["files"]): Record<string, string> {
+  const hash = (...names: readonly string[]) =>
+    `\${sha256(jsonencode([${names.map((name) => `local.${files[name]}`).join(", ")}]))}`;
+  return {
+    site: hash("site.json"),
+    owner: hash("owner.json"),
+    tunnel_1: hash("tunnel-1.conf"),
+    tunnel_2: hash("tunnel-2.conf"),
+    // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
+    keys: hash("secrets-1.conf", "secrets-2.conf"),
+  };
 }
 
 /**

@@ -2,10 +2,9 @@
 // docs/architecture.md shows it; assets/dual_tunnel_vpn/site.py reads it.
 import { Tunnel } from "../ipsec/tunnel";
 import { AgentOptions } from "./agent-options";
-import { derivedNumber, tunnelName } from "./names";
-
-/** Bytes of the IPv4 and TCP headers without options: what a segment's packet is larger than the segment. */
-const TCP_HEADERS = 40;
+import { tunnelName } from "../names";
+import { derivedMark, derivedNumber } from "./numbers";
+import { SITE_VERSION, TCP_HEADERS } from "./site-format";
 
 /** An uplink as the box sees it. */
 export interface SiteUplink {
@@ -29,7 +28,7 @@ export interface Site {
 /** Renders site.json. Terraform tokens pass through: none of what may hold one needs escaping in JSON. */
 export function renderSite(site: Site): string {
   const content = {
-    version: 1,
+    version: SITE_VERSION,
     name: site.name,
     vpcCidrs: site.vpcCidrs,
     dataCenterCidrs: site.dataCenterCidrs,
@@ -43,7 +42,7 @@ export function renderSite(site: Site): string {
         gateway: uplink.gateway,
         device: uplink.device ?? null,
         table: derivedNumber(site.name, number),
-        mark: derivedNumber(site.name, number),
+        mark: derivedMark(site.name, number),
       };
     }),
     tunnels: site.tunnels.map((tunnel) => ({

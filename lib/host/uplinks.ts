@@ -1,36 +1,86 @@
-// The checks of a box's uplinks: at synth what is text, by preconditions of Terraform what only it knows.
-import { Fn, IResolvable, Op, Precondition } from "cdktf";
+// The uplinks of a box and their checks: at synth what is text, by preconditions of Terraform what only it knows.
+import { Fn, IResolvable, Precondition } from "cdktf";
 import { literalBlocks } from "../cloud/gateway-checks";
-import { networkOf } from "../cloud/blocks-at-plan";
+import { isIn, overlapPreconditions } from "../cloud/blocks-at-plan";
 import { ADDRESS_PATTERN, matches } from "../expressions";
 import { Findings } from "../findings";
-import { isStandIn } from "../guard";
-import {
-  Block,
-  contains,
-  InterfaceAddress,
-  overlap,
-  parseAddress,
-  parseInterfaceAddress,
-  SHARED_ADDRESS_SPACE,
-} from "../ip";
+import { isStandIn, optional, Shape, text } from "../guard";
+import { contains, InterfaceAddress, overlap, parseAddress, parseInterfaceAddress, SHARED_ADDRESS_SPACE } from "../ip";
+import type { IIpsecDualConnection } from "../ipsec/connection";
+import type { Tunnel } from "../ipsec/tunnel";
 import { isLiteral } from "../structural";
-import type { UplinkOptions } from "../strongswan-host";
+import type { SiteUplink } from "./site";
+import { SITE_BOUNDS, SITE_PATTERNS } from "./site-format";
 
-/** An interface's name, as assets/dual_tunnel_vpn/site.py takes it. */
-const DEVICE = "[A-Za-z0-9_.-]{1,15}";
+/** A network interface of the box towards the internet. */
+export interface UplinkOptions {
+  /** The interface's address with its prefix length, as `ip address` prints it: `172.16.1.93/24`. */
+  readonly address: string;
+  /** The next router on this uplink, in the same network; of an interface with a /32 address, such as PPPoE's, outside. */
+  readonly gateway: string;
+  /**
+   * The interface's name, for example `eth0`.
+   * @default - found on the box by the address
+   */
+  readonly device?: string;
+}
+
+/** What an uplink's options may be. */
+export const UPLINK_SHAPE: Shape<UplinkOptions> = {
+  address: text("172.16.1.93/24"),
+  gateway: text("172.16.1.253"),
+  device: optional(text("eth0")),
+};
+
+/** What is asked of uplinks, as the end of a sentence. */
+export const UPLINKS_WANTED = "a list of one or two uplinks, each with its address and its gateway";
+
+const DEVICE = SITE_PATTERNS["uplinks.device"];
+const [SHORTEST_PREFIX] = SITE_BOUNDS["uplinks.prefixLength"];
 
 function parsed(uplink: UplinkOptions): InterfaceAddress | undefined {
-  return isLiteral(uplink.address) ? parseInterfaceAddress(uplink.address) : undefined;
+  const own = isLiteral(uplink.address) ? parseInterfaceAddress(uplink.address) : undefined;
+  return own && own.prefixLength >= SHORTEST_PREFIX ? own : undefined;
+}
+
+/** The uplink of a tunnel: its own, or the one for both. */
+export function uplinkOf<U>(tunnel: Tunnel, uplinks: readonly U[]): U | undefined {
+  return uplinks[Math.min(tunnel.number, uplinks.length) - 1];
+}
+
+/** An uplink as site.json has it. */
+export function siteUplink(uplink: UplinkOptions): SiteUplink {
+  const [address, prefixLength] = uplink.address.split("/");
+  return { address, prefixLength: Number(prefixLength), gateway: uplink.gateway, device: uplink.device };
+}
+
+/** Checks a box's uplinks against its connection and against each other. */
+export function checkUplinks(
+  uplinks: readonly UplinkOptions[],
+  { tunnels, vpcCidrs }: IIpsecDualConnection,
+  findings: Findings,
+): void {
+  const egressIps = new Set(tunnels.map((tunnel) => tunnel.egressIp));
+  if (isStandIn(uplinks) || [...egressIps].some(isStandIn)) {
+    // What is missing cannot be counted.
+  } else if (uplinks.length < 1 || uplinks.length > 2) {
+    findings.error(`uplinks has ${uplinks.length} entries; give one for both tunnels, or one for each.`);
+  } else if (uplinks.length !== egressIps.size) {
+    findings.error(
+      `uplinks has ${uplinks.length} ${uplinks.length === 1 ? "entry" : "entries"} and the connection ${egressIps.size} ` +
+        `${egressIps.size === 1 ? "egress IP" : "egress IPs"}; give one egress IP for each uplink.`,
+    );
+  }
+  uplinks.forEach((uplink, index) => checkUplink(`uplinks[${index}]`, uplink, vpcCidrs, findings));
+  if (uplinks.length === 2) checkUplinksApart(uplinks[0], uplinks[1], findings);
+  for (const tunnel of tunnels) {
+    const uplink = uplinkOf(tunnel, uplinks);
+    if (uplink) checkNatTraversal(tunnel, uplink, findings);
+  }
 }
 
 /** Checks an uplink by itself and against the VPC's blocks. */
-export function checkUplink(
-  where: string,
-  uplink: UplinkOptions,
-  vpcCidrs: readonly string[],
-  findings: Findings,
-): void {
+function checkUplink(where: string, uplink: UplinkOptions, vpcCidrs: readonly string[], findings: Findings): void {
   checkDevice(where, uplink.device, findings);
   findings.address(`${where}.gateway`, uplink.gateway, "172.16.1.253");
   if (isStandIn(uplink.address)) return;
@@ -112,7 +162,7 @@ function isMachine(address: number): boolean {
 }
 
 /** Checks that two uplinks are two. */
-export function checkUplinksApart(first: UplinkOptions, second: UplinkOptions, findings: Findings): void {
+function checkUplinksApart(first: UplinkOptions, second: UplinkOptions, findings: Findings): void {
   const [a, b] = [first, second].map(parsed);
   if (a && b && overlap(a.network, b.network)) {
     findings.error(
@@ -124,6 +174,26 @@ export function checkUplinksApart(first: UplinkOptions, second: UplinkOptions, f
       `uplinks are both on device ${first.device}; give each its own, or give one uplink for both tunnels.`,
     );
   }
+}
+
+function checkNatTraversal(tunnel: Tunnel, uplink: UplinkOptions, findings: Findings): void {
+  if (tunnel.natTraversal || !isLiteral(uplink.address) || !isLiteral(tunnel.egressIp)) return;
+  const [own] = uplink.address.split("/");
+  if (own === tunnel.egressIp) return;
+  findings.error(
+    `${tunnel.role} tunnel: natTraversal is off and its uplink ${own} is behind NAT (the cloud sees ${tunnel.egressIp}); leave it on.`,
+  );
+}
+
+/** Conditions that no uplink's network overlaps a block of the VPC that synth could not read. */
+export function networkPreconditions(uplinks: readonly UplinkOptions[], vpcCidrs: readonly string[]): Precondition[] {
+  return overlapPreconditions(
+    isLiteral(vpcCidrs) ? vpcCidrs.map((cidr) => ({ what: "vpcCidrs", cidr })) : [],
+    uplinks.flatMap((uplink, index) => {
+      const own = parsed(uplink);
+      return own ? [{ what: `the network of uplinks[${index}]`, cidr: own.network.text }] : [];
+    }),
+  );
 }
 
 /** What of the uplinks only Terraform can check. */
@@ -152,36 +222,4 @@ export function uplinkPreconditions(uplinks: readonly UplinkOptions[]): Precondi
     }
     return found;
   });
-}
-
-/** What of the addresses that are pinged only Terraform can check. */
-export function probePreconditions(
-  addresses: readonly string[] | undefined,
-  vpcCidrs: readonly string[],
-): Precondition[] {
-  const blocks = literalBlocks(vpcCidrs);
-  // A block that only Terraform knows may hold any address.
-  const known = isLiteral(vpcCidrs) && vpcCidrs.every(isLiteral) && blocks.length > 0;
-  return (addresses !== undefined && isLiteral(addresses) ? addresses : [])
-    .filter((address) => !isLiteral(address) && !isStandIn(address))
-    .flatMap((address) => [
-      {
-        condition: matches(ADDRESS_PATTERN, address),
-        errorMessage: `agent.vpcProbeAddresses ${address} is not an IPv4 address; write it as 192.168.10.10.`,
-      },
-      // cdktf's functions take no expression with quotes in it.
-      ...(known && !address.includes('"')
-        ? [
-            {
-              condition: Fn.try([Fn.anytrue(blocks.map((block) => isIn(address, block))), true]) as IResolvable,
-              errorMessage: `agent.vpcProbeAddresses ${address} is outside vpcCidrs; give a host in the VPC that answers ping.`,
-            },
-          ]
-        : []),
-    ]);
-}
-
-/** The condition that an address lies in a block. */
-function isIn(address: string, block: Block): IResolvable {
-  return Op.eq(networkOf(address, block.prefixLength), block.text.split("/")[0]);
 }

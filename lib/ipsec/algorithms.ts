@@ -63,7 +63,8 @@ export enum Pfs {
   GROUP_14 = "group14",
 }
 
-const STRONGSWAN_ENCRYPTION: Readonly<Record<Encryption, string>> = {
+/** strongSwan's keywords of ciphers. */
+export const STRONGSWAN_ENCRYPTION: Readonly<Record<Encryption, string>> = {
   [Encryption.AES_128]: "aes128",
   [Encryption.AES_192]: "aes192",
   [Encryption.AES_256]: "aes256",
@@ -71,7 +72,8 @@ const STRONGSWAN_ENCRYPTION: Readonly<Record<Encryption, string>> = {
   [Encryption.TRIPLE_DES]: "3des",
 };
 
-const STRONGSWAN_INTEGRITY: Readonly<Record<Integrity, string>> = {
+/** strongSwan's keywords of hashes. */
+export const STRONGSWAN_INTEGRITY: Readonly<Record<Integrity, string>> = {
   [Integrity.MD5]: "md5",
   [Integrity.SHA1]: "sha1",
   [Integrity.SHA_256]: "sha256",
@@ -79,31 +81,34 @@ const STRONGSWAN_INTEGRITY: Readonly<Record<Integrity, string>> = {
   [Integrity.SHA_512]: "sha512",
 };
 
-const STRONGSWAN_GROUP: Readonly<Record<DhGroup, string>> = {
+/** strongSwan's keywords of Diffie-Hellman groups. */
+export const STRONGSWAN_GROUP: Readonly<Record<DhGroup, string>> = {
   [DhGroup.GROUP_1]: "modp768",
   [DhGroup.GROUP_2]: "modp1024",
   [DhGroup.GROUP_5]: "modp1536",
   [DhGroup.GROUP_14]: "modp2048",
 };
 
-/** strongSwan's `version` of a connection. */
-export function strongswanVersion(version: IkeVersion): 1 | 2 {
-  return version === IkeVersion.V1 ? 1 : 2;
+/** A choice by its option, with what is offered. */
+export type Choice = readonly [what: string, given: string, offered: object];
+
+/** What is wrong with choices, each a sentence without its tunnel: a caller without a type checker may give anything. */
+export function choiceProblems(choices: readonly Choice[]): string[] {
+  return choices
+    .map(([what, given, offered]) => ({ what, given, words: Object.values(offered) as string[] }))
+    .filter(({ given, words }) => !words.includes(given))
+    .map(({ what, given, words }) => `${what} ${given} is not offered; choose one of ${words.join(", ")}.`);
 }
 
-/** strongSwan's `proposals` of a connection; the PRF follows from the integrity algorithm, as at the cloud. */
-export function ikeProposal(encryption: Encryption, integrity: Integrity, group: DhGroup): string {
-  return `${STRONGSWAN_ENCRYPTION[encryption]}-${STRONGSWAN_INTEGRITY[integrity]}-${STRONGSWAN_GROUP[group]}`;
-}
-
-/** strongSwan's `esp_proposals` of a child: without PFS there is no group in it. */
-export function espProposal(encryption: Encryption, integrity: Integrity, pfs: Pfs): string {
-  const proposal = `${STRONGSWAN_ENCRYPTION[encryption]}-${STRONGSWAN_INTEGRITY[integrity]}`;
-  return pfs === Pfs.DISABLED ? proposal : `${proposal}-${STRONGSWAN_GROUP[pfs as string as DhGroup]}`;
+/** The weak ones among choices, each a sentence without its tunnel that names the risk. */
+export function choiceWarnings(choices: readonly Choice[]): string[] {
+  return choices
+    .filter(([, given]) => given in WEAKNESSES)
+    .map(([what, given]) => `${what} ${given} is weak: ${WEAKNESSES[given]}.`);
 }
 
 /** Why a choice is weak, by the API's word for it; what is not listed is not weak. */
-export const WEAKNESSES: Readonly<Record<string, string>> = {
+const WEAKNESSES: Readonly<Record<string, string>> = {
   [IkeVersion.V1]: "IKEv1 leaves identities and denial of service to chance where IKEv2 does not",
   [IkeMode.AGGRESSIVE]: "aggressive mode shows a hash of the pre-shared key to anyone who asks, to be guessed offline",
   [Encryption.DES]: "DES has a 56-bit key that can be searched in a day",

@@ -7,12 +7,12 @@ import select
 import socket
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Optional
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from dual_tunnel_vpn import vici
+from dual_tunnel_vpn.ipsec import vici
 
-Answer = tuple[Sequence[tuple[str, Mapping[str, Any]]], Optional[Mapping[str, Any]]]
+Answer = tuple[Sequence[tuple[str, Mapping[str, Any]]], Mapping[str, Any] | None]
 """Events to stream, then the response (None: unknown command)."""
 
 

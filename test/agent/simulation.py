@@ -12,13 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dual_tunnel_vpn.agent.loop import PathProbe
-from dual_tunnel_vpn.agent.machine import (
+from dual_tunnel_vpn.agent.cadence import PathProbe, Round
+from dual_tunnel_vpn.agent.facts import (
     Action,
     Initiate,
     KillCharon,
-    Machine,
-    Sa,
     Say,
     SetInner,
     SetOuter,
@@ -27,8 +25,10 @@ from dual_tunnel_vpn.agent.machine import (
     Trigger,
     TunnelShape,
 )
+from dual_tunnel_vpn.agent.machine import Machine
 from dual_tunnel_vpn.agent.moved import Moved
 from dual_tunnel_vpn.agent.probes import Answer
+from dual_tunnel_vpn.ipsec.sas import Sa
 
 STEP = 0.05
 NEGOTIATION = 0.3
@@ -159,6 +159,7 @@ class Site:
         }
         for probe in self.probes.values():
             probe.reopen()
+        self.round = Round(machine, self.probes, self.moved, self.now)
         return machine
 
     def _opener(self, uplink: int, tunnel: int):  # type: ignore[no-untyped-def]
@@ -234,27 +235,21 @@ class Site:
         if round(now / STEP) % 20 == 0:
             for number, (sent, received) in self.packets.items():
                 machine.observe_traffic(now, number, sent, received)
-        for probe in self.probes.values():
-            probe.receive(now)
         for due, tunnel, sent_at in [proof for proof in self._proofs if proof[0] <= now]:
             self._proofs.remove((due, tunnel, sent_at))
             machine.observe_proof(tunnel, sent_at)
         if self.counts_forged:
             for tunnel, home in self.homes.items():
                 self.by_other[tunnel] += any(uplink != home for uplink in self.faults.forged)
-        for tunnel in self.moved.proved():
-            machine.observe_proof(tunnel, now)
-        for action in machine.step(now):
-            self._act(action)
-        for key, probe in self.probes.items():
-            probe.send(now, machine.watched(*key), machine.hurried(*key))
+        self.round.hear(now)
+        self.round.step(now, self._act)
         self._measure()
 
     def _listed(self) -> Mapping[int, Sa]:
         return {
             tunnel: Sa(
-                established=state == "up",
-                installed=state == "up",
+                ike_id="1" if state == "up" else None,
+                child_id="1" if state == "up" else None,
                 deleting=state == "deleting",
                 connecting=tunnel in self._negotiating,
             )
@@ -268,10 +263,6 @@ class Site:
         if isinstance(action, SetInner):
             self.inner = action.tunnel
         elif isinstance(action, SetOuter):
-            if action.uplink == self.homes[action.tunnel]:
-                self.moved.home(action.tunnel)
-            else:
-                self.moved.leaving(action.tunnel)
             self.outer[action.tunnel] = action.uplink
         elif isinstance(action, Initiate):
             if not self.faults.charon_dead and self.box_sa[action.tunnel] in ("none", "deleting"):

@@ -9,7 +9,7 @@ import unittest
 from unittest import mock
 
 from dual_tunnel_vpn.agent import probes
-from dual_tunnel_vpn.agent.paths import Health, Path
+from dual_tunnel_vpn.agent.health import Health, Path
 
 
 class Packets(unittest.TestCase):
@@ -57,7 +57,7 @@ class Sockets(unittest.TestCase):
     def opened(self, probe: str, *arguments: object) -> mock.Mock:
         """The socket, never a real one, that a prober has made."""
         made = mock.Mock()
-        with mock.patch.object(probes.socket, "socket", return_value=made):
+        with mock.patch.object(socket, "socket", return_value=made):
             getattr(probes, probe)(*arguments)
         return made
 

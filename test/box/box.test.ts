@@ -19,11 +19,10 @@ it.each(modules)(
 );
 
 it("is written for the oldest Python that a supported box has, 3.9", () => {
-  const files = ["assets", "assets/dual_tunnel_vpn", "assets/dual_tunnel_vpn/agent"].flatMap((folder) =>
-    readdirSync(path.join(__dirname, "../..", folder))
-      .filter((name) => name.endsWith(".py") || name === "dual-tunnel-vpn")
-      .map((name) => path.join(__dirname, "../..", folder, name)),
-  );
+  const assets = path.join(__dirname, "../../assets");
+  const files = readdirSync(assets, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".py") || name === "dual-tunnel-vpn")
+    .map((name) => path.join(assets, name));
   const script =
     "import ast, sys\nfor name in sys.argv[1:]: ast.parse(open(name).read(), name, feature_version=(3, 9))";
   const run = spawnSync("python3", ["-c", script, ...files], { encoding: "utf8" });

@@ -6,7 +6,8 @@ import copy
 import json
 from typing import Any
 
-from dual_tunnel_vpn.links import Network
+from dual_tunnel_vpn.net.netlink import Address, Link
+from dual_tunnel_vpn.net.network import Network
 from dual_tunnel_vpn.site import Site, parse
 
 DOCUMENT: dict[str, Any] = {
@@ -85,6 +86,15 @@ def site(**fields: Any) -> Site:
     return parse(json.dumps({**document(), **fields}))
 
 
+def link(ifindex: int, name: str, kind: str = "", if_id: int = 0, mtu: int = 1500, up: bool = True) -> Link:
+    """An interface."""
+    return Link(ifindex, name, up, up, kind, if_id, mtu)
+
+
 def network() -> Network:
     """A box with both uplinks and nothing of ours."""
-    return Network(addresses={"127.0.0.1": "lo", "172.16.1.93": "eth0", "172.16.2.57": "eth1"})
+    links = [link(1, "lo"), link(2, "eth0"), link(3, "eth1")]
+    return Network(
+        links={each.name: each for each in links},
+        addresses=[Address(1, "127.0.0.1", 8), Address(2, "172.16.1.93", 24), Address(3, "172.16.2.57", 24)],
+    )

@@ -1,4 +1,4 @@
-"""The first script on a box: it goes on only where no other user can meddle with Terraform's scripts, and makes room."""
+"""The first script on a box: it goes on only where no other user can meddle with Terraform's scripts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class Begins(unittest.TestCase):
                 done = self.begin(shell)
                 self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
                 upload = self.staging / "singapore.42"
-                self.assertEqual([oct(path.stat().st_mode & 0o7777) for path in (self.staging, upload)], ["0o711", "0o700"])
+                modes = [oct(path.stat().st_mode & 0o7777) for path in (self.staging, upload)]
+                self.assertEqual(modes, ["0o711", "0o700"])
                 self.assertEqual(upload.stat().st_uid, os.getuid())
                 self.assertEqual(list(upload.iterdir()), [upload / "assets"])
                 shutil.rmtree(self.staging)
@@ -78,7 +79,9 @@ class Begins(unittest.TestCase):
     @unittest.skipIf(os.getuid() != 0, "only root gives a directory away")
     def test_refuses_a_directory_above_that_is_another_users(self) -> None:
         os.chown(self.home, 65534, -1)
-        self.refused(f"{self.home} on this box, which holds the directory of Terraform's scripts, belongs to another user")
+        self.refused(
+            f"{self.home} on this box, which holds the directory of Terraform's scripts, belongs to another user"
+        )
 
     def test_sweeps_what_cut_sessions_and_the_version_before_left(self) -> None:
         former = self.home / ".dual-tunnel-vpn/singapore"

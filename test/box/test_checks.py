@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import checks, links, manifest, owner, paths, strongswan
-from dual_tunnel_vpn.commands import Refusal, Result
-from dual_tunnel_vpn.links import Link, Network
+from dual_tunnel_vpn import checks, manifest, owner, paths
+from dual_tunnel_vpn.commands import Refusal
+from dual_tunnel_vpn.ipsec import strongswan
+from dual_tunnel_vpn.net.netlink import Address, Place, Rule
 
 from . import samples
-
 
 MINE = owner.Owner("prod/site/box", "id-1")
 
@@ -25,7 +25,7 @@ class RefusesBoxes(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.root = Path(directory.name)
         self.network = samples.network()
-        self.routes: list[dict[str, Any]] = []
+        self.places: list[Place] = []
         self.units = {
             name: strongswan.Unit(False, False, False) for name in (strongswan.UNIT, *strongswan.LEGACY_UNITS)
         }
@@ -36,18 +36,14 @@ class RefusesBoxes(unittest.TestCase):
             (paths, "STATE", self.root / "state"),
             (strongswan, "layout", lambda: layout),
             (strongswan, "units", lambda *_: self.units),
-            (links, "observe", lambda: self.network),
-            (checks, "run", self.run_ip),
+            (checks, "observe", lambda: self.network),
+            (checks, "places", lambda: self.places),
+            (checks, "way_to", lambda *_: (self.way, "")),
             (checks, "_listens", lambda _: False),
         ):
             patch = mock.patch.object(target, name, value)
             patch.start()
             self.addCleanup(patch.stop)
-
-    def run_ip(self, *command: str) -> Result:
-        if "get" in command:
-            return Result(0, json.dumps([{"dev": self.way}]), "")
-        return Result(0, json.dumps(self.routes), "")
 
     def install(self, name: str, **changes: Any) -> None:
         document = {**samples.document(), "name": name, **changes}
@@ -73,23 +69,22 @@ class RefusesBoxes(unittest.TestCase):
 
     def test_accepts_its_own_connection_again(self) -> None:
         self.install("singapore")
-        self.network.links["singapore-1"] = Link("xfrm", 20481, 1400, True)
-        self.network.rules.append((20481, "20481"))
-        self.routes.append({"dst": "192.0.2.152", "protocol": "157"})
+        self.network.links["singapore-1"] = samples.link(9, "singapore-1", "xfrm", 20481, 1400)
+        self.network.rules.append(Rule(20481, 20481, 5157))
+        self.places.append(Place(254, "192.0.2.152/32", 157))
         checks.check(samples.site(), MINE, "")
 
     def test_refuses_an_uplink_that_is_not_there(self) -> None:
-        del self.network.addresses["172.16.2.57"]
+        del self.network.addresses[2]
         self.refused(r"uplink 2 wants the address 172\.16\.2\.57, .*addresses: 172\.16\.1\.93")
 
     def test_refuses_two_uplinks_on_one_interface(self) -> None:
-        self.network.addresses["172.16.2.57"] = "eth0"
+        self.network.addresses[2] = Address(2, "172.16.2.57", 24)
         self.refused("one interface")
 
     def test_refuses_a_device_without_the_address(self) -> None:
         uplinks = samples.document()["uplinks"]
         uplinks[0]["device"] = "eth1"
-        self.network.links["eth1"] = Link("", 0, 1500, True)
         with self.assertRaisesRegex(Refusal, "172.16.1.93 on eth1, which lacks it"):
             checks.check(samples.site(uplinks=uplinks), MINE, "")
 
@@ -99,14 +94,14 @@ class RefusesBoxes(unittest.TestCase):
 
     def test_refuses_an_overlapping_vpc_a_shared_ipsec_address_and_shared_ids(self) -> None:
         document = samples.document()
-        for tunnel, uplink in zip(document["tunnels"], document["uplinks"]):
+        for tunnel, uplink in zip(document["tunnels"], document["uplinks"], strict=True):
             tunnel["ifId"] += 100
             uplink["table"] += 100
             uplink["mark"] += 100
         other = {"tunnels": document["tunnels"], "uplinks": document["uplinks"]}
         self.install("london", **other)
         self.refused("connection london of this box goes to 192.0.2")
-        for tunnel, address in zip(document["tunnels"], ("192.0.2.153", "192.0.2.11")):
+        for tunnel, address in zip(document["tunnels"], ("192.0.2.153", "192.0.2.11"), strict=True):
             tunnel["ipsecAddress"] = address
         self.reinstall("london", **other)
         self.refused("connection london .* with the ids 198.51.100.198 and 192.0.2.152 already")
@@ -121,16 +116,18 @@ class RefusesBoxes(unittest.TestCase):
         checks.check(samples.site(), MINE, "")
 
     def test_refuses_interfaces_numbers_and_routes_of_others(self) -> None:
-        self.network.links["singapore-2"] = Link("dummy", 0, 1500, True)
+        self.network.links["singapore-2"] = samples.link(9, "singapore-2", "dummy")
         self.refused("interface singapore-2 that is not ours")
-        self.network.links = {"ipsec0": Link("xfrm", 20481, 1400, True)}
+        del self.network.links["singapore-2"]
+        self.network.links["ipsec0"] = samples.link(9, "ipsec0", "xfrm", 20481, 1400)
         self.refused("ipsec0 of this box has the if_id 20481")
-        self.network = Network(addresses=self.network.addresses, rules=[(20482, "7")])
+        del self.network.links["ipsec0"]
+        self.network.rules = [Rule(20482, 7, 100)]
         self.refused("firewall mark 20482")
         self.network.rules = []
-        self.routes = [{"dst": "default", "table": 20481, "protocol": "static"}]
+        self.places = [Place(20481, "0.0.0.0/0", 4)]
         self.refused("routing table 20481")
-        self.routes = [{"dst": "192.0.2.152", "protocol": "static"}]
+        self.places = [Place(254, "192.0.2.152/32", 4)]
         self.refused("route to 192.0.2.152 already")
 
     def test_refuses_a_swanctl_connection_of_the_same_name(self) -> None:
@@ -160,7 +157,8 @@ class RefusesBoxes(unittest.TestCase):
         owner.Owner("staging/site/box", "id-2").save("singapore")
         self.refused(
             r"^connection singapore on this box belongs to staging/site/box \(Terraform's id id-2\) and not to "
-            r"prod/site/box: .* run `sudo /usr/local/sbin/dual-tunnel-vpn uninstall singapore` on the box and deploy again$"
+            r"prod/site/box: .* run `sudo /usr/local/sbin/dual-tunnel-vpn uninstall singapore` on the box "
+            r"and deploy again$"
         )
 
     def test_takes_a_connection_whose_owner_is_not_known_or_has_moved_within_its_stack(self) -> None:

@@ -18,7 +18,7 @@ from dual_tunnel_vpn.commands import Refusal, Result
 
 
 def hold(path: str, holding: multiprocessing.synchronize.Event, release: multiprocessing.synchronize.Event) -> None:
-    with mock.patch.object(paths, "PRIVATE", Path(path).parent), mock.patch.object(paths, "LOCK", Path(path)), cli.lock():
+    with mock.patch.multiple(paths, PRIVATE=Path(path).parent, LOCK=Path(path)), cli.lock():
         holding.set()
         release.wait(30)
 
@@ -44,9 +44,8 @@ class Locks(unittest.TestCase):
         self.other.close()
 
     def test_refuses_after_waiting_for_another(self) -> None:
-        with self.assertRaisesRegex(Refusal, "another apply or uninstall has held"):
-            with cli.lock(wait=0):
-                self.fail("entered")
+        with self.assertRaisesRegex(Refusal, "another apply or uninstall has held"), cli.lock(wait=0):
+            self.fail("entered")
 
     def test_enters_when_the_other_has_ended(self) -> None:
         self.release.set()
@@ -82,9 +81,9 @@ class Speaks(unittest.TestCase):
         self.assertRegex(text, r"\Adual-tunnel-vpn: 'No Such' is not a connection's name: [^\n]*\n\Z")
 
     def test_a_user_without_sudo_is_told_so(self) -> None:
-        with mock.patch.object(cli.os, "geteuid", return_value=65534):  # type: ignore[attr-defined]
-            with mock.patch.object(cli, "run", return_value=Result(1, "", "sudo: a password is required")):
-                status, text = self.run_cli("status")
+        refused = Result(1, "", "sudo: a password is required")
+        with mock.patch("os.geteuid", return_value=65534), mock.patch.object(cli, "run", return_value=refused):
+            status, text = self.run_cli("status")
         self.assertEqual(status, 1)
         self.assertRegex(text, "cannot run sudo without a password on this box")
 
@@ -94,9 +93,8 @@ class Speaks(unittest.TestCase):
             (OSError(28, "No space left on device"), "No space left on device"),
             (OSError("odd"), "odd"),
         ):
-            with mock.patch.object(cli.os, "geteuid", return_value=0):  # type: ignore[attr-defined]
-                with mock.patch.object(cli, "lock", side_effect=error):
-                    status, text = self.run_cli("uninstall", "singapore")
+            with mock.patch("os.geteuid", return_value=0), mock.patch.object(cli, "lock", side_effect=error):
+                status, text = self.run_cli("uninstall", "singapore")
             self.assertEqual((status, text), (1, f"dual-tunnel-vpn: this box does not allow it: {words}\n"))
 
     def test_tells_root_on_whose_behalf_it_uninstalls(self) -> None:

@@ -52,9 +52,9 @@ class PutsFiles(unittest.TestCase):
 
     def test_a_failure_leaves_the_former_content_and_no_leftover(self) -> None:
         files.put(self.path, b"one")
-        with mock.patch.object(os, "fsync", side_effect=OSError(28, "No space left on device")):
-            with self.assertRaises(OSError):
-                files.put(self.path, b"two")
+        full = OSError(28, "No space left on device")
+        with mock.patch.object(os, "fsync", side_effect=full), self.assertRaises(OSError):
+            files.put(self.path, b"two")
         self.assertEqual(self.path.read_bytes(), b"one")
         self.assertEqual(list(self.path.parent.iterdir()), [self.path])
 

@@ -3,73 +3,87 @@
 from __future__ import annotations
 
 import random
-import re
 import unittest
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn import links
 from dual_tunnel_vpn.commands import Refusal
-from dual_tunnel_vpn.links import Link, Network, Route
+from dual_tunnel_vpn.net import firewall, sysctl, wanted
+from dual_tunnel_vpn.net.netlink import LOCAL, LOCAL_TABLE, UNICAST, UNREACHABLE, Address, Route, Rule
+from dual_tunnel_vpn.net.network import Change, Network, Put, XfrmLink, key
 
 from . import samples
 
+GUARD_METRIC = 4294967295
+PRIORITY = 5157
+PROTOCOL = 157
+
 
 def guard(block: str) -> Route:
-    """The guard of a VPC's block as the kernel lists it."""
-    return Route(block, "main", "", "", "unreachable")
+    """The guard of a VPC's block."""
+    return Route(block, 0, metric=GUARD_METRIC, protocol=PROTOCOL, kind=UNREACHABLE)
 
 
-def execute(commands: list[str], network: Network) -> None:
-    """What the kernel makes of `ip` commands of the forms that links.py writes; an unknown form is an error."""
-    for command in commands:
-        if match := re.fullmatch(r"link add dev (\S+) type xfrm if_id (\d+)", command):
-            assert match[1] not in network.links, command
-            network.links[match[1]] = Link("xfrm", int(match[2]), 1500, False)
-        elif match := re.fullmatch(r"link set dev (\S+) addrgenmode none", command):
-            assert match[1] in network.links, command
-        elif match := re.fullmatch(r"link set dev (\S+) mtu (\d+) up", command):
-            network.links[match[1]] = replace(network.links[match[1]], mtu=int(match[2]), up=True)
-        elif match := re.fullmatch(r"link del dev (\S+)", command):
-            del network.links[match[1]]
-            network.routes = [route for route in network.routes if route.device != match[1]]
-        elif match := re.fullmatch(r"rule add fwmark (\d+) lookup (\d+) priority 5157", command):
-            assert (int(match[1]), match[2]) not in network.rules, command
-            network.rules.append((int(match[1]), match[2]))
-        elif match := re.fullmatch(r"rule del fwmark (\d+) lookup (\d+) priority 5157", command):
-            network.rules.remove((int(match[1]), match[2]))
-        elif match := re.fullmatch(
-            r"route replace (\S+) via (\S+) dev (\S+) src \S+ onlink proto 157(?: table (\d+))?", command
-        ):
-            table = match[4] or "main"
-            network.routes = [r for r in network.routes if (r.destination, r.table) != (match[1], table)]
-            network.routes.append(Route(match[1], table, match[3], match[2]))
-        elif match := re.fullmatch(r"route replace unreachable (\S+) metric 4294967295 proto 157", command):
-            network.routes = [r for r in network.routes if (r.kind, r.destination) != ("unreachable", match[1])]
-            network.routes.append(guard(match[1]))
-        elif match := re.fullmatch(r"route del (unreachable|local) (\S+) table (\S+) proto 157", command):
-            network.routes = [r for r in network.routes if (r.kind, r.destination, r.table) != match.groups()]
-        elif match := re.fullmatch(r"route del (\S+)(?: via (\S+))? dev (\S+) table (\S+)", command):
-            network.routes.remove(Route(match[1], match[4], match[3], match[2] or ""))
+def way(destination: str, uplink: int, table: int = 254) -> Route:
+    """A route by an uplink of the sample."""
+    gateway, source = (("172.16.1.253", "172.16.1.93"), ("172.16.2.253", "172.16.2.57"))[uplink - 1]
+    return Route(destination, 1 + uplink, gateway, source, table=table, protocol=PROTOCOL, onlink=True)
+
+
+def execute(changes: Iterable[Change], network: Network) -> None:
+    """What the kernel makes of the changes."""
+    for change in changes:
+        thing = change.thing
+        if isinstance(thing, XfrmLink):
+            there = network.links.pop(thing.name, None)
+            if isinstance(change, Put):
+                assert there is None or (there.kind, there.if_id) == ("xfrm", thing.if_id), change
+                ifindex = max(each.ifindex for each in network.links.values()) + 1 if there is None else there.ifindex
+                network.links[thing.name] = samples.link(ifindex, thing.name, "xfrm", thing.if_id, thing.mtu)
+            else:
+                assert there is not None, change
+                network.routes = [route for route in network.routes if route.oif != there.ifindex]
+        elif isinstance(thing, Rule):
+            if isinstance(change, Put):
+                assert key(thing) not in map(key, network.rules), change
+                network.rules.append(thing)
+            else:
+                network.rules.remove(thing)
+        elif isinstance(change, Put):
+            same = (thing.destination, thing.table, thing.metric)
+            network.routes = [r for r in network.routes if (r.destination, r.table, r.metric) != same]
+            network.routes.append(thing)
         else:
-            raise AssertionError(f"unknown command: {command}")
+            network.routes.remove(thing)
+
+
+def installed(site: Any = None) -> Network:
+    """The sample box with all of a connection."""
+    network = samples.network()
+    execute(links.plan(site or samples.site(), network), network)
+    return network
+
+
+def inner(network: Network, block: str = "192.168.0.0/16") -> Route:
+    """The agent's route to a block of the VPC by the active tunnel."""
+    return Route(block, network.links["singapore-1"].ifindex, metric=100, protocol=PROTOCOL)
 
 
 class PlansLinks(unittest.TestCase):
     def test_makes_everything_on_a_fresh_box(self) -> None:
-        network = samples.network()
-        execute(links.plan(samples.site(), network), network)
-        self.assertEqual(network.links["singapore-1"], Link("xfrm", 20481, 1400, True))
-        self.assertEqual(network.links["singapore-2"], Link("xfrm", 20482, 1400, True))
-        self.assertEqual(sorted(network.rules), [(20481, "20481"), (20482, "20482")])
+        network = installed()
+        self.assertEqual(network.links["singapore-1"][4:], ("xfrm", 20481, 1400))
+        self.assertEqual(network.links["singapore-2"][4:], ("xfrm", 20482, 1400))
+        self.assertEqual(sorted(network.rules), [Rule(20481, 20481, PRIORITY), Rule(20482, 20482, PRIORITY)])
         self.assertCountEqual(
             network.routes,
             [
-                Route("default", "20481", "eth0", "172.16.1.253"),
-                Route("default", "20482", "eth1", "172.16.2.253"),
-                Route("192.0.2.152/32", "main", "eth0", "172.16.1.253"),
-                Route("192.0.2.10/32", "main", "eth1", "172.16.2.253"),
+                way("0.0.0.0/0", 1, table=20481),
+                way("0.0.0.0/0", 2, table=20482),
+                way("192.0.2.152/32", 1),
+                way("192.0.2.10/32", 2),
                 guard("192.168.0.0/16"),
             ],
         )
@@ -79,12 +93,12 @@ class PlansLinks(unittest.TestCase):
         document["uplinks"][0].update(address="198.51.100.198", prefixLength=32, gateway="203.0.113.1")
         site = samples.site(uplinks=document["uplinks"])
         network = samples.network()
-        network.addresses["198.51.100.198"] = "ppp0"
-        network.links["ppp0"] = Link("ppp", 0, 1492, True)
+        network.addresses.append(Address(7, "198.51.100.198", 32))
+        network.links["ppp0"] = samples.link(7, "ppp0", "ppp", mtu=1492)
         plan = links.plan(site, network)
-        way = "via 203.0.113.1 dev ppp0 src 198.51.100.198 onlink proto 157"
-        self.assertIn(f"route replace default {way} table 20481", plan)
-        self.assertIn(f"route replace 192.0.2.152/32 {way}", plan)
+        to_cloud = Route("192.0.2.152/32", 7, "203.0.113.1", "198.51.100.198", protocol=PROTOCOL, onlink=True)
+        self.assertIn(Put(to_cloud), plan)
+        self.assertIn(Put(to_cloud._replace(destination="0.0.0.0/0", table=20481)), plan)
         execute(plan, network)
         self.assertEqual(links.plan(site, network), [])
 
@@ -101,13 +115,18 @@ class PlansLinks(unittest.TestCase):
         done: list[str] = []
 
         def note(name: str, value: Any = None) -> Any:
-            return mock.Mock(side_effect=lambda *_, **__: (done.append(name), value)[1])
+            def noted(*_: Any, **__: Any) -> Any:
+                done.append(name)
+                return value
+
+            return mock.Mock(side_effect=noted)
 
         network = samples.network()
         with (
-            mock.patch.multiple(links, observe=lambda: network, must=note("modprobe"), batch=note("routes", [])),
-            mock.patch.multiple(links.firewall, guard=note("filter"), bring=note("openings")),
-            mock.patch.multiple(links.kernel, write=note("sysctl"), forward=note("forward")),
+            mock.patch.multiple(links, observe=lambda: network, must=note("modprobe"), apply=note("routes", [])),
+            mock.patch.object(firewall.own, "guard", note("filter")),
+            mock.patch.object(firewall, "open_all", note("openings")),
+            mock.patch.multiple(sysctl, write=note("sysctl"), forward=note("forward")),
         ):
             self.assertEqual(links.bring(samples.site()), [])
         self.assertEqual(done[:2], ["filter", "routes"])
@@ -116,28 +135,43 @@ class PlansLinks(unittest.TestCase):
     def test_does_not_forward_where_the_guards_were_refused(self) -> None:
         network = samples.network()
         with (
-            mock.patch.multiple(links, observe=lambda: network, batch=lambda _: ["`ip route`: refused"]),
-            mock.patch.object(links.firewall, "guard"),
-            mock.patch.object(links.kernel, "forward") as forward,
+            mock.patch.multiple(links, observe=lambda: network, apply=lambda _: ["the route was refused"]),
+            mock.patch.object(firewall.own, "guard"),
+            mock.patch.object(sysctl, "forward") as forward,
             self.assertRaisesRegex(Refusal, "the guard of the VPC's blocks"),
         ):
             links.bring(samples.site())
         forward.assert_not_called()
 
     def test_plans_nothing_when_all_is_as_wanted(self) -> None:
-        network = samples.network()
-        execute(links.plan(samples.site(), network), network)
-        self.assertEqual(links.plan(samples.site(), network), [])
+        self.assertEqual(links.plan(samples.site(), installed()), [])
+
+    def test_takes_what_a_former_version_left_for_its_own(self) -> None:
+        # By `ip rule add`, `ip route replace ... onlink` and `ip link add`, as the kernel lists them.
+        site, network = samples.site(), samples.network()
+        network.rules = [Rule(20481, 20481, PRIORITY), Rule(20482, 20482, PRIORITY)]
+        network.routes = [
+            way("0.0.0.0/0", 1, table=20481),
+            way("0.0.0.0/0", 2, table=20482),
+            way("192.0.2.152/32", 1)._replace(onlink=False),
+            way("192.0.2.10/32", 2),
+            guard("192.168.0.0/16"),
+        ]
+        for number in (1, 2):
+            name = f"singapore-{number}"
+            network.links[name] = samples.link(9 + number, name, "xfrm", 20480 + number, 1400)
+        self.assertEqual(links.plan(site, network), [])
+        execute(links.take_down(site, network), network)
+        self.assertEqual((network.routes, network.rules, sorted(network.links)), ([], [], ["eth0", "eth1", "lo"]))
 
     def test_repairs_any_loss_and_nothing_else(self) -> None:
         site = samples.site()
         for seed in range(200):
             rng = random.Random(seed)
-            network = samples.network()
-            execute(links.plan(site, network), network)
-            whole = (dict(network.links), set(network.rules), set(network.routes))
+            network = installed()
+            whole = (set(network.links), set(network.rules), set(network.routes))
             lost = 0
-            for name in list(network.links):
+            for name in ("singapore-1", "singapore-2"):
                 if rng.random() < 0.3:
                     del network.links[name]
                     lost += 1
@@ -147,71 +181,67 @@ class PlansLinks(unittest.TestCase):
                         collection.remove(item)  # type: ignore[arg-type]
                         lost += 1
             plan = links.plan(site, network)
-            self.assertEqual(bool(plan), bool(lost))
+            self.assertEqual(len(plan), lost)
             execute(plan, network)
-            self.assertEqual((network.links, set(network.rules), set(network.routes)), whole)
+            self.assertEqual((set(network.links), set(network.rules), set(network.routes)), whole)
 
     def test_leaves_an_outer_path_alone_that_the_agent_has_moved(self) -> None:
-        network = samples.network()
-        execute(links.plan(samples.site(), network), network)
-        network.routes.remove(Route("192.0.2.152/32", "main", "eth0", "172.16.1.253"))
-        network.routes.append(Route("192.0.2.152/32", "main", "eth1", "172.16.2.253"))
+        network = installed()
+        network.routes.remove(way("192.0.2.152/32", 1))
+        network.routes.append(way("192.0.2.152/32", 2))
         self.assertEqual(links.plan(samples.site(), network), [])
 
     def test_corrects_mtu_a_foreign_if_id_and_an_interface_that_is_down(self) -> None:
-        for broken in (Link("xfrm", 20481, 1500, True), Link("xfrm", 7, 1400, True), Link("xfrm", 20481, 1400, False)):
-            network = samples.network()
+        for fields in ({"mtu": 1500}, {"if_id": 7}, {"up": False}):
+            network = installed()
+            network.links["singapore-1"] = network.links["singapore-1"]._replace(**fields)
             execute(links.plan(samples.site(), network), network)
-            network.links["singapore-1"] = broken
-            execute(links.plan(samples.site(), network), network)
-            self.assertEqual(network.links["singapore-1"], Link("xfrm", 20481, 1400, True))
+            corrected = network.links["singapore-1"]
+            self.assertEqual((corrected.if_id, corrected.mtu, corrected.up), (20481, 1400, True))
 
     def test_gives_each_tunnel_its_own_mtu(self) -> None:
         first, second = samples.document()["tunnels"]
-        network = samples.network()
-        execute(links.plan(samples.site(tunnels=[first, {**second, "mtu": 1300}]), network), network)
+        network = installed(samples.site(tunnels=[first, {**second, "mtu": 1300}]))
         self.assertEqual([network.links[f"singapore-{number}"].mtu for number in (1, 2)], [1400, 1300])
 
     def test_never_touches_an_interface_of_another_kind(self) -> None:
         network = samples.network()
-        network.links["singapore-1"] = Link("bridge", 0, 1500, True)
+        network.links["singapore-1"] = samples.link(9, "singapore-1", "bridge")
         with self.assertRaisesRegex(Refusal, "singapore-1 that is not ours"):
             links.plan(samples.site(), network)
+        self.assertEqual(links.take_down(samples.site(), network), [])
 
     def test_does_what_it_can_while_an_uplink_is_away(self) -> None:
         network = samples.network()
-        del network.addresses["172.16.1.93"]
+        away = network.addresses.pop(1)
         execute(links.plan(samples.site(), network), network)
         self.assertEqual([u.number for u in links.missing_uplinks(samples.site(), network)], [1])
         self.assertIn("singapore-1", network.links)
-        self.assertIn(Route("192.0.2.10/32", "main", "eth1", "172.16.2.253"), network.routes)
-        network.addresses["172.16.1.93"] = "eth0"
+        self.assertIn(way("192.0.2.10/32", 2), network.routes)
+        network.addresses.append(away)
         execute(links.plan(samples.site(), network), network)
-        self.assertIn(Route("192.0.2.152/32", "main", "eth0", "172.16.1.253"), network.routes)
+        self.assertIn(way("192.0.2.152/32", 1), network.routes)
 
     def test_takes_down_all_that_is_there_and_only_that(self) -> None:
         site = samples.site()
-        foreign = Route("10.9.0.0/16", "main", "wan9", "10.0.0.1")
+        foreign = Route("10.9.0.0/16", 2, "10.0.0.1", protocol=PROTOCOL)
         for seed in range(200):
             rng = random.Random(seed)
-            network = samples.network()
-            execute(links.plan(site, network), network)
-            network.routes.append(Route("192.168.0.0/16", "main", "singapore-1", ""))
+            network = installed()
+            network.routes.append(inner(network))
             network.routes = [route for route in network.routes if rng.random() < 0.7] + [foreign]
-            network.rules = [rule for rule in network.rules if rng.random() < 0.7] + [(5, "5")]
+            network.rules = [rule for rule in network.rules if rng.random() < 0.7] + [Rule(5, 5, PRIORITY)]
             execute(links.take_down(site, network), network)
-            self.assertEqual((network.links, network.rules, network.routes), ({}, [(5, "5")], [foreign]))
+            self.assertEqual((network.rules, network.routes), ([Rule(5, 5, PRIORITY)], [foreign]))
+            self.assertEqual(sorted(network.links), ["eth0", "eth1", "lo"])
 
     def test_takes_down_guards_and_no_other_route_of_their_kind(self) -> None:
-        network = samples.network()
-        before = list(network.routes)
-        execute(links.plan(samples.site(), network), network)
-        network.routes += [
-            Route("172.16.1.93/32", "local", "lo", "", "local"),
-            Route("10.9.0.0/16", "main", "", "", "unreachable"),
-        ]
+        network = installed()
+        end = Route("172.16.1.93/32", 1, metric=GUARD_METRIC, table=LOCAL_TABLE, protocol=PROTOCOL, kind=LOCAL)
+        self.assertIn(end, wanted.ends(samples.site(), network))
+        network.routes += [end, guard("10.9.0.0/16")]
         execute(links.take_down(samples.site(), network), network)
-        self.assertEqual(network.routes, [*before, Route("10.9.0.0/16", "main", "", "", "unreachable")])
+        self.assertEqual(network.routes, [guard("10.9.0.0/16")])
 
     def test_removes_what_only_the_former_configuration_wanted(self) -> None:
         old = samples.site(vpcCidrs=["192.168.0.0/16", "10.0.0.0/8"])
@@ -219,22 +249,31 @@ class PlansLinks(unittest.TestCase):
         del document["uplinks"][1]
         document["tunnels"][1].update(uplink=1, ipsecAddress="192.0.2.11")
         new = samples.site(uplinks=document["uplinks"], tunnels=document["tunnels"])
-        network = samples.network()
-        execute(links.plan(old, network), network)
-        network.routes += [
-            Route("192.168.0.0/16", "main", "singapore-1", ""),
-            Route("10.0.0.0/8", "main", "singapore-1", ""),
-        ]
+        network = installed(old)
+        network.routes += [inner(network), inner(network, "10.0.0.0/8")]
         execute(links.stale(old, new, network), network)
-        self.assertEqual(network.rules, [(20481, "20481")])
+        self.assertEqual(network.rules, [Rule(20481, 20481, PRIORITY)])
         self.assertCountEqual(
             network.routes,
             [
-                Route("default", "20481", "eth0", "172.16.1.253"),
-                Route("192.0.2.152/32", "main", "eth0", "172.16.1.253"),
-                Route("192.168.0.0/16", "main", "singapore-1", ""),
+                way("0.0.0.0/0", 1, table=20481),
+                way("192.0.2.152/32", 1),
+                inner(network),
                 guard("192.168.0.0/16"),
             ],
         )
         self.assertIn("singapore-1", network.links)
         self.assertEqual(links.stale(new, new, network), [])
+
+    def test_finds_stale_what_any_change_leaves_over_and_never_what_is_still_wanted(self) -> None:
+        for seed in range(100):
+            rng = random.Random(seed)
+            blocks = ["192.168.0.0/16", "10.0.0.0/8", "100.64.0.0/10"]
+            old, new = (samples.site(vpcCidrs=rng.sample(blocks, rng.randint(1, 3))) for _ in range(2))
+            network = installed(old)
+            network.routes += [inner(network, block) for block in old.vpc_cidrs]
+            execute(links.stale(old, new, network), network)
+            left = {route.destination for route in network.routes if route.kind == UNICAST and route.metric == 100}
+            self.assertEqual(left, set(old.vpc_cidrs) & set(new.vpc_cidrs), seed)
+            execute(links.plan(new, network), network)
+            self.assertEqual(wanted.removals(wanted.claims(old) - wanted.claims(new), network), [], seed)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import tempfile
 import unittest
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from dual_tunnel_vpn.site import SiteError, is_name, load, parse
 

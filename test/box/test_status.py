@@ -7,22 +7,28 @@ from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn import status
-from dual_tunnel_vpn.strongswan import TunnelState, Unit
+from dual_tunnel_vpn.ipsec import strongswan
+from dual_tunnel_vpn.ipsec.sas import Sa
+from dual_tunnel_vpn.ipsec.strongswan import Unit
+from dual_tunnel_vpn.net.netlink import UNREACHABLE, Route
 
 from . import samples
 
-UP = TunnelState("1", "ESTABLISHED", "2", "INSTALLED")
-GONE = TunnelState(None, "CONNECTING", None, "NONE")
-ROUTE = {"destination": "192.168.0.0/16", "interface": "singapore-1", "metric": 100}
+UP = Sa("1", "ESTABLISHED", "2", "INSTALLED")
+GONE = Sa(ike_state="CONNECTING", connecting=True)
+ROUTE = Route("192.168.0.0/16", 9, metric=100, protocol=157)
+GUARD = Route("192.168.0.0/16", 0, metric=4294967295, protocol=157, kind=UNREACHABLE)
 
 
-def described(tunnels: dict[int, TunnelState], routes: list[dict[str, Any]], active: bool = True) -> dict[str, Any]:
+def described(tunnels: dict[int, Sa], routes: list[Route], active: bool = True) -> dict[str, Any]:
     """What status finds on a box whose tunnels, routes and units are these."""
+    network = samples.network()
+    network.links["singapore-1"] = samples.link(9, "singapore-1", "xfrm", 20481, 1400)
+    network.routes = [GUARD, *routes]
     with (
-        mock.patch.object(status.links, "observe", lambda: samples.network()),
-        mock.patch.object(status.strongswan, "tunnel_states", lambda site: tunnels),
-        mock.patch.object(status.strongswan, "units", lambda *names: {name: Unit(True, True, active) for name in names}),
-        mock.patch.object(status, "_routes", lambda site: routes),
+        mock.patch.object(status, "observe", lambda: network),
+        mock.patch.object(strongswan, "tunnel_sas", lambda site: tunnels),
+        mock.patch.object(strongswan, "units", lambda *names: {name: Unit(True, True, active) for name in names}),
         mock.patch.object(status, "_agent", lambda name: None),
     ):
         return status.describe(samples.site())
@@ -32,6 +38,8 @@ class Health(unittest.TestCase):
     def test_all_well_is_healthy(self) -> None:
         found = described({1: UP, 2: UP}, [ROUTE])
         self.assertEqual((found["health"], found["amiss"]), (status.HEALTHY, []))
+        shown = {"destination": "192.168.0.0/16", "interface": "singapore-1", "metric": 100}
+        self.assertEqual(found["routes"], [shown])
 
     def test_one_tunnel_down_is_degraded_and_named(self) -> None:
         for number in (1, 2):

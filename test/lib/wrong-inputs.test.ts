@@ -419,6 +419,13 @@ describe("two connections on one box", () => {
     expect(two(() => ({ ssh: { ...SITE.ssh, host: "BOX.example.com." } }))).toHaveLength(1);
   });
 
+  it("are refused with names that give the same firewall mark", () => {
+    expect(two(() => ({ gateway: other, name: "beta" }))).toEqual([
+      'ssh.host box.example.com is the box of test/first/box too, and the names "beta" and "singapore" give the same firewall mark there; give one of them another name.',
+    ]);
+    expect(two(() => ({ gateway: other, name: "jakarta" }))).toEqual([]);
+  });
+
   it("are taken with two gateways in two VPCs, and on two ports, which are two boxes behind one address", () => {
     expect(two(() => ({ gateway: other }))).toEqual([]);
     expect(two(() => ({ ssh: { ...SITE.ssh, port: 2222 } }))).toEqual([]);

@@ -17,7 +17,7 @@ import sys
 import threading
 from typing import Any
 
-from dual_tunnel_vpn import vici
+from dual_tunnel_vpn.ipsec import vici
 
 from . import swanctl
 
@@ -88,7 +88,7 @@ class Listener:
         self.packets: dict[str, bytes] = {}
         self._arrived = threading.Condition()
         self._sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in addresses]
-        for sock, address in zip(self._sockets, addresses):
+        for sock, address in zip(self._sockets, addresses, strict=True):
             sock.bind((address, IKE_PORT))
         threading.Thread(target=self._read, daemon=True).start()
 

@@ -10,7 +10,7 @@ import pathlib
 import sys
 
 from agent.fake_charon import FakeCharon
-from dual_tunnel_vpn import vici
+from dual_tunnel_vpn.ipsec import vici
 
 from . import swanctl
 

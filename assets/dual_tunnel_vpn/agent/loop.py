@@ -13,38 +13,24 @@ import selectors
 import subprocess
 import time
 from collections import deque
-from typing import Any, Callable, Union
+from typing import Any, Callable
 
 from .. import paths as places
-from .. import vici
-from ..rtnetlink import Monitor
+from ..ipsec import vici
+from ..ipsec.channel import Charon
+from ..ipsec.sas import Sa
+from ..ipsec.states import Orphans
+from ..net.netlink import Ipsec, Monitor, NetlinkError, Nftables
+from ..net.rewriting import Rewriting
 from ..site import Site
-from .actions import Box
-from .charon import Charon
-from .machine import (
-    Action,
-    Initiate,
-    KillCharon,
-    Machine,
-    Sa,
-    Say,
-    SetInner,
-    SetOuter,
-    Settings,
-    Terminate,
-    Trigger,
-    TunnelShape,
-)
+from .cadence import PathProbe, Prober, Round
+from .facts import Action, Initiate, KillCharon, Say, SetInner, SetOuter, Settings, Terminate, Trigger, TunnelShape
+from .health import Path
+from .machine import Machine
 from .moved import Moved
 from .notify import Notifier, log
-from .paths import Health, Path
 from .probes import Echo, IkeKnock, ThroughTunnel
-
-SLOW = 1.0
-"""Seconds between probes of a path that is not in use, and of one that is probed by IKE."""
-
-IKE_BURST = 0.2
-"""Seconds between IKE probes once one was missed."""
+from .routes import RouteOwner, Routes
 
 REFRESH = 5.0
 """Seconds between looks at routes and links without a notification."""
@@ -55,98 +41,11 @@ ORPHANS = 15.0
 LINKS = 10.0
 """Seconds between attempts to have the links unit repair what is missing."""
 
-Prober = Union[Echo, IkeKnock]
+ECHO_PATIENCE = 3.0
+"""Seconds for which an answer through a tunnel is waited for."""
 
-
-class PathProbe:
-    """The probers and the cadence of one path."""
-
-    def __init__(self, path: Path, open_prober: Callable[[bool], Prober]) -> None:
-        """open_prober: makes a prober, by IKE or by echo; OSError when the uplink is not there."""
-        self.path = path
-        self._open = open_prober
-        self._prober: Prober | None = None
-        self._other: Prober | None = None
-        self._next = 0.0
-        self._paced = 0.0
-        """The pause that `_next` was planned with."""
-        self._other_next = 0.0
-        self._sequence = random.randrange(1 << 16)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the path can be probed."""
-        return self._prober is not None
-
-    def reopen(self) -> None:
-        """Makes new sockets (the device or address may have changed)."""
-        self.close()
-        try:
-            self._prober = self._open(self.path.by_ike)
-            self._other = self._open(not self.path.by_ike)
-        except OSError:
-            self.close()
-
-    def close(self) -> None:
-        """Ends the sockets."""
-        for prober in (self._prober, self._other):
-            if prober is not None:
-                prober.close()
-        self._prober = self._other = None
-        self.path.forget()
-
-    def receive(self, now: float) -> None:
-        """Takes the answers that have come."""
-        path = self.path
-        awaited = path.awaited
-        while awaited and self._prober is not None:
-            strangers = False
-            for sequence, age in self._prober.receive(awaited):
-                # An answer that nobody awaits took the place of one that somebody does: look again.
-                strangers |= not path.answered(sequence, now - age)
-            awaited = path.awaited if strangers else 0
-        if self._tries_other and self._other is not None and self._other.receive(1):
-            # Echoes are filtered and IKE passes, or no longer: go on by what is answered, echoes before IKE.
-            self.path.by_ike = not self.path.by_ike
-            self._prober, self._other = self._other, self._prober
-            self._next = now
-
-    def send(self, now: float, watched: bool, hurry: bool) -> float:
-        """Sends when it is time; returns when the next is due. watched, hurry: what the machine says of the path."""
-        if self._prober is None or self._other is None:
-            return now + SLOW
-        if self._tries_other and now >= self._other_next:
-            self._other_next = now + (SLOW if self.path.health is not Health.UP else 10 * SLOW)
-            self._other.send(self._sequence)
-        pause = self._pause(watched, hurry)
-        if pause < self._paced:
-            self._next = min(self._next, now + pause)
-        self._paced = pause
-        if now < self.earliest:
-            return self._next
-        self._sequence = (self._sequence + 1) & 0xFFFF
-        self._prober.send(self._sequence)
-        self.path.sent(self._sequence, now)
-        self._next = max(self._next + pause, now + pause / 2)
-        return self._next
-
-    @property
-    def earliest(self) -> float:
-        """When the next may leave: a little early is on time, so that all paths' probes leave at one wake-up."""
-        return self._next - 0.2 * self._paced
-
-    @property
-    def _tries_other(self) -> bool:
-        return self.path.by_ike or (self.path.health is not Health.UP and self.path.answered_in_a_row == 0)
-
-    def _pause(self, watched: bool, hurry: bool) -> float:
-        missing = self.path.missed_in_a_row > 0 and self.path.health is Health.UP
-        interval = self.path.interval
-        if self.path.by_ike:
-            return IKE_BURST if missing or hurry or self.path.health is Health.DOWN else SLOW
-        if watched:
-            return interval / 2 if missing else interval
-        return interval if missing or hurry else max(SLOW, interval)
+NO_WATCHDOG = 3600.0
+"""Seconds between signs of life that nobody waits for."""
 
 
 class Agent:
@@ -171,14 +70,17 @@ class Agent:
             settings,
             bool(options.vpc_probe_addresses),
         )
-        self.box = Box(site)
+        self._nftables = Nftables()
+        self.routes = Routes(site, self._nftables)
+        self.owner: RouteOwner = self.routes
+        self._rewriting = Rewriting(site, self._nftables)
+        self._orphans = Orphans(site, Ipsec())
         self.charon = Charon(site, self._on_sas, lambda text: self._say(text, 4))
         self._notifier = notifier
         self._monitor = Monitor()
         self._tunnel_echo = ThroughTunnel(random.randrange(1, 1 << 16))
         self._echo_sequence = 0
         self._echoes: dict[int, tuple[int, float]] = {}
-        self._moved = Moved(self.box.moved_packets)
         self._watched: dict[int, tuple[vici.Channel, bool]] = {}
         """charon's channels by descriptor, and whether each is watched for writing too."""
         self._selector = selectors.DefaultSelector()
@@ -186,25 +88,23 @@ class Agent:
         self._stale = True
         self._refresh_at = 0.0
         self._state_at = 0.0
-        self._state_text = ""
         self._watchdog_at = 0.0
         self._counters_at = 0.0
         self._orphans_at = time.monotonic() + ORPHANS
-        self._suspects: set[tuple[str, int]] = set()
         self._links_at = 0.0
         self._systemctl: subprocess.Popen[bytes] | None = None
-        self._last_tick = time.monotonic()
         self._history: deque[dict[str, object]] = deque(maxlen=50)
         self._reason = "the agent has just started"
         self._probes = {key: self._probe(key, path) for key, path in self.machine.paths.items()}
+        self._round = Round(self.machine, self._probes, Moved(self._rewriting.moved_packets), time.monotonic())
 
     def run(self, stopped: Callable[[], bool], wake: int) -> None:
         """Works until stopped; wake is a descriptor that becomes readable on a signal."""
         self._selector.register(wake, selectors.EVENT_READ, "wake")
         now = time.monotonic()
-        self.box.refresh()
-        outer = {t.number: self.box.outer(t.number) or t.uplink for t in self.site.tunnels}
-        self.machine.adopt(now, self.box.inner(), outer, read_memory(self.site.name))
+        self.routes.refresh()
+        outer = {t.number: self.routes.outer(t.number) or t.uplink for t in self.site.tunnels}
+        self.machine.adopt(now, self.owner.inner(), outer, read_memory(self.site.name))
         carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
         self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
         self._guard()
@@ -216,7 +116,10 @@ class Agent:
                 self._ready(key.data, events, wake)
         self._say("agent stopped; routes and tunnels stay as they are", 5)
         write_state(self.site.name, self.state())
-        self.box.leave(any(tunnel.outer != tunnel.shape.uplink for tunnel in self.machine.tunnels.values()))
+        moved = any(tunnel.outer != tunnel.shape.uplink for tunnel in self.machine.tunnels.values())
+        self.routes.leave(moved)
+        if not moved:
+            self._rewriting.remove()
 
     def close(self) -> None:
         """Ends all sockets; nothing on the box changes."""
@@ -225,7 +128,9 @@ class Agent:
         self._tunnel_echo.close()
         self._monitor.close()
         self.charon.close()
-        self.box.close()
+        self.routes.close()
+        self._nftables.close()
+        self._orphans.close()
         self._selector.close()
 
     def _ready(self, what: object, events: int, wake: int) -> None:
@@ -256,37 +161,24 @@ class Agent:
     def _tick(self) -> float:
         now = time.monotonic()
         machine = self.machine
-        late = now - self._last_tick - machine.settings.interval
-        if late > 2 * machine.settings.interval:
-            for path in machine.paths.values():
-                path.excuse(late)
+        late = self._round.hear(now)
+        if late:
             self.charon.excuse(late)
-        self._last_tick = now
-        for probe in self._probes.values():
-            probe.receive(now)
-        while self._echoes and now - next(iter(self._echoes.values()))[1] > 3:
+        while self._echoes and now - next(iter(self._echoes.values()))[1] > ECHO_PATIENCE:
             del self._echoes[next(iter(self._echoes))]
         for sequence, _ in self._tunnel_echo.receive(len(self._echoes)):
             sent = self._echoes.pop(sequence, None)
             if sent is not None:
                 machine.observe_proof(*sent)
-        for number in self._moved.proved():
-            machine.observe_proof(number, now)
         if self._stale or now >= self._refresh_at:
             self._refresh(now)
         self.charon.tick(now)
         machine.observe_charon(now, self.charon.reachable)
         machine.observe_charon_silent(self.charon.silent_since)
-        actions = machine.step(now)
-        self._act_all(actions, now)
-        due = now + machine.settings.interval
-        # While all is well no pause becomes shorter: a path whose turn has not come need not be asked about.
-        calm = machine.calm and not actions
-        for key, probe in self._probes.items():
-            if not calm or now >= probe.earliest:
-                due = min(due, probe.send(now, machine.watched(*key), machine.hurried(*key)))
-        if not calm and any(path.missed_in_a_row and path.health is Health.UP for path in machine.paths.values()):
-            due = min(due, now + machine.settings.interval / 2)
+        # First the deeds, then the words: a line in the journal costs as much as a route.
+        done: list[tuple[Action, str]] = []
+        due = self._round.step(now, lambda action: done.append((action, self._act(action, now))))
+        self._tell(done)
         self._look_after(now)
         self._report(now)
         return max(due, now + 0.01)
@@ -294,39 +186,44 @@ class Agent:
     def _refresh(self, now: float) -> None:
         self._stale = False
         self._refresh_at = now + REFRESH
-        before = dict(self.box.devices)
+        before = dict(self.routes.devices)
         was_well = dict(self.machine.links)
-        self.box.refresh()
-        trouble = self.box.prepare_rewriting()
+        try:
+            self.routes.refresh()
+        except NetlinkError as error:
+            # What was seen last still stands, and probes go on.
+            self._say(str(error), 4)
+            return
+        trouble = self._rewriting.prepare(self.routes.devices)
         if trouble:
             self._say(trouble, 4)
         for uplink in self.site.uplinks:
-            why = self.box.uplink_trouble(uplink)
+            why = self.routes.uplink_trouble(uplink)
             self.machine.observe_link(uplink.number, not why, why or "is back")
         for key, probe in self._probes.items():
             uplink_number = key[0]
-            changed = before.get(uplink_number) != self.box.devices.get(uplink_number)
+            changed = before.get(uplink_number) != self.routes.devices.get(uplink_number)
             returned = self.machine.links[uplink_number] and not was_well[uplink_number]
             if changed or returned or (not probe.is_open and self.machine.links[uplink_number]):
                 probe.reopen()
-        remade = self.box.restore_interfaces()
+        remade = self.routes.restore_interfaces()
         for told in remade:
             self._say(told, 4)
         self._repair()
         self._restore_links(now, bool(remade))
 
     def _guard(self) -> None:
-        for told in self.box.guard():
+        for told in self.routes.guard():
             self._say(told, 4)
 
     def _repair(self) -> None:
         self._guard()
-        if self.machine.inner is not None and self.box.inner() != self.machine.inner:
-            failed = self.box.set_inner(self.machine.inner)
+        if self.machine.inner is not None and self.owner.inner() != self.machine.inner:
+            failed = self.owner.set_inner(self.machine.inner)
             self._say(failed or f"the routes to the VPC had drifted: tunnel {self.machine.inner} again", 4)
         for number, tunnel in self.machine.tunnels.items():
-            if self.machine.links[tunnel.outer] and self.box.outer(number) != tunnel.outer:
-                failed = self.box.set_outer(number, tunnel.outer)
+            if self.machine.links[tunnel.outer] and self.routes.outer(number) != tunnel.outer:
+                failed = self.routes.set_outer(number, tunnel.outer)
                 self._say(failed or f"the route to {tunnel.shape.address} had drifted: uplink {tunnel.outer} again", 4)
 
     def _on_sas(self, sas: dict[int, Sa]) -> None:
@@ -341,24 +238,19 @@ class Agent:
             self._systemctl = None
         if now >= self._counters_at:
             self._counters_at = now + 1.0
-            for tunnel, counters in self.box.counters().items():
+            for tunnel, counters in self.routes.counters().items():
                 self.machine.observe_traffic(now, tunnel, counters.sent, counters.received)
         if now >= self._orphans_at:
             self._orphans_at = now + ORPHANS
-            self.charon.ask_spis(now, self._remove_orphans)
+            self.charon.ask_spis(self._remove_orphans)
 
     def _remove_orphans(self, owned: set[int]) -> None:
-        found = {(state.destination, state.spi): state for state in self.box.orphans(owned, time.time() - ORPHANS)}
-        # Twice in a row, so that an SA between two lists is never taken for an orphan.
-        twice = [state for key, state in found.items() if key in self._suspects]
-        for state in twice:
-            self.box.remove_state(state)
-        if twice:
-            self._say(f"removed {len(twice)} IPsec states that a former charon left in the kernel", 6)
-        self._suspects = set(found)
+        removed = self._orphans.sweep(owned, time.time() - ORPHANS)
+        if removed:
+            self._say(f"removed {removed} IPsec states that a former charon left in the kernel", 6)
 
     def _restore_links(self, now: float, remade: bool) -> None:
-        missing = self.box.amiss()
+        missing = self.routes.amiss()
         if not (missing or remade) or now < self._links_at:
             return
         self._links_at = now + LINKS
@@ -371,10 +263,8 @@ class Agent:
             stderr=subprocess.DEVNULL,
         )
 
-    def _act_all(self, actions: list[Action], now: float) -> None:
-        # First the deeds, then the words: a line in the journal costs as much as a route.
-        told = [(action, self._act(action, now)) for action in actions]
-        for action, failed in told:
+    def _tell(self, done: list[tuple[Action, str]]) -> None:
+        for action, failed in done:
             if not isinstance(action, Trigger):
                 self._say(action.reason, 6 if isinstance(action, (Say, Initiate)) else 5)
             if failed:
@@ -384,18 +274,14 @@ class Agent:
     def _act(self, action: Action, now: float) -> str:
         failed = ""
         if isinstance(action, SetInner):
-            failed = self.box.set_inner(action.tunnel)
+            failed = self.owner.set_inner(action.tunnel)
             self._reason = action.reason
         elif isinstance(action, SetOuter):
-            if action.uplink == self.machine.tunnels[action.tunnel].shape.uplink:
-                self._moved.home(action.tunnel)
-            else:
-                self._moved.leaving(action.tunnel)
-            failed = self.box.set_outer(action.tunnel, action.uplink)
+            failed = self.routes.set_outer(action.tunnel, action.uplink)
         elif isinstance(action, Initiate):
-            self.charon.initiate(self.box.tunnel(action.tunnel), now)
+            self.charon.initiate(self.routes.tunnel(action.tunnel), now)
         elif isinstance(action, Terminate):
-            self.charon.terminate(self.box.tunnel(action.tunnel).connection, action.force, now)
+            self.charon.terminate(self.routes.tunnel(action.tunnel).connection, action.force, now)
         elif isinstance(action, Trigger):
             self._trigger(action.tunnel, now)
         elif isinstance(action, KillCharon):
@@ -403,10 +289,10 @@ class Agent:
         return failed
 
     def _trigger(self, number: int, now: float) -> None:
-        source = self.box.source()
+        source = self.routes.source()
         if source is None:
             return
-        interface = self.box.tunnel(number).interface
+        interface = self.routes.tunnel(number).interface
         targets = self.site.agent.vpc_probe_addresses
         if not targets:
             first = self.site.vpc_cidrs[0].split("/")[0].rsplit(".", 1)
@@ -424,7 +310,7 @@ class Agent:
 
     def _report(self, now: float) -> None:
         if now >= self._watchdog_at:
-            self._watchdog_at = now + (self._notifier.watchdog / 4 or 3600)
+            self._watchdog_at = now + (self._notifier.watchdog / 4 or NO_WATCHDOG)
             self._notifier.send("WATCHDOG=1")
         if now < self._state_at:
             return
@@ -474,11 +360,11 @@ class Agent:
 
     def _probe(self, key: tuple[int, int], path: Path) -> PathProbe:
         uplink = self.site.uplink(key[0])
-        tunnel = self.box.tunnel(key[1])
+        tunnel = self.routes.tunnel(key[1])
         identifier = random.randrange(1, 1 << 16)
 
         def open_prober(by_ike: bool) -> Prober:
-            device = self.box.devices.get(uplink.number)
+            device = self.routes.devices.get(uplink.number)
             if device is None:
                 raise OSError(19, "no such device")
             if by_ike:

@@ -1,7 +1,7 @@
 """Runs the gateway: `python3 -m cloud_end DIR`.
 
-It answers on the socket DIR/control: a line of JSON is a request, a line of JSON its answer, which is {"result": ...} or
-{"error": "one sentence"}.
+It answers on the socket DIR/control: a line of JSON is a request, a line of JSON its answer, which is {"result": ...}
+or {"error": "one sentence"}.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dual_tunnel_vpn import vici
+from dual_tunnel_vpn.ipsec import vici
 
 from .desired import Refused
 from .gateway import Gateway, Options

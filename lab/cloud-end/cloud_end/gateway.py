@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dual_tunnel_vpn import vici
+from dual_tunnel_vpn.ipsec import vici
 
 from . import dialect, plan
 from .desired import NOTHING, Desired, Refused, parse
@@ -77,7 +77,8 @@ class Options:
             [
                 "charon {",
                 # Not what the distribution would load: bypass-lan would exempt the public network from IPsec.
-                "  load = random nonce aes sha1 sha2 md5 des gcm hmac kdf gmp openssl kernel-netlink socket-default vici",
+                "  load = random nonce aes sha1 sha2 md5 des gcm hmac kdf gmp openssl"
+                " kernel-netlink socket-default vici",
                 "  install_routes = no",
                 "  install_virtual_ip = no",
                 "  routing_table = 0",

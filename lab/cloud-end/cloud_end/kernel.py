@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dual_tunnel_vpn.rtnetlink import Netlink, Route
+from dual_tunnel_vpn.net.netlink import Netlink, Route
 
 from .desired import Desired
 from .fences import Peer, fences, gateway_counters, uplink_table

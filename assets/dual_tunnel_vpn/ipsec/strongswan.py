@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import vici
-from .commands import Refusal, must, run
-from .site import Site, Tunnel
+from ..commands import Refusal, must, run
+from ..site import Site, Tunnel
+from . import sas, vici
 
 UNIT = "strongswan.service"
 
@@ -100,69 +100,10 @@ def _harmless(line: str) -> str:
     return re.sub(r"(secret\w*\s*[=:]\s*)\S+", r"\1***", line.strip())
 
 
-@dataclass(frozen=True)
-class TunnelState:
-    """A tunnel as charon has it: unique ids are None while there is no such SA up."""
-
-    ike_id: str | None
-    ike_state: str
-    child_id: str | None
-    child_state: str
-    local: str = ""
-    remote: str = ""
-    bytes_in: int = 0
-    bytes_out: int = 0
-
-    @property
-    def up(self) -> bool:
-        """Whether traffic can pass."""
-        return self.child_id is not None
-
-
-_DOWN = TunnelState(None, "NONE", None, "NONE")
-
-
-def tunnel_states(site: Site) -> dict[int, TunnelState]:
-    """Both tunnels' state by number; raises vici.ViciError when charon does not answer."""
-    states = {tunnel.number: _DOWN for tunnel in site.tunnels}
+def tunnel_sas(site: Site) -> dict[int, sas.Sa]:
+    """Both tunnels' SAs by number; raises vici.ViciError when charon does not answer."""
     with vici.Client(timeout=PATIENCE) as client:
-        sas = client.list_sas()
-    for tunnel in site.tunnels:
-        for name, sa in sas:
-            if name == tunnel.connection:
-                states[tunnel.number] = _better(states[tunnel.number], _state(tunnel, sa))
-    return states
-
-
-def _better(one: TunnelState, other: TunnelState) -> TunnelState:
-    if other.up or not one.up and other.ike_id is not None:
-        return other
-    return one if one is not _DOWN else other
-
-
-def _state(tunnel: Tunnel, sa: vici.Message) -> TunnelState:
-    ike_state = vici.text(sa, "state")
-    child_id, child_state, bytes_in, bytes_out = None, "NONE", 0, 0
-    children = vici.section(sa, "child-sas")
-    for child in (vici.section(children, key) for key in children):
-        if vici.text(child, "name") != tunnel.child:
-            continue
-        state = vici.text(child, "state")
-        if state in ("INSTALLED", "REKEYING", "REKEYED") or child_state == "NONE":
-            child_state = state
-        if state in ("INSTALLED", "REKEYING"):
-            child_id = vici.text(child, "uniqueid")
-            bytes_in, bytes_out = vici.number(child, "bytes-in"), vici.number(child, "bytes-out")
-    return TunnelState(
-        ike_id=vici.text(sa, "uniqueid") if ike_state in ("ESTABLISHED", "REKEYING") else None,
-        ike_state=ike_state or "NONE",
-        child_id=child_id if ike_state in ("ESTABLISHED", "REKEYING") else None,
-        child_state=child_state,
-        local=vici.text(sa, "local-host"),
-        remote=vici.text(sa, "remote-host"),
-        bytes_in=bytes_in,
-        bytes_out=bytes_out,
-    )
+        return sas.of_tunnels(site, [{name: sa} for name, sa in client.list_sas()])
 
 
 def terminate(connection: str, wait: float = 3.0) -> None:
@@ -193,10 +134,10 @@ def await_up(site: Site, numbers: set[int], seconds: float, initiate_every: floa
     down = set(numbers)
     while down and time.monotonic() < deadline:
         try:
-            states = tunnel_states(site)
-            down = {number for number in numbers if not states[number].up}
+            found = tunnel_sas(site)
+            down = {number for number in numbers if not found[number].installed}
             for number in down:
-                idle = states[number].ike_state in ("NONE", "DELETING")
+                idle = not (found[number].connecting or found[number].established)
                 if idle and time.monotonic() >= again.get(number, 0):
                     initiate(by_number[number])
                     again[number] = time.monotonic() + initiate_every
@@ -210,14 +151,14 @@ def await_up(site: Site, numbers: set[int], seconds: float, initiate_every: floa
 
 def prove_rekey(tunnel: Tunnel, site: Site, seconds: float = 20.0) -> bool:
     """Rekeys the CHILD_SA once and says whether a new one came: key exchange groups of ESP show only then."""
-    before = tunnel_states(site)[tunnel.number].child_id
+    before = tunnel_sas(site)[tunnel.number].child_id
     if before is None:
         return False
     with vici.Client(timeout=PATIENCE) as client:
         client.rekey(child=tunnel.child)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        after = tunnel_states(site)[tunnel.number].child_id
+        after = tunnel_sas(site)[tunnel.number].child_id
         if after is not None and after != before:
             return True
         time.sleep(0.25)

@@ -336,10 +336,6 @@ class Client:
         """Subscribes to an event (ike-updown, child-updown, log ...)."""
         self._subscribe(EVENT_REGISTER, event, self._deadline(timeout))
 
-    def unregister(self, event: str, timeout: float | None = None) -> None:
-        """Ends the subscription to an event."""
-        self._subscribe(EVENT_UNREGISTER, event, self._deadline(timeout))
-
     def next_event(self, timeout: float) -> Packet | None:
         """The next registered event, or None when none came within timeout seconds."""
         deadline = time.monotonic() + timeout
@@ -425,11 +421,6 @@ class Client:
         """Forgets a shared secret by its id."""
         self.request("unload-shared", {"id": secret_id}, timeout)
 
-    def get_shared(self, timeout: float | None = None) -> list[str]:
-        """The ids of the loaded shared secrets."""
-        keys = self.request("get-shared", None, timeout).get("keys")
-        return keys if isinstance(keys, list) else []
-
     def _deadline(self, timeout: float | None) -> float:
         return time.monotonic() + (self._timeout if timeout is None else timeout)
 
@@ -503,16 +494,14 @@ Done = Callable[[Optional[list[Message]], Optional[ViciError]], None]
 class _Call(NamedTuple):
     data: bytes
     command: str
-    deadline: float
     done: Done | None
 
 
 class Channel:
     """A non-blocking vici connection for an event loop; it never waits.
 
-    Requests queue up and are answered in order. The loop watches `fileno()`, calls
-    `readable()` and `writable()`, and `expire(now)` now and then. A request past its deadline
-    ends the channel (`closed`), because charon is then hung or gone: open another.
+    Requests queue up and are answered in order. The loop watches `fileno()` and calls
+    `readable()` and `writable()`. Once charon is gone the channel has ended (`closed`): open another.
     """
 
     def __init__(self, on_event: Callable[[str, Message], None], path: str | None = None) -> None:
@@ -543,11 +532,6 @@ class Channel:
         return self._socket is None
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing is asked and not yet answered."""
-        return not self._waiting and not self._queue
-
-    @property
     def wants_write(self) -> bool:
         """Whether the loop should watch for writability."""
         return bool(self._out)
@@ -563,13 +547,13 @@ class Channel:
         credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         return int(struct.unpack("3i", credentials)[0])
 
-    def register(self, event: str, deadline: float) -> None:
-        """Subscribes to an event; deadline in time.monotonic() seconds."""
-        self._enqueue(_Call(encode_packet(EVENT_REGISTER, event), event, deadline, None))
+    def register(self, event: str) -> None:
+        """Subscribes to an event."""
+        self._enqueue(_Call(encode_packet(EVENT_REGISTER, event), event, None))
 
-    def request(self, command: str, arguments: Arguments | None, deadline: float, done: Done | None) -> None:
+    def request(self, command: str, arguments: Arguments | None, done: Done | None) -> None:
         """Asks charon. The streamed event of list-sas and list-conns must be registered before."""
-        self._enqueue(_Call(encode_packet(CMD_REQUEST, command, arguments), command, deadline, done))
+        self._enqueue(_Call(encode_packet(CMD_REQUEST, command, arguments), command, done))
 
     def _enqueue(self, call: _Call) -> None:
         if self._socket is None:
@@ -645,13 +629,6 @@ class Channel:
             call.done([*streamed, check(call.command, packet.message)], None)
         except ViciRefused as error:
             call.done(None, error)
-
-    def expire(self, now: float) -> None:
-        """Ends the channel when a request's deadline (time.monotonic()) has passed."""
-        for call in (*self._waiting, *self._queue):
-            if now >= call.deadline:
-                self._end(ViciTimeout(f"charon did not answer {call.command} in time"))
-                return
 
     def close(self) -> None:
         """Ends the channel; what was asked is answered by ViciUnavailable."""

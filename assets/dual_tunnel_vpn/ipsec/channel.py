@@ -1,4 +1,4 @@
-"""The agent's line to charon: follows the tunnels' SAs by events and polls, and never waits.
+"""The agent's line to charon (strongSwan's daemon): follows the tunnels' SAs by events and polls, and never waits.
 
 A charon that hangs is noticed by a second, separate question before anything is said about it.
 """
@@ -10,42 +10,12 @@ import signal
 import time
 from typing import Callable
 
-from .. import vici
 from ..site import Site, Tunnel
-from ..strongswan import UNIT
-from .machine import Sa
+from . import sas, vici
+from .sas import Sa
+from .strongswan import UNIT
 
 EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "list-sa")
-
-_ALIVE = frozenset(("ESTABLISHED", "REKEYING", "REKEYED"))
-_CARRYING = frozenset(("INSTALLED", "UPDATING", "REKEYING", "REKEYED"))
-_COMING = frozenset(("CREATED", "CONNECTING"))
-
-
-def read_sas(site: Site, listed: list[vici.Message]) -> tuple[dict[int, Sa], set[int]]:
-    """The tunnels' SAs from what list-sas streamed, and every SPI that charon owns."""
-    by_name = {tunnel.connection: tunnel for tunnel in site.tunnels}
-    sas: dict[int, Sa] = {tunnel.number: Sa() for tunnel in site.tunnels}
-    spis: set[int] = set()
-    for entry in listed:
-        for name, ike in entry.items():
-            if not isinstance(ike, dict):
-                continue
-            children = [child for child in vici.section(ike, "child-sas").values() if isinstance(child, dict)]
-            for child in children:
-                spis.update(int(vici.text(child, key, "0"), 16) for key in ("spi-in", "spi-out"))
-            tunnel = by_name.get(name)
-            if tunnel is None:
-                continue
-            sa, state = sas[tunnel.number], vici.text(ike, "state")
-            sa.established |= state in _ALIVE
-            sa.connecting |= state in _COMING
-            sa.deleting |= state == "DELETING"
-            sa.installed |= state in _ALIVE and any(
-                vici.text(child, "name") == tunnel.child and vici.text(child, "state") in _CARRYING
-                for child in children
-            )
-    return sas, spis
 
 
 def _read(process: int | str, name: str) -> str:
@@ -147,7 +117,7 @@ class Charon:
             self._list(now, self._poll if whole else 0.5)
         elif self._asked is None and now >= self._ask_at:
             self._asked, self._ask_at = now, now + self._ask
-            self._channel.request("version", None, now + 3600, self._alive)
+            self._channel.request("version", None, self._alive)
         self._watch(now)
 
     def initiate(self, tunnel: Tunnel, now: float) -> None:
@@ -158,30 +128,30 @@ class Charon:
         def listed(answer: list[vici.Message] | None, _: vici.ViciError | None) -> None:
             if answer is None:
                 return
-            sa = read_sas(self._site, answer)[0][tunnel.number]
+            sa = sas.of_tunnels(self._site, answer)[tunnel.number]
             if not sa.connecting and not sa.installed:
                 arguments = {"child": tunnel.child, "ike": tunnel.connection, "timeout": -1, "loglevel": -1}
-                self._request("initiate", arguments, now)
+                self._request("initiate", arguments)
                 self._poll_at = now + 0.2
 
-        self._channel.request("list-sas", {"ike": tunnel.connection}, now + 3600, listed)
+        self._channel.request("list-sas", {"ike": tunnel.connection}, listed)
 
     def terminate(self, connection: str, force: bool, now: float) -> None:
         """Asks to delete a tunnel's IKE_SA."""
         arguments = {"ike": connection, "force": True if force else None, "timeout": -1, "loglevel": -1}
-        self._request("terminate", arguments, now)
+        self._request("terminate", arguments)
         self._poll_at = now + 0.05
 
-    def ask_spis(self, now: float, tell: Callable[[set[int]], None]) -> None:
+    def ask_spis(self, tell: Callable[[set[int]], None]) -> None:
         """Tells every SPI that charon owns, SAs that it is busy with included."""
         if self._channel is None or self._channel.closed:
             return
 
         def listed(answer: list[vici.Message] | None, _: vici.ViciError | None) -> None:
             if answer is not None:
-                tell(read_sas(self._site, answer)[1])
+                tell(sas.spis(answer))
 
-        self._channel.request("list-sas", None, now + 3600, listed)
+        self._channel.request("list-sas", None, listed)
 
     def kill(self) -> str:
         """Ends the process that listens on the vici socket, if it is charon; what was done, in words."""
@@ -225,7 +195,7 @@ class Charon:
             return
         self._refused = None
         for event in EVENTS:
-            self._channel.register(event, now + 3600)
+            self._channel.register(event)
         self._last.clear()
         self._doubt = False
         self._list(now)
@@ -242,7 +212,7 @@ class Charon:
             self._asked, self._poll_at, self._ask_at = now, now + (again or self._poll), now + self._ask
             # A list passes over SAs that charon is busy with, unless it is to confirm that one has vanished.
             arguments = {"noblock": not self._doubt}
-            self._channel.request("list-sas", arguments, now + 3600, self._listed)
+            self._channel.request("list-sas", arguments, self._listed)
 
     def _alive(self, *_: object) -> None:
         self._asked = None
@@ -255,22 +225,22 @@ class Charon:
                 self._on_trouble(str(error))
             return
         self.listed_at = time.monotonic()
-        sas, _ = read_sas(self._site, answer)
+        found = sas.of_tunnels(self._site, answer)
         doubtful = {
             number
             for number, sa in self._last.items()
-            if sa.installed and not sas[number].installed and not sas[number].deleting
+            if sa.installed and not found[number].installed and not found[number].deleting
         }
         # A list skips SAs that charon is busy with: an absence counts when an event told it, or a second list, which
         # waits, repeats it.
         unexplained = doubtful - self._down_events
         self._down_events.clear()
-        self._last = sas
+        self._last = found
         self._doubt = bool(unexplained)
         if unexplained:
             self._poll_at = self.listed_at + self._confirm
             return
-        self._on_sas(sas)
+        self._on_sas(found)
 
     def _watch(self, now: float) -> None:
         if self._asked is not None and self._second is None and now - self._asked >= self._answer_within:
@@ -284,7 +254,7 @@ class Charon:
             if self._second_at is None:
                 self._second_at = now
             if self._second is not None:
-                self._second.request("version", None, now + 3600, lambda *_: self._second_answered())
+                self._second.request("version", None, lambda *_: self._second_answered())
 
     def _second_answered(self) -> None:
         # charon answers somebody: it is slow with us, not hung. Ask again on the same terms.
@@ -297,10 +267,10 @@ class Charon:
         if second is not None:
             second.close()
 
-    def _request(self, command: str, arguments: vici.Arguments, now: float) -> None:
+    def _request(self, command: str, arguments: vici.Arguments) -> None:
         if self._channel is None or self._channel.closed:
             return
-        self._channel.request(command, arguments, now + 3600, self._answered)
+        self._channel.request(command, arguments, self._answered)
 
     def _answered(self, _: list[vici.Message] | None, error: vici.ViciError | None) -> None:
         if isinstance(error, vici.ViciRefused):

@@ -2,7 +2,7 @@
 
 Forwarding between the data center and the tunnels is needed. It is switched on for each interface, and `ip_forward`
 itself is never touched: where that is 1, somebody else wants the box to forward, before us or since, and what the
-box forwards beside the tunnels is not ours to stop (firewall.py). Whoever sets it to 0 takes ours away too.
+box forwards beside the tunnels is not ours to stop (firewall/own.py). Whoever sets it to 0 takes ours away too.
 
 Return traffic may come by the other tunnel or the other uplink, so the reverse-path filter of those interfaces is
 loose (2): the kernel uses the larger of `all` and the interface's own value, so 2 on the interface decides and `all`
@@ -15,9 +15,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import files, paths
-from .manifest import Box
-from .site import Site
+from .. import files, paths
+from ..manifest import Box
+from ..site import Site
 
 _ROOT = Path("/proc/sys")
 _CONF = "net/ipv4/conf"

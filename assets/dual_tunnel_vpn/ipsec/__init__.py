@@ -1,0 +1,1 @@
+"""strongSwan on the box: its protocol, its SAs, its files and its service."""

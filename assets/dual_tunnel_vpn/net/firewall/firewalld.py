@@ -1,0 +1,65 @@
+"""A zone and policies of ours for firewalld, since it rewrites its chains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from ... import files
+from ...commands import find, must, run
+from ...site import Site
+from .openings import mark
+
+_FIREWALLD = Path("/etc/firewalld")
+TABLES = frozenset({("inet", "firewalld"), ("ip", "firewalld")})
+"""firewalld's own tables, which it rewrites."""
+
+
+def render(site: Site) -> dict[Path, str]:
+    """A zone of the XFRM interfaces and three policies, in firewalld's own format."""
+    zone = f"{site.name}-vpn"
+    head = f'<?xml version="1.0" encoding="utf-8"?>\n<!-- {mark(site.name)} -->\n'
+    interfaces = "".join(f"  <interface name={quoteattr(name)}/>\n" for name in site.interfaces)
+
+    def policy(ingress: str, egress: str, rules: list[str]) -> str:
+        body = "".join(f'  <rule family="ipv4">{rule}<accept/></rule>\n' for rule in rules)
+        ends = f'  <ingress-zone name="{ingress}"/>\n  <egress-zone name="{egress}"/>\n'
+        return f'{head}<policy target="CONTINUE">\n{ends}{body}</policy>\n'
+
+    allowed = ('<port port="500" protocol="udp"/>', '<port port="4500" protocol="udp"/>', '<protocol value="esp"/>')
+    ike = [f'<source address="{tunnel.ipsec_address}"/>{what}' for tunnel in site.tunnels for what in allowed]
+    inside = site.data_center_cidrs
+    policies = {
+        f"{site.name}-ike": policy("ANY", "HOST", ike),
+        f"{site.name}-in": policy(zone, "ANY", [f'<destination address="{block}"/>' for block in inside]),
+        f"{site.name}-out": policy("ANY", zone, [f'<source address="{block}"/>' for block in inside]),
+    }
+    texts = {_FIREWALLD / "zones" / f"{zone}.xml": f"{head}<zone>\n{interfaces}</zone>\n"}
+    texts.update({_FIREWALLD / "policies" / f"{name}.xml": text for name, text in policies.items()})
+    return texts
+
+
+class Firewalld:
+    """firewalld and its own configuration."""
+
+    def available(self) -> bool:
+        """Whether it runs."""
+        return find("firewall-cmd") is not None and run("firewall-cmd", "--state").ok
+
+    def open(self, site: Site, leave_out: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Lets the tunnels pass."""
+        changed = [files.put(path, text.encode()) for path, text in render(site).items()]
+        if any(changed):
+            must("firewall-cmd", "--reload", timeout=120)
+        return set(TABLES)
+
+    def close(self, name: str) -> None:
+        """Takes zone and policies back."""
+        removed = [files.remove(path) for folder in ("zones", "policies") for path in _ours(folder, name)]
+        if removed and self.available():
+            run("firewall-cmd", "--reload", timeout=120)
+
+
+def _ours(folder: str, name: str) -> list[Path]:
+    found = (_FIREWALLD / folder).glob(f"{name}-*.xml")
+    return [path for path in found if f"<!-- {mark(name)} -->".encode() in (files.content(path) or b"")]

@@ -1,0 +1,85 @@
+"""What a packet filter of somebody else's has to let pass, in the words of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ...site import Site
+
+
+def mark(name: str) -> str:
+    """The comment on every rule that we put into somebody else's chain."""
+    return f"dual-tunnel-vpn {name}"
+
+
+def set_of(items: Iterable[str]) -> str:
+    """nft's anonymous set."""
+    return "{ " + ", ".join(items) + " }"
+
+
+def names(interfaces: Iterable[str]) -> str:
+    """nft's set of interfaces."""
+    return set_of(f'"{name}"' for name in interfaces)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a chain of one hook has to let pass; empty fields match everything."""
+
+    sources: tuple[str, ...] = ()
+    destinations: tuple[str, ...] = ()
+    protocol: str = ""
+    ports: tuple[int, ...] = ()
+    iif: str = ""
+    oif: str = ""
+
+    def nft(self) -> str:
+        """The rule in nft's words, without its comment."""
+        parts = [f'iifname "{self.iif}"'] if self.iif else []
+        parts += [f'oifname "{self.oif}"'] if self.oif else []
+        parts += [f"ip saddr {set_of(self.sources)}"] if self.sources else []
+        parts += [f"ip daddr {set_of(self.destinations)}"] if self.destinations else []
+        if self.ports:
+            parts.append(f"{self.protocol} dport {set_of(map(str, self.ports))}")
+        elif self.protocol:
+            parts.append(f"ip protocol {self.protocol}")
+        return " ".join([*parts, "accept"])
+
+    def iptables(self) -> list[list[str]]:
+        """The same in iptables' words: one rule for each pair of addresses."""
+        rules = []
+        for source in self.sources or ("",):
+            for destination in self.destinations or ("",):
+                rule = ["-i", self.iif] if self.iif else []
+                rule += ["-o", self.oif] if self.oif else []
+                rule += ["-s", source] if source else []
+                rule += ["-d", destination] if destination else []
+                rule += ["-p", self.protocol] if self.protocol else []
+                rule += ["-m", "multiport", "--dports", ",".join(map(str, self.ports))] if self.ports else []
+                rules.append(rule)
+        return rules
+
+
+def openings(site: Site) -> dict[str, tuple[Opening, ...]]:
+    """What must pass, by hook. `postrouting` is the exemption from address translation."""
+    cloud = tuple(tunnel.ipsec_address for tunnel in site.tunnels)
+    inside = site.data_center_cidrs
+    return {
+        "input": (
+            Opening(sources=cloud, protocol="udp", ports=(500, 4500)),
+            Opening(sources=cloud, protocol="esp"),
+            Opening(sources=cloud, protocol="icmp"),
+        ),
+        "output": (
+            Opening(destinations=cloud, protocol="udp", ports=(500, 4500)),
+            Opening(destinations=cloud, protocol="esp"),
+            Opening(destinations=cloud, protocol="icmp"),
+        ),
+        "forward": tuple(
+            opening
+            for name in site.interfaces
+            for opening in (Opening(iif=name, destinations=inside), Opening(oif=name, sources=inside))
+        ),
+        "postrouting": tuple(Opening(oif=name, sources=inside) for name in site.interfaces),
+    }

@@ -1,0 +1,153 @@
+"""Our own tables of the packet filter.
+
+By a tunnel's interface passes what goes between the VPC's blocks and the data center's, seen as it is on the wire,
+so that an address translation of the box's own stays possible; beside that the box's own packets. Where nobody but
+us wants the box to forward, one table that all connections share drops what it forwards beside the tunnels.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from ... import manifest, paths
+from ...commands import must, run
+from ...site import Site, SiteError, load
+from .. import rewriting, sysctl
+from .openings import names, set_of
+from .ruleset import Ruleset, entries, load_script
+
+FROM_CLOUD, TO_CLOUD, BESIDE = "from_cloud", "to_cloud", "beside_the_tunnels"
+"""The counters of what is dropped: of a connection, and in the shared table."""
+
+
+def _anew(table: str) -> str:
+    return f"table {table} {{\n}}\ndelete table {table}\n"
+
+
+def _blocks(name: str, blocks: Iterable[str]) -> str:
+    merged = map(str, ipaddress.collapse_addresses(map(ipaddress.IPv4Network, blocks)))
+    return f"    set {name} {{ type ipv4_addr; flags interval; elements = {set_of(merged)}; }}"
+
+
+def render(site: Site) -> str:
+    """nft's input that replaces the connection's table in one transaction, whether or not it was there."""
+    table = f"inet {paths.nft_table(site.name)}"
+    clamps = "\n".join(
+        f'        {way} "{tunnel.interface}" tcp option maxseg size > {tunnel.mss} '
+        f"tcp option maxseg size set {tunnel.mss}"
+        for tunnel in site.tunnels
+        for way in ("iifname", "oifname")
+    )
+    interfaces = names(site.interfaces)
+    # Errors may come from a router between the blocks; path MTU discovery needs them.
+    errors = "icmp type { destination-unreachable, time-exceeded }"
+    return f"""{_anew(table)}table {table} {{
+{_blocks("vpc", site.vpc_cidrs)}
+{_blocks("data_center", site.data_center_cidrs)}
+    counter {FROM_CLOUD} {{
+    }}
+    counter {TO_CLOUD} {{
+    }}
+    chain clamp {{
+{clamps}
+    }}
+    chain forward {{
+        type filter hook forward priority mangle; policy accept;
+        tcp flags & (syn | rst) == syn jump clamp
+    }}
+    chain of_the_vpc {{
+        meta nfproto ipv6 drop
+        ip saddr @vpc ip daddr @data_center accept
+        ip saddr @vpc fib daddr type local accept
+        {errors} ip daddr @data_center accept
+        counter name {FROM_CLOUD} drop
+    }}
+    chain inward {{
+        type filter hook prerouting priority raw; policy accept;
+        iifname {interfaces} jump of_the_vpc
+    }}
+    chain of_the_data_center {{
+        meta nfproto ipv6 drop
+        ip saddr @data_center ip daddr @vpc accept
+        fib saddr type local accept
+        {errors} ip daddr @vpc accept
+        counter name {TO_CLOUD} drop
+    }}
+    chain outward {{
+        type filter hook postrouting priority 300; policy accept;
+        oifname {interfaces} jump of_the_data_center
+    }}
+}}
+"""
+
+
+def render_shared(interfaces: Iterable[str], before: Iterable[str], bridges: Iterable[str]) -> str:
+    """nft's input that replaces the shared table, which drops what the box forwards beside the tunnels.
+
+    interfaces: all connections'. before: those from which the box forwarded already. bridges: what they carry
+    from port to port passes here too (br_netfilter), and is not forwarded by us.
+    """
+    table = f"ip {paths.SHARED_TABLE}"
+    tunnels, before, pairs = names(interfaces), tuple(before), [f'"{name}" . "{name}"' for name in bridges]
+    exempt = [f"        iifname {names(before)} accept"] if before else []
+    exempt += [f"        iifname . oifname {set_of(pairs)} accept"] if pairs else []
+    lines = "\n".join([f"        iifname {tunnels} accept", f"        oifname {tunnels} accept", *exempt])
+    return f"""{_anew(table)}table {table} {{
+    counter {BESIDE} {{
+    }}
+    chain forward {{
+        type filter hook forward priority mangle; policy accept;
+{lines}
+        counter name {BESIDE} drop
+    }}
+}}
+"""
+
+
+def _shared(without: str = "") -> str:
+    interfaces: list[str] = []
+    for name in manifest.names():
+        try:
+            interfaces += load(paths.site(name)).interfaces if name != without else ()
+        except SiteError:
+            continue
+    if not interfaces or sysctl.forwarded_by_others():
+        return _anew(f"ip {paths.SHARED_TABLE}")
+    bridges = sorted(path.parent.name for path in Path("/sys/class/net").glob("*/bridge"))
+    return render_shared(interfaces, sysctl.forwarded_before(manifest.load_box()), bridges)
+
+
+def guard(site: Site) -> None:
+    """Puts our tables in place, in one transaction; needs no interface."""
+    must("nft", "-f", "-", stdin=render(site) + _shared())
+
+
+def there(name: str) -> bool:
+    """Whether our tables are there, the shared one where it has to be."""
+    shared = run("nft", "list", "table", "ip", paths.SHARED_TABLE).ok
+    own = run("nft", "list", "table", "inet", paths.nft_table(name)).ok
+    return own and shared != sysctl.forwarded_by_others()
+
+
+def dropped(name: str) -> dict[str, int]:
+    """Packets that our tables dropped since they were last loaded, by counter."""
+    tables = {("inet", paths.nft_table(name)), ("ip", paths.SHARED_TABLE)}
+    result = run("nft", "-j", "list", "counters")
+    found = entries(json.loads(result.output), "counter") if result.ok else []
+    return {entry["name"]: int(entry["packets"]) for entry in found if (entry["family"], entry["table"]) in tables}
+
+
+def take_down(name: str) -> None:
+    """Removes our tables, the agent's included; the shared one where no other connection needs it."""
+    ruleset = Ruleset.read()
+    lines = [
+        f"delete table {family} {table}\n"
+        for family, table in (("inet", paths.nft_table(name)), ("ip", rewriting.table_name(name)))
+        if (family, table) in ruleset.tables
+    ]
+    if ("ip", paths.SHARED_TABLE) in ruleset.tables:
+        lines.append(_shared(without=name))
+    load_script("".join(lines))

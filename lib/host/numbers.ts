@@ -1,0 +1,47 @@
+// The numbers on a box that derive from a connection's NAME, so that two connections seldom meet and a second apply
+// finds what the first made.
+import { createHash } from "node:crypto";
+
+/** The default metric of the routes to the VPC on the box. */
+export const ROUTE_METRIC = 37;
+
+// Tables and if_ids below 65536 are where administrators, firewalls and container networks put theirs.
+const FIRST_NUMBER = 0x10000;
+const NAMES = 0x40000;
+
+/** The number that a tunnel's if_id and the same-numbered uplink's routing table share: 65537 to 1114110. */
+export function derivedNumber(name: string, number: 1 | 2): number {
+  return FIRST_NUMBER + 4 * (hashOf(name) % NAMES) + number;
+}
+
+/**
+ * Bits of a packet's mark that programs on people's boxes give a meaning to, by the program; a mark of ours with such a
+ * bit would be dropped, translated or routed by them. Those that compare whole marks (wg-quick, Istio, transparent
+ * proxies) take other values than ours.
+ */
+export const MARK_BITS_OF_OTHERS: Readonly<Record<string, number>> = {
+  "kube-proxy (masquerade), kubelet (drop)": 0xc000,
+  "CNI portmap, netavark of Podman": 0x2000,
+  Cilium: 0x0f00,
+  Calico: 0xffff0000,
+  Tailscale: 0xff0000,
+  "Proxmox VE": 0x80000000,
+};
+
+// What they leave: one bit that small numbers chosen by hand do not have, and eight that tell ours apart.
+const FIRST_MARK = 0x1000;
+const MARKED_NAMES = 0x80;
+
+/** The fwmark of an uplink's probes: 4096 to 4351, even for the first uplink and odd for the second. */
+export function derivedMark(name: string, uplink: 1 | 2): number {
+  return FIRST_MARK + 2 * (hashOf(name) % MARKED_NAMES) + uplink - 1;
+}
+
+/** Whether two connections cannot be on one box because a number of theirs is one. */
+export function numbersClash(a: string, b: string): boolean {
+  return derivedMark(a, 1) === derivedMark(b, 1) || derivedNumber(a, 1) === derivedNumber(b, 1);
+}
+
+function hashOf(name: string): number {
+  return createHash("sha256").update(name).digest().readUInt32BE(0);
+}
