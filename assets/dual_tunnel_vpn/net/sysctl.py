@@ -12,7 +12,8 @@ stays as it is.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .. import files, paths
@@ -148,9 +149,29 @@ def _take_over(box: Box) -> bool:
             name = path.name[len(paths.sysctl_file("").stem) : -len(path.suffix)]
             files.put(path, render(name, values))
     if former == "0" and forwarded_by_others() and not configured_by_others():
-        # In between nothing is forwarded.
-        _put({FORWARD: "0", **{key: "1" for key in _forwarding() if read(key) == "1"}, REDIRECTS: "0"})
+        values = {FORWARD: "0", **{key: "1" for key in _forwarding() if read(key) == "1"}, REDIRECTS: "0"}
+        with _undisturbed():
+            # In between nothing is forwarded.
+            _put(values)
     return former is not None
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No other process takes the processor meanwhile, where that is allowed.
+
+    Each change is notified, and whoever hears of it would run before the next one, on a box with one processor for
+    longer than all changes take.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def configured_by_others() -> bool:
