@@ -317,7 +317,6 @@ export class Lab {
     const machines = NAMES.map((name) => this.started[name]);
     await Promise.all(machines.map((machine) => machine.stop()));
     this.disturbed.clear();
-    for (const name of NAMES) for (const nic of NICS) rmSync(this.socket(name, nic), { force: true });
     await Promise.all(machines.map((machine) => machine.load(directory)));
     await Promise.all(machines.map((machine) => machine.goOn()));
     if (this.options.detached) this.remember();
@@ -385,6 +384,7 @@ export class Lab {
       directory,
       image: images[name],
       qemuArguments: this.qemuArguments(name, images, kvm, directory),
+      sockets: NICS.map((nic) => this.socket(name, nic)),
       ports,
       keyPath: loginKey().path,
       hostKeyEcdsa,
