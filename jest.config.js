@@ -1,4 +1,5 @@
-// `unit` needs Node, Python, Terraform and, for test/strongswan, Debian's packages from apt; `docs` compiles and runs
+// `unit` needs Node, Python, Terraform and, for test/strongswan, Debian's packages from apt; `terraform` has the real
+// Terraform speak to the stand-in providers and apply what the library synthesizes; `docs` compiles and runs
 // what the documentation shows, `packaging` installs the tarball from the registry, `lab` boots machines, `timed` measures
 // how soon packets flow again on them.
 const common = {
@@ -13,8 +14,9 @@ module.exports = {
       ...common,
       displayName: "unit",
       testMatch: ["<rootDir>/test/**/*.test.ts"],
-      testPathIgnorePatterns: ["<rootDir>/test/(lab|docs|packaging)/"],
+      testPathIgnorePatterns: ["<rootDir>/test/(docs|graph|lab|packaging|provider)/"],
     },
+    { ...common, displayName: "terraform", testMatch: ["<rootDir>/test/(graph|provider)/**/*.test.ts"] },
     { ...common, displayName: "docs", testMatch: ["<rootDir>/test/docs/**/*.test.ts"] },
     { ...common, displayName: "packaging", testMatch: ["<rootDir>/test/packaging/**/*.test.ts"] },
     {

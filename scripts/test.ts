@@ -97,6 +97,7 @@ const groups: Record<string, () => Promise<boolean>> = {
   format: () => check(run("prettier", ["--check", "--log-level", "warn", "."])),
   types: () => check(run("tsc", ["-p", "tsconfig.json"])),
   lint,
+  terraform: () => jest("terraform", ["--maxWorkers=1"]),
   unit: () => jest("unit", ["--maxWorkers=1"]),
   packaging: () => jest("packaging", ["--runInBand"]),
   docs: () => jest("docs", ["--ci", "--maxWorkers=1"]),
