@@ -91,7 +91,9 @@ describe("an upgrade from the version before", () => {
     const after = await sas();
     for (const tunnel of ["singapore-1", "singapore-2"]) {
       expect(isUp(after.get(tunnel))).toBe(true);
-      expect(after.get(tunnel)).toEqual(before.get(tunnel));
+      // Both ends may have negotiated at once, at the start: of two SAs one goes.
+      expect(before.get(tunnel)?.ike).toEqual(expect.arrayContaining(after.get(tunnel)?.ike ?? []));
+      expect(before.get(tunnel)?.child).toEqual(expect.arrayContaining(after.get(tunnel)?.child ?? []));
     }
     expect(ids()).toEqual(inCloud);
   });
