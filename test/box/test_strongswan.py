@@ -77,5 +77,37 @@ class ReadsUnits(unittest.TestCase):
         with mock.patch.object(strongswan, "must", return_value=shown):
             units = strongswan.units("a.service", "b.service", "c.service")
         self.assertEqual(units["a.service"], strongswan.Unit(True, True, True))
-        self.assertEqual(units["b.service"], strongswan.Unit(False, False, False))
+        self.assertEqual(units["b.service"], strongswan.Unit(False, False, False, trouble="is not active"))
         self.assertTrue(units["c.service"].masked)
+
+    def trouble(self, state: str, restarts: int = 0, result: str = "success", seconds: float = 0) -> str:
+        """What is said of a unit that has been in that state for some seconds."""
+        shown = (
+            f"Id=a.service\nLoadState=loaded\nActiveState={state}\nNRestarts={restarts}\nResult={result}\n"
+            f"ActiveEnterTimestampMonotonic={int((1000 - seconds) * 1e6) if state == 'active' else 0}\n"
+        )
+        with (
+            mock.patch.object(strongswan, "must", return_value=shown),
+            mock.patch.object(strongswan.time, "monotonic", lambda: 1000.0),
+        ):
+            return strongswan.units("a.service")["a.service"].trouble
+
+    def test_a_unit_that_is_at_work_is_in_no_trouble(self) -> None:
+        self.assertEqual(self.trouble("active", seconds=1), "")
+        self.assertEqual(self.trouble("active", restarts=1, seconds=1), "")
+        self.assertEqual(self.trouble("active", restarts=13, seconds=61), "")
+        self.assertEqual(self.trouble("reloading"), "")
+
+    def test_one_that_dies_and_is_started_again_and_again_is(self) -> None:
+        self.assertEqual(
+            self.trouble("activating", 13, "oom-kill"), "ends and is started anew (oom-kill, restart 13)"
+        )
+        self.assertEqual(self.trouble("activating", 1), "ends and is started anew (restart 1)")
+        self.assertEqual(
+            self.trouble("active", restarts=13, seconds=3), "was started anew 3 s ago (restart 13)"
+        )
+
+    def test_one_that_starts_or_has_ended_is(self) -> None:
+        self.assertEqual(self.trouble("activating"), "is starting")
+        self.assertEqual(self.trouble("failed", 0, "exit-code"), "is not active (exit-code)")
+        self.assertEqual(self.trouble("inactive"), "is not active")

@@ -16,6 +16,9 @@ UNIT = "strongswan.service"
 PATIENCE = 20.0
 """How long charon may take to answer, seconds: a slow box that is busy starting takes its time."""
 
+RESTLESS_SECONDS = 60
+"""A unit that systemd has started anew more than once is trusted when it has run for this long."""
+
 LEGACY_UNITS = ("strongswan-starter.service", "ipsec.service")
 """strongSwan's old daemon and libreswan: either holds the IKE ports."""
 
@@ -58,12 +61,18 @@ class Unit:
     known: bool
     enabled: bool
     active: bool
+    """It runs, or is on its way to."""
     masked: bool = False
+    trouble: str = ""
+    """What speaks against its being at work, in words that go on from its name; empty when nothing does."""
+
+
+_PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,ActiveEnterTimestampMonotonic,NRestarts,Result"
 
 
 def units(*names: str) -> dict[str, Unit]:
     """The units' states, by one call."""
-    shown = must("systemctl", "show", "--property=Id,LoadState,UnitFileState,ActiveState", *names)
+    shown = must("systemctl", "show", f"--property={_PROPERTIES}", *names)
     found = {}
     for name, block in zip(names, shown.strip().split("\n\n")):
         fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -72,8 +81,24 @@ def units(*names: str) -> dict[str, Unit]:
             enabled=fields.get("UnitFileState") in ("enabled", "enabled-runtime"),
             active=fields.get("ActiveState") in ("active", "activating", "reloading"),
             masked=fields.get("LoadState") == "masked",
+            trouble=_trouble(fields),
         )
     return found
+
+
+def _trouble(fields: dict[str, str]) -> str:
+    state, restarts, result = (fields.get(key, "") for key in ("ActiveState", "NRestarts", "Result"))
+    again = int(restarts) if restarts.isdigit() else 0
+    why = result if result != "success" else ""
+    if state in ("active", "reloading"):
+        # One restart is a repair that is over; one that follows on others may not be the last.
+        seconds = time.monotonic() - int(fields.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+        restless = again > 1 and seconds < RESTLESS_SECONDS
+        return f"was started anew {seconds:.0f} s ago (restart {again})" if restless else ""
+    if state == "activating":
+        details = ", ".join(filter(None, (why, f"restart {again}")))
+        return f"ends and is started anew ({details})" if again else "is starting"
+    return f"is not active ({why})" if why else "is not active"
 
 
 def load(names: tuple[str, ...]) -> list[str]:
