@@ -8,7 +8,7 @@ from typing import Callable, Protocol
 
 from . import checks, files, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
-from .ipsec import strongswan
+from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, wanted
 from .site import Site, SiteError, Tunnel, load
 
@@ -234,11 +234,9 @@ def _tunnels(
             steps.say(f"tunnel {number}, which was not changed, is not up: `dual-tunnel-vpn status` tells more")
     for number in sorted(changed - down):
         tunnel = site.tunnels[number - 1]
+        began = time.time()
         if not strongswan.prove_rekey(tunnel, site):
-            raise Refusal(
-                f"tunnel {number} ({tunnel.role}) came up, but its key cannot be renewed: the DH groups of the "
-                "IPsec proposals (PFS) differ between the two ends"
-            )
+            raise Refusal(f"tunnel {number} ({tunnel.role}) came up, but {reasons.not_renewed(tunnel, began)}")
         steps.say(f"tunnel {number} ({tunnel.role}) is up and its key was renewed once")
     record.pending = sorted(down & changed)
     record.save(site.name)
@@ -290,4 +288,4 @@ def _reason(site: Site, tunnel: Tunnel, started: float) -> str:
         return (
             f"this box sends its packets by {device or 'no interface'} and not by uplink {uplink.number}: see `ip rule`"
         )
-    return strongswan.likely_reason(tunnel, f"@{int(started)}")
+    return reasons.not_up(tunnel, started)
