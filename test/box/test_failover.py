@@ -55,7 +55,7 @@ class TheAgentsWord(unittest.TestCase):
     def unreached(self, state: bytes | None) -> str:
         with (
             mock.patch.object(files, "content", return_value=state),
-            mock.patch.object(failover.time, "time", lambda: 1000.0),
+            mock.patch("time.time", lambda: 1000.0),
         ):
             return failover.unreached(SITE, FIRST)
 

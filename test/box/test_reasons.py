@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unittest
-from typing import Callable
+from collections.abc import Callable
 from unittest import mock
 
 from dual_tunnel_vpn.commands import Result
@@ -21,7 +21,7 @@ class Reads(unittest.TestCase):
         """What is said 20 s after a beginning since when the journal has these lines."""
         with (
             mock.patch.object(reasons, "run", return_value=Result(0, "\n".join(lines), "")) as run,
-            mock.patch.object(reasons.time, "time", lambda: 1020.25),
+            mock.patch("time.time", lambda: 1020.25),
         ):
             told = verdict(samples.site().tunnels[0], 1000.25)
         self.assertIn("IKE_SA_NAME=singapore-1", run.call_args.args)

@@ -28,7 +28,9 @@ def described(tunnels: dict[int, Sa], routes: list[Route], trouble: str = "") ->
     with (
         mock.patch.object(status, "observe", lambda: network),
         mock.patch.object(strongswan, "tunnel_sas", lambda site: tunnels),
-        mock.patch.object(strongswan, "units", lambda *names: {name: Unit(True, True, True, trouble=trouble) for name in names}),
+        mock.patch.object(
+            strongswan, "units", lambda *names: {name: Unit(True, True, True, trouble=trouble) for name in names}
+        ),
         mock.patch.object(status, "_agent", lambda name: None),
     ):
         return status.describe(samples.site())

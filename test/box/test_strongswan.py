@@ -56,8 +56,8 @@ class ProvesRenewals(unittest.TestCase):
         with (
             mock.patch.object(strongswan, "tunnel_sas", listed),
             mock.patch.object(vici, "Client", return_value=client),
-            mock.patch.object(strongswan.time, "monotonic", lambda: clock[0]),
-            mock.patch.object(strongswan.time, "sleep"),
+            mock.patch("time.monotonic", lambda: clock[0]),
+            mock.patch("time.sleep"),
         ):
             proved = strongswan.prove_rekey(samples.site().tunnels[0], samples.site(), 10)
         return proved, rekey.call_count
@@ -98,7 +98,7 @@ class ReadsUnits(unittest.TestCase):
         )
         with (
             mock.patch.object(strongswan, "must", return_value=shown),
-            mock.patch.object(strongswan.time, "monotonic", lambda: 1000.0),
+            mock.patch("time.monotonic", lambda: 1000.0),
         ):
             return strongswan.units("a.service")["a.service"].trouble
 
@@ -109,13 +109,9 @@ class ReadsUnits(unittest.TestCase):
         self.assertEqual(self.trouble("reloading"), "")
 
     def test_one_that_dies_and_is_started_again_and_again_is(self) -> None:
-        self.assertEqual(
-            self.trouble("activating", 13, "oom-kill"), "ends and is started anew (oom-kill, restart 13)"
-        )
+        self.assertEqual(self.trouble("activating", 13, "oom-kill"), "ends and is started anew (oom-kill, restart 13)")
         self.assertEqual(self.trouble("activating", 1), "ends and is started anew (restart 1)")
-        self.assertEqual(
-            self.trouble("active", restarts=13, seconds=3), "was started anew 3 s ago (restart 13)"
-        )
+        self.assertEqual(self.trouble("active", restarts=13, seconds=3), "was started anew 3 s ago (restart 13)")
 
     def test_one_that_starts_or_has_ended_is(self) -> None:
         self.assertEqual(self.trouble("activating"), "is starting")

@@ -181,7 +181,7 @@ def prove_rekey(tunnel: Tunnel, site: Site, seconds: float = 20.0) -> bool:
     while time.monotonic() < deadline:
         now = tunnel_sas(site)[tunnel.number]
         if now.installed and now.ike_id != before.ike_id:
-            # The first CHILD_SA of an IKE_SA has no key exchange of its own: a tunnel that was set up anew proves nothing.
+            # The first CHILD_SA of an IKE_SA has no key exchange of its own: a tunnel set up anew proves nothing.
             before = now if _rekey(tunnel) else sas.Sa()
         elif now.installed and now.child_id != before.child_id:
             return True
