@@ -72,6 +72,8 @@ describe("an apply", () => {
 
   afterAll(() => lab.stop());
 
+  afterEach(() => lab.box.execute("systemctl stop holder"));
+
   it.each(["/var/cache/apt/archives/lock", "/var/lib/apt/lists/lock", "/var/lib/dpkg/lock-frontend"])(
     "waits while another program holds %s",
     async (path) => {
