@@ -17,9 +17,13 @@ refuse() {
     exit 1
 }
 
-began=$(date +%s)
+# Seconds by a clock that nobody sets: at a first boot the date may jump.
+now() {
+    cut -d . -f 1 /proc/uptime
+}
+began=$(now)
 elapsed() {
-    echo "$(($(date +%s) - began)) s"
+    echo "$(($(now) - began)) s"
 }
 
 if [ "$#" -lt 2 ] || [ "$1" != apply ]; then
@@ -120,16 +124,41 @@ for package in $needed; do
     installed "$package" || missing="$missing $package"
 done
 
-# Arguments: packages. Output goes to a file that is shown only when something went wrong.
+# Output goes to a file that is shown only when something went wrong.
 log=$staging/log
+
+lock_patience=120
+lock_held() {
+    grep -m 1 -E 'Could not get lock|lock was locked by another process' "$log"
+}
+
+# Runs a program of the package manager, and again while another program holds one of its locks, as
+# unattended-upgrades does at a first boot. DPkg::Lock::Timeout would cover neither apt's own locks nor dpkg's calls.
+unlocked() {
+    deadline=$(($(now) + lock_patience))
+    told=
+    until "$@" >"$log" 2>&1 </dev/null; do
+        lock_held >/dev/null || return 1
+        [ "$(now)" -lt "$deadline" ] || return 1
+        [ -n "$told" ] || say "another program uses the package manager, waiting for up to $lock_patience s: $(lock_held)"
+        told=yes
+        sleep 1
+    done
+}
+
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
 apt_get() {
-    DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 \
+    unlocked apt-get -q -y -o Dpkg::Use-Pty=0 \
         -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Acquire::Retries=1 \
-        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends "$@" \
-        >"$log" 2>&1 </dev/null
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends "$@"
 }
 
 last_words() {
+    if lock_held >/dev/null; then
+        echo "another program has used the package manager for $lock_patience s, wait for it to end and deploy again" \
+            "($(lock_held))"
+        return
+    fi
     grep -E '^(E:|Error|dpkg:)' "$log" | tail -n 1 | grep . || tail -n 1 "$log"
 }
 
@@ -138,10 +167,11 @@ fetch() {
     apt)
         # An installation that was cut off is completed first: apt-get refuses all else until then.
         if [ -n "$(ls /var/lib/dpkg/updates 2>/dev/null)" ] || dpkg --audit 2>/dev/null | grep -q .; then
-            DEBIAN_FRONTEND=noninteractive dpkg --configure -a --force-confdef --force-confold >"$log" 2>&1 </dev/null
+            unlocked dpkg --configure -a --force-confdef --force-confold
             apt_get install -f || return 1
         fi
-        apt_get install --download-only "$@" || { apt_get update && apt_get install --download-only "$@"; }
+        apt_get install --download-only "$@" ||
+            { ! lock_held >/dev/null && apt_get update && apt_get install --download-only "$@"; }
         ;;
     dnf)
         dnf -q -y install --downloadonly "$@" >"$log" 2>&1 </dev/null || {

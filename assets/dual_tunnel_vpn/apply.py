@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import Callable, Protocol
 
-from . import checks, files, library, links, manifest, owner, paths
+from . import checks, failover, files, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
-from .ipsec import strongswan
+from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, wanted
 from .site import Site, SiteError, Tunnel, load
 
@@ -20,6 +20,9 @@ CHANGE_SECONDS = 30
 
 UNCHANGED_SECONDS = 10
 """How long a tunnel that is not changed is waited for; its being down is no failure of this change."""
+
+FAILOVER_SECONDS = 60
+"""How long a tunnel that lives by the other uplink is given to return to its own before it is changed."""
 
 DROP_IN = paths.UNITS / f"{strongswan.UNIT}.d" / "dual-tunnel-vpn.conf"
 
@@ -78,7 +81,6 @@ def apply(directory: Path, ssh_connection: str, steps: Reporter) -> None:
 def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None:
     layout = checks.strongswan_expected()
     box = manifest.load_box() or manifest.Box()
-    started = time.time()
     old = _former(site.name)
 
     units_changed = _shared_files(layout, box)
@@ -92,7 +94,7 @@ def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None
         must("systemctl", "restart", paths.links_unit(site.name), timeout=150)
         steps.say("interfaces, routes and packet filter are in place")
 
-    _tunnels(site, directory, layout, box, started, steps, lambda: _agent(site.name, new_site, new_code))
+    _tunnels(site, directory, layout, box, steps, lambda: _agent(site.name, new_site, new_code))
     library.prune()
     up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
@@ -170,6 +172,8 @@ class _Change:
             secrets: ((directory / f"secrets-{tunnel.number}.conf").read_bytes(), 0o600),
         }
         self.former = {path: files.content(path) for path in self._targets}
+        self.since = time.time()
+        """From when on charon's words about the tunnel are about these files, in seconds since the epoch."""
 
     @property
     def differs(self) -> bool:
@@ -196,7 +200,6 @@ def _tunnels(
     directory: Path,
     layout: strongswan.Layout,
     box: manifest.Box,
-    started: float,
     steps: Reporter,
     start_agent: Callable[[], None],
 ) -> None:
@@ -219,6 +222,7 @@ def _tunnels(
     else:
         strongswan.wait_for_charon()
     down: set[int] = set()
+    kept: dict[int, str] = {}
     states = strongswan.tunnel_sas(site)
     if not any(state.installed for state in states.values()):
         for number in changed:
@@ -228,27 +232,60 @@ def _tunnels(
         down = strongswan.await_up(site, {1, 2}, UP_SECONDS)
     else:
         start_agent()
-        for number in sorted(changed, reverse=True):
-            down |= _change(site, changes[number], record, steps)
+        for number in _idle_first(site, changed):
+            if why := _lives_elsewhere(site, changes[number].tunnel, steps):
+                kept[number] = why
+            else:
+                down |= _change(site, changes[number], record, steps)
         for number in strongswan.await_up(site, {1, 2} - changed, UNCHANGED_SECONDS):
             steps.say(f"tunnel {number}, which was not changed, is not up: `dual-tunnel-vpn status` tells more")
-    for number in sorted(changed - down):
+    for number in sorted(changed - down - set(kept)):
         tunnel = site.tunnels[number - 1]
+        began = time.time()
         if not strongswan.prove_rekey(tunnel, site):
-            raise Refusal(
-                f"tunnel {number} ({tunnel.role}) came up, but its key cannot be renewed: the DH groups of the "
-                "IPsec proposals (PFS) differ between the two ends"
-            )
+            raise Refusal(f"tunnel {number} ({tunnel.role}) came up, but {reasons.not_renewed(tunnel, began)}")
         steps.say(f"tunnel {number} ({tunnel.role}) is up and its key was renewed once")
-    record.pending = sorted(down & changed)
+    record.pending = sorted((down & changed) | set(kept))
     record.save(site.name)
-    if down:
-        raise Refusal(_not_up(site, down, started))
+    problems = {number: f"did not come up: {_reason(site, changes[number])}" for number in down} | kept
+    if problems:
+        raise Refusal(_told(site, problems))
+
+
+def _idle_first(site: Site, numbers: set[int]) -> list[int]:
+    """The order in which tunnels are changed: first the one that the traffic does not take now."""
+    carrying = failover.carrying(site, network.observe()) or 1
+    return sorted(numbers, key=lambda number: number == carrying)
+
+
+def _lives_elsewhere(site: Site, tunnel: Tunnel, steps: Reporter) -> str:
+    """Why the tunnel must not be changed now; empty when it leaves by its own uplink, which is waited for.
+
+    By the other uplink a tunnel lives on, but a new one cannot be made: the other end does not expect it from there.
+    """
+    deadline = time.monotonic() + FAILOVER_SECONDS
+    told = False
+    while (uplink := failover.moved_to(site, tunnel, network.observe())) is not None:
+        if time.monotonic() >= deadline:
+            return (
+                f"was not changed: it goes on by uplink {uplink.number} in a failover that did not end within "
+                f"{FAILOVER_SECONDS} s, deploy again when uplink {tunnel.uplink} is well"
+            )
+        if not told:
+            steps.say(
+                f"tunnel {tunnel.number} goes on by uplink {uplink.number} in a failover: waiting for up to "
+                f"{FAILOVER_SECONDS} s for its end"
+            )
+        told = True
+        time.sleep(0.25)
+    return ""
 
 
 def _load(site: Site, changes: list[_Change], record: manifest.Connection) -> None:
     problems = strongswan.load(tuple(change.tunnel.connection for change in changes))
     if not problems:
+        for change in changes:
+            change.since = time.time()
         return
     for change in changes:
         change.roll_back()
@@ -267,27 +304,32 @@ def _change(site: Site, change: _Change, record: manifest.Connection, steps: Rep
     change.install()
     _load(site, [change], record)
     strongswan.terminate(change.tunnel.connection)
+    change.since = time.time()
     down = strongswan.await_up(site, {number}, CHANGE_SECONDS)
     if not down:
         steps.say(f"tunnel {number} ({change.tunnel.role}) runs with its new configuration")
     return down
 
 
-def _not_up(site: Site, down: set[int], started: float) -> str:
+def _told(site: Site, problems: dict[int, str]) -> str:
     parts = [
-        f"tunnel {number} ({tunnel.role}, to {tunnel.ipsec_address}) did not come up: {_reason(site, tunnel, started)}"
-        for number in sorted(down)
+        f"tunnel {number} ({tunnel.role}, to {tunnel.ipsec_address}) {problems[number]}"
+        for number in sorted(problems)
         for tunnel in (site.tunnels[number - 1],)
     ]
     return "; ".join(parts) + f" (`journalctl -u {strongswan.UNIT}` on the box tells more)"
 
 
-def _reason(site: Site, tunnel: Tunnel, started: float) -> str:
+def _reason(site: Site, change: _Change) -> str:
+    tunnel = change.tunnel
+    if unreached := failover.unreached(site, tunnel):
+        return unreached
     uplink = site.uplink_of(tunnel)
-    expected = wanted.device_of(uplink, network.observe())
+    observed = network.observe()
+    expected = wanted.device_of(uplink, observed)
     device, gateway = network.way_to(tunnel.ipsec_address, uplink.address)
-    if (device, gateway) != (expected, uplink.gateway):
+    if (device, gateway) != (expected, uplink.gateway) and failover.moved_to(site, tunnel, observed) is None:
         return (
             f"this box sends its packets by {device or 'no interface'} and not by uplink {uplink.number}: see `ip rule`"
         )
-    return strongswan.likely_reason(tunnel, f"@{int(started)}")
+    return reasons.not_up(tunnel, change.since)

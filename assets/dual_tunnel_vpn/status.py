@@ -72,7 +72,7 @@ def describe(site: Site) -> dict[str, Any]:
         for u in site.uplinks
     ]
     routes = _routes(site, network)
-    amiss = [f"{name} is not active" for name, unit in units.items() if not unit.active]
+    amiss = [f"{name} {unit.trouble}" for name, unit in units.items() if unit.trouble]
     amiss += [f"uplink {uplink['number']} is not there" for uplink in uplinks if uplink["device"] is None]
     amiss += [f"tunnel {tunnel['number']} is down" for tunnel in tunnels if not tunnel["up"]]
     amiss += [f"no route to {cidr}" for cidr in site.vpc_cidrs if cidr not in {r["destination"] for r in routes}]

@@ -12,8 +12,15 @@ import { ECS, IPSEC_ADDRESSES, LAN } from "../network";
 import { prepareProviders } from "../terraform/providers";
 import { Traffic, type Mark } from "../traffic/traffic";
 import { BOX_LISTING_SCRIPT, differences } from "../box/listing";
-import { Console } from "../deployment/console";
 import { Deployment, exampleConfig } from "../deployment/deployment";
+import reboot from "../faults/catalogue/box-reboot";
+import failback from "../faults/catalogue/failback";
+import drill from "../faults/catalogue/psk-drill";
+import drillEnds from "../faults/catalogue/psk-repaired";
+import silentCut from "../faults/catalogue/uplink1-silent";
+import type { Fault } from "../faults/fault";
+import { DeployedProduct } from "../faults/product";
+import { Scene } from "../faults/scene";
 import type { Reporter } from "./reporter";
 import { idsOf, isUp, parseListSas, type TunnelSas } from "../box/sas";
 
@@ -88,17 +95,13 @@ function tellable(line: string): string | undefined {
 }
 
 class Story {
-  private readonly console: Console;
-
   constructor(
     private readonly reporter: Reporter,
     private readonly lab: Lab,
     private readonly cloud: EmulatedCloud,
     private readonly cloudEnd: WorldCloudEnd,
     private readonly deployment: Deployment,
-  ) {
-    this.console = new Console(cloud.endpoint);
-  }
+  ) {}
 
   async tell({ keep }: DemoOptions): Promise<void> {
     const { reporter, lab } = this;
@@ -111,9 +114,11 @@ class Story {
     await this.tunnels();
     const traffic = await Traffic.start(lab, { intervalMs: 100 });
     try {
-      await this.drill(traffic);
-      await this.silentCut(traffic);
-      await this.reboot(traffic);
+      const product = new DeployedProduct(lab, { api: this.cloud, deployment: this.deployment });
+      const scene = new Scene(lab, this.cloudEnd, product, traffic);
+      await this.drill(scene);
+      await this.silentCut(scene);
+      await this.reboot(scene);
       await this.changes(traffic);
     } finally {
       await traffic.stop();
@@ -177,55 +182,42 @@ class Story {
     await this.lab.box.execute(`ping -c 3 -i 0.2 -W 1 -I ${device} ${ECS.address}`);
   }
 
-  private async drill(traffic: Traffic): Promise<void> {
+  private async drill(scene: Scene): Promise<void> {
+    await this.reporter.step("The page's drill: the active tunnel's PSK is changed at the cloud", () =>
+      this.withstood("failover by the drill", scene, drill, FAILOVER_BOUND_S),
+    );
+    await this.reporter.step("The drill ends: the PSK is restored at the cloud, traffic goes back", () =>
+      this.withstood("failback after the drill", scene, drillEnds, FAILBACK_BOUND_S),
+    );
+  }
+
+  private async silentCut(scene: Scene): Promise<void> {
+    // By which tunnel the cloud answers is the agent's affair: it may have moved tunnel 1 to the other uplink.
+    await this.reporter.step("Uplink 1 goes silent: blackholed both ways, its carrier stays", () =>
+      this.withstood("failover by the silent cut", scene, silentCut, FAILOVER_BOUND_S),
+    );
+    await this.reporter.step("Uplink 1 is repaired, traffic goes back", () =>
+      this.withstood("failback after the cut", scene, failback, FAILBACK_BOUND_S),
+    );
+  }
+
+  /** Makes a fault of the catalogue, for which the one before has prepared everything, and checks the gaps. */
+  private async withstood(what: string, scene: Scene, fault: Fault, boundS: number): Promise<void> {
+    const mark = await scene.traffic.mark();
+    await fault.make(scene);
+    this.reporter.progress((await this.lab.box.succeed(`ip route get ${ECS.address} | head -n 1`)).trim());
+    await this.gaps(what, scene.traffic, mark, boundS);
+  }
+
+  private async reboot(scene: Scene): Promise<void> {
     const { reporter } = this;
-    const psk = this.deployment.variables.singapore_psk_active;
-    await reporter.step("The page's drill: the active tunnel's PSK is changed at the cloud", async () => {
-      const mark = await traffic.mark();
-      await this.console.changeActivePsk(newPsk());
-      await this.waitForRoute(TUNNEL_2);
-      await this.waitForCloudVia("slave");
-      await this.gaps("failover by the drill", traffic, mark, FAILOVER_BOUND_S);
-    });
-    await reporter.step("The drill ends: the PSK is restored at the cloud, traffic goes back", async () => {
-      const mark = await traffic.mark();
-      await this.console.changeActivePsk(psk);
-      await this.waitForBothTunnels(60);
-      await this.waitForRoute(TUNNEL_1);
-      await this.waitForCloudVia("master");
-      await this.gaps("failback after the drill", traffic, mark, FAILBACK_BOUND_S);
-    });
-  }
-
-  private async silentCut(traffic: Traffic): Promise<void> {
-    const { reporter, lab } = this;
-    await reporter.step("Uplink 1 goes silent: blackholed both ways, its carrier stays", async () => {
-      const mark = await traffic.mark();
-      await lab.cut("uplink1");
-      // By which tunnel the cloud answers is the agent's affair: it may have moved tunnel 1 to the other uplink.
-      await this.waitForRoute(TUNNEL_2);
-      await this.gaps("failover by the silent cut", traffic, mark, FAILOVER_BOUND_S);
-    });
-    await reporter.step("Uplink 1 is repaired, traffic goes back", async () => {
-      const mark = await traffic.mark();
-      await lab.restore("uplink1");
-      await this.waitForBothTunnels(90);
-      await this.waitForRoute(TUNNEL_1);
-      await this.waitForCloudVia("master");
-      await this.gaps("failback after the cut", traffic, mark, FAILBACK_BOUND_S);
-    });
-  }
-
-  private async reboot(traffic: Traffic): Promise<void> {
-    const { reporter, lab } = this;
     await reporter.step("The box reboots, without any apply", async () => {
-      const mark = await traffic.mark();
-      await lab.box.reboot();
-      const sas = await this.waitForBothTunnels(90);
+      const mark = await scene.traffic.mark();
+      await reboot.make(scene);
+      const sas = await this.listSas();
       reporter.check("both tunnels are back", bothUp(sas), `${idsOf(sas.get(TUNNEL_1))}; ${idsOf(sas.get(TUNNEL_2))}`);
-      await this.waitForRoute(TUNNEL_1);
-      await traffic.waitUntilFlowing({ timeoutS: 60 });
-      const { out } = await traffic.since(mark);
+      await scene.flowing();
+      const { out } = await scene.traffic.since(mark);
       reporter.check(
         `hosts reach each other again, at most ${REBOOT_BOUND_S} s after the last packet before`,
         out.longestGapS <= REBOOT_BOUND_S,

@@ -7,14 +7,6 @@ export interface Contender {
   readonly interfaces: readonly [string, string];
   readonly connections: readonly [string, string];
   readonly children: readonly [string, string];
-  /** Deploys it on a booted lab, the cloud side included. */
-  install(): Promise<void>;
-  /** Writes what it holds outside of the machines to a directory, for when they are brought back. */
-  save(directory: string): Promise<void>;
-  /** Takes up what was saved there: the machines are as they were then. */
-  load(directory: string): Promise<void>;
-  /** Ends what it has running outside of the machines. */
-  close(): Promise<void>;
   /** Starts its agent anew, with nothing remembered. */
   refresh(): Promise<void>;
   /** Whether it says of itself that all is well, in words that say what is not; empty when well. */
@@ -25,4 +17,16 @@ export interface Contender {
   story(sinceS: number): Promise<readonly string[]>;
   /** Changes the active tunnel's pre-shared key at the cloud only; gives the way back. */
   breakActivePsk(): Promise<() => Promise<void>>;
+}
+
+/** A contender that a stage deploys, and brings back. */
+export interface StagedContender extends Contender {
+  /** Deploys it on a booted lab, the cloud side included. */
+  install(): Promise<void>;
+  /** Writes what it holds outside of the machines to a directory, for when they are brought back. */
+  save(directory: string): Promise<void>;
+  /** Takes up what was saved there: the machines are as they were then. */
+  load(directory: string): Promise<void>;
+  /** Ends what it has running outside of the machines. */
+  close(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import type { WorldCloudEnd } from "../cloud-end";
 import { HowTo } from "../how-to/how-to";
 import type { Lab } from "../machines/lab";
 import { DATA_CENTER_CIDR, IPSEC_ADDRESSES, UPLINKS, VPC_CIDR } from "../network";
-import type { Contender } from "./contender";
+import type { StagedContender } from "./contender";
 
 /** The page's tunnels: its algorithms are the console's defaults, and one key serves both. */
 function tunnels(psk: string, activePsk = psk): CloudTunnel[] {
@@ -52,7 +52,7 @@ function cloudState(psk: string, activePsk?: string): CloudState {
   };
 }
 
-export class HowToPage implements Contender {
+export class HowToPage implements StagedContender {
   readonly id = "how-to";
   readonly interfaces = ["ipsec0", "ipsec1"] as const;
   readonly connections = ["vco1", "vco2"] as const;

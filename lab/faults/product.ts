@@ -10,7 +10,7 @@ import { Deployment, exampleConfig } from "../deployment/deployment";
 import { cacheDirectory } from "../cache";
 import type { Lab } from "../machines/lab";
 import { prepareProviders } from "../terraform/providers";
-import type { Contender } from "./contender";
+import type { Contender, StagedContender } from "./contender";
 
 const NAME = "singapore";
 /** The unit of its failover agent. */
@@ -29,66 +29,31 @@ export interface AgentState {
 /** The example's agent options, as bin/config.ts takes them. */
 export type AgentParameters = Readonly<Record<string, unknown>>;
 
-export class Product implements Contender {
+/** The cloud's API and the deployment that made the product there and on the box. */
+export interface Deployed {
+  readonly api: EmulatedCloud;
+  readonly deployment: Deployment;
+}
+
+/** The product, whoever deployed it. */
+export class DeployedProduct implements Contender {
   readonly id = "product";
   readonly interfaces = [`${NAME}-1`, `${NAME}-2`] as const;
   readonly connections = this.interfaces;
   readonly children = this.interfaces;
-  private api?: EmulatedCloud;
-  private deployment?: Deployment;
-  private providers?: ReturnType<typeof prepareProviders>;
-  private readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-product-"));
 
   constructor(
-    private readonly lab: Lab,
-    private readonly cloudEnd: WorldCloudEnd,
-    private readonly agent: AgentParameters = {},
+    protected readonly lab: Lab,
+    private parts?: Deployed,
   ) {}
 
-  async install(): Promise<void> {
-    this.api = await startEmulatedCloud({ cloudEnd: this.cloudEnd });
-    const newPsk = () => randomBytes(18).toString("base64url");
-    this.deployment = await this.newDeployment({ singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() });
-    await this.deployment.deploy();
+  protected get deployed(): Deployed {
+    if (!this.parts) throw new Error("The product has not been deployed.");
+    return this.parts;
   }
 
-  async save(directory: string): Promise<void> {
-    const { api, deployment } = this.deployed;
-    fs.writeFileSync(path.join(directory, "cloud"), await api.save(), { mode: 0o600 });
-    fs.writeFileSync(path.join(directory, "variables.json"), JSON.stringify(deployment.variables), { mode: 0o600 });
-    copyDeployment(this.directory, path.join(directory, "deployment"));
-  }
-
-  async load(directory: string): Promise<void> {
-    this.api ??= await startEmulatedCloud({ cloudEnd: this.cloudEnd });
-    await this.api.load(fs.readFileSync(path.join(directory, "cloud")));
-    fs.rmSync(this.directory, { recursive: true, force: true });
-    copyDeployment(path.join(directory, "deployment"), this.directory);
-    const variables = fs.readFileSync(path.join(directory, "variables.json"), "utf8");
-    this.deployment = await this.newDeployment(JSON.parse(variables) as Record<string, string>);
-  }
-
-  async close(): Promise<void> {
-    await this.api?.close();
-    this.api = undefined;
-    fs.rmSync(this.directory, { recursive: true, force: true });
-  }
-
-  private async newDeployment(variables: Record<string, string>): Promise<Deployment> {
-    this.providers ??= prepareProviders({ cacheDir: cacheDirectory() });
-    return new Deployment({
-      directory: this.directory,
-      endpoint: (this.api as EmulatedCloud).endpoint,
-      providerEnv: (await this.providers).env,
-      config: exampleConfig(this.lab, this.agent),
-      variables,
-    });
-  }
-
-  private get deployed(): { readonly api: EmulatedCloud; readonly deployment: Deployment } {
-    const { api, deployment } = this;
-    if (!api || !deployment) throw new Error("The product has not been deployed.");
-    return { api, deployment };
+  protected set deployed(parts: Deployed) {
+    this.parts = parts;
   }
 
   async refresh(): Promise<void> {
@@ -127,6 +92,63 @@ export class Product implements Contender {
     const right = deployment.variables.singapore_psk_active;
     await console_.changeActivePsk(randomBytes(18).toString("base64url"));
     return () => console_.changeActivePsk(right);
+  }
+}
+
+/** The product as a stage deploys it and brings it back. */
+export class Product extends DeployedProduct implements StagedContender {
+  private api?: EmulatedCloud;
+  private providers?: ReturnType<typeof prepareProviders>;
+  private readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-product-"));
+
+  constructor(
+    lab: Lab,
+    private readonly cloudEnd: WorldCloudEnd,
+    private readonly agent: AgentParameters = {},
+  ) {
+    super(lab);
+  }
+
+  async install(): Promise<void> {
+    this.api = await startEmulatedCloud({ cloudEnd: this.cloudEnd });
+    const newPsk = () => randomBytes(18).toString("base64url");
+    await this.takeUp({ singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() });
+    await this.deployed.deployment.deploy();
+  }
+
+  async save(directory: string): Promise<void> {
+    const { api, deployment } = this.deployed;
+    fs.writeFileSync(path.join(directory, "cloud"), await api.save(), { mode: 0o600 });
+    fs.writeFileSync(path.join(directory, "variables.json"), JSON.stringify(deployment.variables), { mode: 0o600 });
+    copyDeployment(this.directory, path.join(directory, "deployment"));
+  }
+
+  async load(directory: string): Promise<void> {
+    this.api ??= await startEmulatedCloud({ cloudEnd: this.cloudEnd });
+    await this.api.load(fs.readFileSync(path.join(directory, "cloud")));
+    fs.rmSync(this.directory, { recursive: true, force: true });
+    copyDeployment(path.join(directory, "deployment"), this.directory);
+    const variables = fs.readFileSync(path.join(directory, "variables.json"), "utf8");
+    await this.takeUp(JSON.parse(variables) as Record<string, string>);
+  }
+
+  async close(): Promise<void> {
+    await this.api?.close();
+    this.api = undefined;
+    fs.rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  private async takeUp(variables: Record<string, string>): Promise<void> {
+    this.providers ??= prepareProviders({ cacheDir: cacheDirectory() });
+    const api = this.api as EmulatedCloud;
+    const deployment = new Deployment({
+      directory: this.directory,
+      endpoint: api.endpoint,
+      providerEnv: (await this.providers).env,
+      config: exampleConfig(this.lab, this.agent),
+      variables,
+    });
+    this.deployed = { api, deployment };
   }
 }
 

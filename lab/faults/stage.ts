@@ -9,7 +9,7 @@ import { Lab } from "../machines/lab";
 import type { Machine } from "../machines/machine";
 import { longestStandstill, noteStandstills } from "../machines/standstill";
 import { Traffic } from "../traffic/traffic";
-import type { Contender } from "./contender";
+import type { Contender, StagedContender } from "./contender";
 import { HowToPage } from "./how-to-page";
 import { Product, type AgentParameters } from "./product";
 import { Scene } from "./scene";
@@ -56,7 +56,7 @@ export class Stage {
   }
 
   readonly cloud: WorldCloudEnd;
-  readonly contender: Contender;
+  readonly contender: StagedContender;
   private readonly scratch = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-stage-"));
   /** Seconds from the wish for the scene to traffic that flows, each time. */
   readonly broughtBackS: number[] = [];

@@ -20,7 +20,7 @@ ROUTE = Route("192.168.0.0/16", 9, metric=100, protocol=157)
 GUARD = Route("192.168.0.0/16", 0, metric=4294967295, protocol=157, kind=UNREACHABLE)
 
 
-def described(tunnels: dict[int, Sa], routes: list[Route], active: bool = True) -> dict[str, Any]:
+def described(tunnels: dict[int, Sa], routes: list[Route], trouble: str = "") -> dict[str, Any]:
     """What status finds on a box whose tunnels, routes and units are these."""
     network = samples.network()
     network.links["singapore-1"] = samples.link(9, "singapore-1", "xfrm", 20481, 1400)
@@ -28,7 +28,9 @@ def described(tunnels: dict[int, Sa], routes: list[Route], active: bool = True) 
     with (
         mock.patch.object(status, "observe", lambda: network),
         mock.patch.object(strongswan, "tunnel_sas", lambda site: tunnels),
-        mock.patch.object(strongswan, "units", lambda *names: {name: Unit(True, True, active) for name in names}),
+        mock.patch.object(
+            strongswan, "units", lambda *names: {name: Unit(True, True, True, trouble=trouble) for name in names}
+        ),
         mock.patch.object(status, "_agent", lambda name: None),
     ):
         return status.describe(samples.site())
@@ -51,7 +53,8 @@ class Health(unittest.TestCase):
         self.assertEqual(described({1: GONE, 2: GONE}, [ROUTE])["health"], status.DOWN)
         self.assertEqual(described({1: UP, 2: UP}, [])["health"], status.DOWN)
 
-    def test_a_unit_that_stopped_is_named(self) -> None:
-        found = described({1: UP, 2: UP}, [ROUTE], active=False)
+    def test_a_unit_that_is_not_at_work_is_named(self) -> None:
+        found = described({1: UP, 2: UP}, [ROUTE], "ends and is started anew (restart 13)")
         self.assertEqual(found["health"], status.DEGRADED)
-        self.assertIn("dual-tunnel-vpn-agent@singapore.service is not active", found["amiss"])
+        told = "dual-tunnel-vpn-agent@singapore.service ends and is started anew (restart 13)"
+        self.assertIn(told, found["amiss"])

@@ -1,4 +1,4 @@
-"""What is read from charon: refused configurations, reasons, and never a secret."""
+"""What is read from charon: refused configurations, renewals, units, and never a secret."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from unittest import mock
 
 from dual_tunnel_vpn.commands import Result
 from dual_tunnel_vpn.ipsec import strongswan, vici
+from dual_tunnel_vpn.ipsec.sas import Sa
 
 from . import samples
 
@@ -37,34 +38,43 @@ class LoadsConnections(unittest.TestCase):
         self.assertNotIn("c2VjcmV0", problems[0])
 
 
-class FindsReasons(unittest.TestCase):
-    def reason(self, *lines: str) -> str:
-        with mock.patch.object(strongswan, "run", return_value=Result(0, "\n".join(lines), "")) as run:
-            reason = strongswan.likely_reason(samples.site().tunnels[0], "@0")
-        self.assertIn("IKE_SA_NAME=singapore-1", run.call_args.args)
-        return reason
+class ProvesRenewals(unittest.TestCase):
+    """Lists of SAs one after the other, by (IKE, CHILD) ids; the last is repeated. A clock that passes at each look."""
 
-    def test_names_what_the_journal_shows(self) -> None:
-        cases = {
-            "parsed IKE_AUTH response 1 [ N(AUTH_FAILED) ]": "the other end refused the authentication",
-            "parsed IKE_SA_INIT response 0 [ N(NO_PROP) ]": "none of the proposals",
-            "giving up after 6 retransmits": "does not answer",
-            "parsed IKE_AUTH response 1 [ IDr AUTH N(TS_UNACCEPT) ]": "traffic selectors",
-            "tried 1 shared key for '198.51.100.198' - '192.0.2.152', but MAC mismatched": "pre-shared keys",
-            "initiating IKE_SA singapore-1[5] to 192.0.2.152": "names no reason",
-        }
-        for line, words in cases.items():
-            with self.subTest(line):
-                self.assertIn(words, self.reason("initiating IKE_SA singapore-1[5] to 192.0.2.152", line))
+    def prove(self, *lists: tuple[str | None, str | None], refused: int = 0) -> tuple[bool, int]:
+        """Whether the renewal was proved, and how many rekeys were asked for."""
+        clock, left = [0.0], list(lists)
+        client = mock.MagicMock()
+        rekey = client.__enter__.return_value.rekey
+        rekey.side_effect = [vici.ViciRefused("no match")] * refused + [None] * 100
 
-    def test_takes_the_last_refusal_and_a_refusal_before_silence(self) -> None:
-        refused, other = "parsed IKE_AUTH response 1 [ N(AUTH_FAILED) ]", "parsed IKE_SA_INIT response 0 [ N(NO_PROP) ]"
-        self.assertIn("proposals", self.reason(refused, other))
-        self.assertIn("authentication", self.reason(other, refused))
-        self.assertIn("authentication", self.reason(refused, "giving up after 6 retransmits"))
+        def listed(_: object) -> dict[int, Sa]:
+            clock[0] += 1
+            ike, child = left.pop(0) if len(left) > 1 else left[0]
+            return {1: Sa(ike, "ESTABLISHED", child, "INSTALLED")}
 
-    def test_says_when_nothing_was_tried(self) -> None:
-        self.assertIn("not tried", self.reason())
+        with (
+            mock.patch.object(strongswan, "tunnel_sas", listed),
+            mock.patch.object(vici, "Client", return_value=client),
+            mock.patch("time.monotonic", lambda: clock[0]),
+            mock.patch("time.sleep"),
+        ):
+            proved = strongswan.prove_rekey(samples.site().tunnels[0], samples.site(), 10)
+        return proved, rekey.call_count
+
+    def test_a_new_child_of_the_same_ike_sa_is_a_proof(self) -> None:
+        self.assertEqual(self.prove(("1", "2"), ("1", "2"), ("1", "3")), (True, 1))
+
+    def test_no_new_child_is_none(self) -> None:
+        self.assertEqual(self.prove(("1", "2")), (False, 1))
+        self.assertEqual(self.prove((None, None)), (False, 0))
+
+    def test_a_tunnel_that_was_set_up_anew_is_none_and_is_asked_again(self) -> None:
+        self.assertEqual(self.prove(("1", "2"), (None, None), ("5", "6")), (False, 2))
+        self.assertEqual(self.prove(("1", "2"), (None, None), ("5", "6"), ("5", "7")), (True, 2))
+
+    def test_a_child_that_has_just_gone_is_asked_again(self) -> None:
+        self.assertEqual(self.prove(("1", "2"), ("1", "2"), ("1", "3"), refused=1), (True, 2))
 
 
 class ReadsUnits(unittest.TestCase):
@@ -77,5 +87,33 @@ class ReadsUnits(unittest.TestCase):
         with mock.patch.object(strongswan, "must", return_value=shown):
             units = strongswan.units("a.service", "b.service", "c.service")
         self.assertEqual(units["a.service"], strongswan.Unit(True, True, True))
-        self.assertEqual(units["b.service"], strongswan.Unit(False, False, False))
+        self.assertEqual(units["b.service"], strongswan.Unit(False, False, False, trouble="is not active"))
         self.assertTrue(units["c.service"].masked)
+
+    def trouble(self, state: str, restarts: int = 0, result: str = "success", seconds: float = 0) -> str:
+        """What is said of a unit that has been in that state for some seconds."""
+        shown = (
+            f"Id=a.service\nLoadState=loaded\nActiveState={state}\nNRestarts={restarts}\nResult={result}\n"
+            f"ActiveEnterTimestampMonotonic={int((1000 - seconds) * 1e6) if state == 'active' else 0}\n"
+        )
+        with (
+            mock.patch.object(strongswan, "must", return_value=shown),
+            mock.patch("time.monotonic", lambda: 1000.0),
+        ):
+            return strongswan.units("a.service")["a.service"].trouble
+
+    def test_a_unit_that_is_at_work_is_in_no_trouble(self) -> None:
+        self.assertEqual(self.trouble("active", seconds=1), "")
+        self.assertEqual(self.trouble("active", restarts=1, seconds=1), "")
+        self.assertEqual(self.trouble("active", restarts=13, seconds=61), "")
+        self.assertEqual(self.trouble("reloading"), "")
+
+    def test_one_that_dies_and_is_started_again_and_again_is(self) -> None:
+        self.assertEqual(self.trouble("activating", 13, "oom-kill"), "ends and is started anew (oom-kill, restart 13)")
+        self.assertEqual(self.trouble("activating", 1), "ends and is started anew (restart 1)")
+        self.assertEqual(self.trouble("active", restarts=13, seconds=3), "was started anew 3 s ago (restart 13)")
+
+    def test_one_that_starts_or_has_ended_is(self) -> None:
+        self.assertEqual(self.trouble("activating"), "is starting")
+        self.assertEqual(self.trouble("failed", 0, "exit-code"), "is not active (exit-code)")
+        self.assertEqual(self.trouble("inactive"), "is not active")

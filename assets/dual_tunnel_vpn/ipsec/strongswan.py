@@ -16,6 +16,9 @@ UNIT = "strongswan.service"
 PATIENCE = 20.0
 """How long charon may take to answer, seconds: a slow box that is busy starting takes its time."""
 
+RESTLESS_SECONDS = 60
+"""A unit that systemd has started anew more than once is trusted when it has run for this long."""
+
 LEGACY_UNITS = ("strongswan-starter.service", "ipsec.service")
 """strongSwan's old daemon and libreswan: either holds the IKE ports."""
 
@@ -58,12 +61,18 @@ class Unit:
     known: bool
     enabled: bool
     active: bool
+    """It runs, or is on its way to."""
     masked: bool = False
+    trouble: str = ""
+    """What speaks against its being at work, in words that go on from its name; empty when nothing does."""
+
+
+_PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,ActiveEnterTimestampMonotonic,NRestarts,Result"
 
 
 def units(*names: str) -> dict[str, Unit]:
     """The units' states, by one call."""
-    shown = must("systemctl", "show", "--property=Id,LoadState,UnitFileState,ActiveState", *names)
+    shown = must("systemctl", "show", f"--property={_PROPERTIES}", *names)
     found = {}
     for name, block in zip(names, shown.strip().split("\n\n")):
         fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -72,8 +81,24 @@ def units(*names: str) -> dict[str, Unit]:
             enabled=fields.get("UnitFileState") in ("enabled", "enabled-runtime"),
             active=fields.get("ActiveState") in ("active", "activating", "reloading"),
             masked=fields.get("LoadState") == "masked",
+            trouble=_trouble(fields),
         )
     return found
+
+
+def _trouble(fields: dict[str, str]) -> str:
+    state, restarts, result = (fields.get(key, "") for key in ("ActiveState", "NRestarts", "Result"))
+    again = int(restarts) if restarts.isdigit() else 0
+    why = result if result != "success" else ""
+    if state in ("active", "reloading"):
+        # One restart is a repair that is over; one that follows on others may not be the last.
+        seconds = time.monotonic() - int(fields.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+        restless = again > 1 and seconds < RESTLESS_SECONDS
+        return f"was started anew {seconds:.0f} s ago (restart {again})" if restless else ""
+    if state == "activating":
+        details = ", ".join(filter(None, (why, f"restart {again}")))
+        return f"ends and is started anew ({details})" if again else "is starting"
+    return f"is not active ({why})" if why else "is not active"
 
 
 def load(names: tuple[str, ...]) -> list[str]:
@@ -151,44 +176,27 @@ def await_up(site: Site, numbers: set[int], seconds: float, initiate_every: floa
 
 def prove_rekey(tunnel: Tunnel, site: Site, seconds: float = 20.0) -> bool:
     """Rekeys the CHILD_SA once and says whether a new one came: key exchange groups of ESP show only then."""
-    before = tunnel_sas(site)[tunnel.number].child_id
-    if before is None:
-        return False
-    with vici.Client(timeout=PATIENCE) as client:
-        client.rekey(child=tunnel.child)
     deadline = time.monotonic() + seconds
+    before = sas.Sa()
     while time.monotonic() < deadline:
-        after = tunnel_sas(site)[tunnel.number].child_id
-        if after is not None and after != before:
+        now = tunnel_sas(site)[tunnel.number]
+        if now.installed and now.ike_id != before.ike_id:
+            # The first CHILD_SA of an IKE_SA has no key exchange of its own: a tunnel set up anew proves nothing.
+            before = now if _rekey(tunnel) else sas.Sa()
+        elif now.installed and now.child_id != before.child_id:
             return True
         time.sleep(0.25)
     return False
 
 
-_REFUSALS = (
-    (r"AUTHENTICATION_FAILED|AUTH_FAILED", "the other end refused the authentication: pre-shared keys or ids differ"),
-    (r"tried \d+ shared key|MAC mismatched|no shared key found", "the pre-shared keys or the ids differ"),
-    (r"NO_PROPOSAL_CHOSEN|NO_PROP", "the other end accepts none of the proposals: algorithms or DH groups differ"),
-    (r"INVALID_KE_PAYLOAD|INVAL_KE", "the other end wants another DH group"),
-    (r"TS_UNACCEPTABLE|TS_UNACCEPT", "the other end refused the traffic selectors"),
-    (r"no IKE config found|peer config.*not found", "no connection matches what the other end asks for"),
-)
-_SILENCE = ((r"giving up after \d+ retransmits|retransmit \d+ of request", "the other end does not answer"),)
-
-
-def likely_reason(tunnel: Tunnel, since: str) -> str:
-    """Why a tunnel does not come up, from charon's journal since a time that journalctl understands."""
-    # charon-systemd puts the connection's name into a field of each entry; the text alone does not tell it.
-    mine = f"IKE_SA_NAME={tunnel.connection}"
-    shown = run("journalctl", mine, "--since", since, "--output", "cat", "--no-pager", timeout=30)
-    lines = shown.output.splitlines()
-    # What the other end refused says more than its silence, which a busy box hears too.
-    for reasons in (_REFUSALS, _SILENCE):
-        for line in reversed(lines):
-            for pattern, words in reasons:
-                if re.search(pattern, line):
-                    return words
-    return "charon's journal names no reason" if lines else "charon has not tried yet"
+def _rekey(tunnel: Tunnel) -> bool:
+    try:
+        with vici.Client(timeout=PATIENCE) as client:
+            client.rekey(child=tunnel.child)
+    except vici.ViciRefused:
+        # It has just gone.
+        return False
+    return True
 
 
 def wait_for_charon(seconds: float = 20.0) -> None:

@@ -1,10 +1,10 @@
 import type { Fault } from "../fault";
+import silent from "./uplink1-silent";
 
 export default {
   what: "Uplink 1, silent before, is repaired: traffic returns to the active tunnel.",
   async prepare(scene) {
-    await scene.cut("uplink1");
-    await scene.trafficBy(2);
+    await silent.make(scene);
     await scene.flowing();
   },
   async make(scene) {

@@ -1,16 +1,14 @@
 import type { Fault } from "../fault";
-
-let repair: () => Promise<void>;
+import drill from "./psk-drill";
 
 export default {
   what: "The drill ends: the pre-shared key is what it was, and tunnel 1 returns by itself.",
   async prepare(scene) {
-    repair = await scene.contender.breakActivePsk();
-    await scene.trafficBy(2);
+    await drill.make(scene);
     await scene.flowing();
   },
   async make(scene) {
-    await repair();
+    await drill.undo();
     const began = Date.now();
     await scene.bothUp();
     const up = (Date.now() - began) / 1000;
