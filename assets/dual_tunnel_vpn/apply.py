@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Callable, Protocol
 
 from . import checks, files, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
 from .ipsec import strongswan
-from .net import managers, network, sysctl, wanted
+from .net import managers, network, sysctl, wanted, ways
+from .net.netlink import Netlink
 from .site import Site, SiteError, Tunnel, load
 
 UP_SECONDS = 60
@@ -20,6 +22,9 @@ CHANGE_SECONDS = 30
 
 UNCHANGED_SECONDS = 10
 """How long a tunnel that is not changed is waited for; its being down is no failure of this change."""
+
+ROUTE_SECONDS = 10
+"""How long the agent may take until the kernel leads what is for the VPC into a tunnel."""
 
 DROP_IN = paths.UNITS / f"{strongswan.UNIT}.d" / "dual-tunnel-vpn.conf"
 
@@ -94,6 +99,9 @@ def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None
 
     _tunnels(site, directory, layout, box, started, steps, lambda: _agent(site.name, new_site, new_code))
     library.prune()
+    wrong = ways.await_tunnels(site, ROUTE_SECONDS)
+    if wrong:
+        raise Refusal(f"the tunnels are there, but {wrong[0]}")
     up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
 
@@ -285,9 +293,6 @@ def _not_up(site: Site, down: set[int], started: float) -> str:
 def _reason(site: Site, tunnel: Tunnel, started: float) -> str:
     uplink = site.uplink_of(tunnel)
     expected = wanted.device_of(uplink, network.observe())
-    device, gateway = network.way_to(tunnel.ipsec_address, uplink.address)
-    if (device, gateway) != (expected, uplink.gateway):
-        return (
-            f"this box sends its packets by {device or 'no interface'} and not by uplink {uplink.number}: see `ip rule`"
-        )
-    return strongswan.likely_reason(tunnel, f"@{int(started)}")
+    with closing(Netlink()) as netlink:
+        misled = ways.misled(tunnel, uplink, uplink, expected, netlink)
+    return misled or strongswan.likely_reason(tunnel, f"@{int(started)}")
