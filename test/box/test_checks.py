@@ -130,6 +130,10 @@ class RefusesBoxes(unittest.TestCase):
         self.places = [Place(254, "192.0.2.152/32", 4)]
         self.refused("route to 192.0.2.152 already")
 
+    def test_refuses_what_would_keep_the_vpcs_traffic_out_of_the_tunnels(self) -> None:
+        self.places = [Place(254, "192.168.0.0/16", 4, 100, oif=9)]
+        self.refused(r"a route to 192\.168\.0\.0/16 .* with metric 100, which the connection's route would replace")
+
     def test_refuses_a_swanctl_connection_of_the_same_name(self) -> None:
         (self.root / "swanctl/conf.d/mine.conf").write_text("connections {\n  singapore-1 {\n  }\n}\n")
         self.refused("mine.conf has a connection singapore-1 already")
