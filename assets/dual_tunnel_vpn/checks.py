@@ -12,6 +12,7 @@ from . import files, links, manifest, owner, paths
 from .commands import Refusal, find
 from .ipsec import strongswan
 from .net import obstacles, wanted
+from .net.firewall import marks
 from .net.netlink import MAIN_TABLE, Place
 from .net.network import Network, observe, places, way_to
 from .site import Site, SiteError, load
@@ -40,6 +41,7 @@ def check(site: Site, mine: owner.Owner, ssh_connection: str) -> None:
     _foreign(site, network, routes)
     for obstacle in obstacles.find(site, network, routes):
         raise Refusal(obstacle)
+    _marks(site)
     _services()
     management(site, ssh_connection)
 
@@ -105,6 +107,16 @@ def _ours(site: Site) -> None:
             for theirs in map(ipaddress.IPv4Network, other.vpc_cidrs):
                 if mine.overlaps(theirs):
                     raise Refusal(f"the VPC's block {mine} overlaps {theirs} of connection {name} on this box")
+
+
+def _marks(site: Site) -> None:
+    for uplink in site.uplinks:
+        where = marks.dropped_by(uplink.mark)
+        if where:
+            raise Refusal(
+                f"{where} of this box drops packets by their firewall mark, and so those with {uplink.mark:#x}, which "
+                f"the name {site.name} gives its probes: give the connection another name, or change that rule"
+            )
 
 
 def _foreign(site: Site, network: Network, routes: list[Place]) -> None:
