@@ -22,6 +22,7 @@ from ..net.netlink import (
     Nftables,
     Note,
     Place,
+    Question,
     Route,
     decode_place,
 )
@@ -52,6 +53,7 @@ class Routes:
         self.network = Network()
         self._others: list[Place] | None = None
         """Routes of others that have to do with the VPC; None: to be read again."""
+        self._questions: list[Question] = []
         self._netlink = Netlink()
         self._nftables = nftables
 
@@ -71,9 +73,11 @@ class Routes:
 
     def refresh(self) -> None:
         """Reads again what may have changed."""
-        self.network = observe(self._netlink)
-        if self._others is None:
-            self._others = self._of_others(self._netlink.places())
+        before, self.network = self.network, observe(self._netlink)
+        if self._others is None or self.network != before:
+            self._others = self._of_others(self._netlink.places()) if self._others is None else self._others
+            # Most looks find nothing new, and to find what to ask costs more than to ask.
+            self._questions = ways.questions(self.site, self.network, self._others)
         for uplink in self.site.uplinks:
             device = uplink.device or self.network.device_with(uplink.address)
             if device is not None:
@@ -162,8 +166,7 @@ class Routes:
 
     def elsewhere(self) -> list[str]:
         """What is for the VPC and does not go by a tunnel, as the kernel answers, in words."""
-        destinations = ways.addresses(self.site, self.network, self._others or ())
-        return ways.elsewhere(self.site, ways.to_vpc(self.site, self.network, destinations, self._netlink))
+        return ways.elsewhere(self.site, ways.answers(self._questions, self._netlink))
 
     def set_rules(self) -> list[str]:
         """Puts our rules before those of others; what failed, or that it was done, in words."""

@@ -46,8 +46,17 @@ def _overlaps(destination: str, blocks: list[ipaddress.IPv4Network]) -> bool:
     return any(ipaddress.IPv4Network(destination).overlaps(block) for block in blocks)
 
 
-def addresses(site: Site, network: Network, places: Iterable[Place]) -> list[str]:
-    """The addresses of the VPC to ask about: one of each block, and one wherever somebody has a way of his own."""
+def questions(site: Site, network: Network, places: Iterable[Place]) -> list[Question]:
+    """What to ask about the VPC: of the box's own packets, and of those of a host in each of the data center's blocks.
+
+    places: the routes of others that have to do with the VPC.
+    """
+    senders = [("", 0), *_hosts(site, network)]
+    return [Question(to, source, iif) for to in _addresses(site, network, places) for source, iif in senders]
+
+
+def _addresses(site: Site, network: Network, places: Iterable[Place]) -> list[str]:
+    """One address of each block, and one wherever somebody has a way of his own."""
     blocks = [ipaddress.IPv4Network(block) for block in site.vpc_cidrs]
     parts = [*(place.destination for place in places), *(rule.destination for rule in network.rules)]
     found = [_first(block) for block in blocks]
@@ -67,8 +76,7 @@ def _first(block: ipaddress.IPv4Network) -> str:
 def look(site: Site, network: Network) -> list[Way]:
     """Where packets for the VPC go, with all routes of the box looked through for what to ask about."""
     with closing(Netlink()) as netlink:
-        destinations = addresses(site, network, overlapping(site, netlink.places()))
-        return to_vpc(site, network, destinations, netlink)
+        return answers(questions(site, network, overlapping(site, netlink.places())), netlink)
 
 
 def await_tunnels(site: Site, seconds: float) -> list[str]:
@@ -79,10 +87,9 @@ def await_tunnels(site: Site, seconds: float) -> list[str]:
     return wrong
 
 
-def to_vpc(site: Site, network: Network, destinations: Iterable[str], netlink: Netlink) -> list[Way]:
-    """Where packets for these addresses go: those of a host in each of the data center's blocks, and the box's own."""
-    senders = [("", 0), *_hosts(site, network)]
-    return [_way(Question(to, source, iif), netlink) for to in destinations for source, iif in senders]
+def answers(asked: Iterable[Question], netlink: Netlink) -> list[Way]:
+    """What the kernel answers now."""
+    return [_way(question, netlink) for question in asked]
 
 
 def _hosts(site: Site, network: Network) -> Iterator[tuple[str, int]]:
