@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Callable, Protocol
 
 from . import checks, failover, files, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
-from .net import managers, network, sysctl, wanted
+from .net import managers, network, sysctl, wanted, ways
+from .net.netlink import Netlink
 from .site import Site, SiteError, Tunnel, load
 
 UP_SECONDS = 60
@@ -23,6 +25,9 @@ UNCHANGED_SECONDS = 10
 
 FAILOVER_SECONDS = 60
 """How long a tunnel that lives by the other uplink is given to return to its own before it is changed."""
+
+ROUTE_SECONDS = 10
+"""How long the agent may take until the kernel leads what is for the VPC into a tunnel."""
 
 DROP_IN = paths.UNITS / f"{strongswan.UNIT}.d" / "dual-tunnel-vpn.conf"
 
@@ -96,6 +101,9 @@ def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None
 
     _tunnels(site, directory, layout, box, steps, lambda: _agent(site.name, new_site, new_code))
     library.prune()
+    wrong = ways.await_tunnels(site, ROUTE_SECONDS)
+    if wrong:
+        raise Refusal(f"the tunnels are there, but {wrong[0]}")
     up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
 
@@ -326,10 +334,9 @@ def _reason(site: Site, change: _Change) -> str:
         return unreached
     uplink = site.uplink_of(tunnel)
     observed = network.observe()
-    expected = wanted.device_of(uplink, observed)
-    device, gateway = network.way_to(tunnel.ipsec_address, uplink.address)
-    if (device, gateway) != (expected, uplink.gateway) and failover.moved_to(site, tunnel, observed) is None:
-        return (
-            f"this box sends its packets by {device or 'no interface'} and not by uplink {uplink.number}: see `ip rule`"
-        )
+    if failover.moved_to(site, tunnel, observed) is None:
+        with closing(Netlink()) as netlink:
+            misled = ways.misled(tunnel, uplink, uplink, wanted.device_of(uplink, observed), netlink)
+        if misled:
+            return misled
     return reasons.not_up(tunnel, change.since)

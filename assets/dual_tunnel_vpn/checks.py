@@ -11,8 +11,9 @@ from pathlib import Path
 from . import files, links, manifest, owner, paths
 from .commands import Refusal, find
 from .ipsec import strongswan
-from .net import wanted
-from .net.netlink import MAIN_TABLE
+from .net import obstacles, wanted
+from .net.firewall import marks
+from .net.netlink import MAIN_TABLE, Place
 from .net.network import Network, observe, places, way_to
 from .site import Site, SiteError, load
 
@@ -36,7 +37,11 @@ def check(site: Site, mine: owner.Owner, ssh_connection: str) -> None:
     writable()
     _space()
     _ours(site)
-    _foreign(site, network)
+    routes = places()
+    _foreign(site, network, routes)
+    for obstacle in obstacles.find(site, network, routes):
+        raise Refusal(obstacle)
+    _marks(site)
     _services()
     management(site, ssh_connection)
 
@@ -104,7 +109,17 @@ def _ours(site: Site) -> None:
                     raise Refusal(f"the VPC's block {mine} overlaps {theirs} of connection {name} on this box")
 
 
-def _foreign(site: Site, network: Network) -> None:
+def _marks(site: Site) -> None:
+    for uplink in site.uplinks:
+        where = marks.dropped_by(uplink.mark)
+        if where:
+            raise Refusal(
+                f"{where} of this box drops packets by their firewall mark, and so those with {uplink.mark:#x}, which "
+                f"the name {site.name} gives its probes: give the connection another name, or change that rule"
+            )
+
+
+def _foreign(site: Site, network: Network, routes: list[Place]) -> None:
     installed = paths.site(site.name).exists()
     numbers = {tunnel.if_id for tunnel in site.tunnels}
     for name, link in network.links.items():
@@ -113,13 +128,14 @@ def _foreign(site: Site, network: Network) -> None:
                 raise Refusal(f"this box has an interface {name} that is not ours: give the connection another name")
         elif link.kind == "xfrm" and link.if_id in numbers:
             raise Refusal(f"interface {name} of this box has the if_id {link.if_id} that the name {site.name} gives")
-    marks = {uplink.mark: uplink for uplink in site.uplinks}
+    by_mark = {uplink.mark: uplink for uplink in site.uplinks}
     for rule in network.rules:
-        if rule.mark in marks and marks[rule.mark].table != rule.table:
+        # One with a mask comes after ours, and packets of others have not all bits of our marks.
+        if rule.mark in by_mark and not rule.mask and by_mark[rule.mark].table != rule.table:
             raise Refusal(f"a rule of this box uses the firewall mark {rule.mark} that the name {site.name} gives")
     tables = {uplink.table for uplink in site.uplinks}
     outer = {f"{tunnel.ipsec_address}/32": tunnel.ipsec_address for tunnel in site.tunnels}
-    for place in places():
+    for place in routes:
         if place.protocol == paths.ROUTE_PROTOCOL:
             continue
         if place.table in tables:

@@ -30,9 +30,6 @@ def _interface(tunnel: Tunnel, network: Network) -> list[Change]:
 
 def _uplink(site: Site, uplink: Uplink, network: Network) -> list[Change]:
     changes: list[Change] = []
-    rule = wanted.rule(uplink)
-    if (rule.mark, rule.table) not in {(there.mark, there.table) for there in network.rules}:
-        changes.append(Put(rule))
     device = wanted.device_of(uplink, network)
     if device is None:
         return changes
@@ -67,7 +64,7 @@ def plan(site: Site, network: Network) -> list[Change]:
         changes += _interface(tunnel, network)
     for uplink in site.uplinks:
         changes += _uplink(site, uplink, network)
-    return changes
+    return changes + wanted.rule_changes(site, network)
 
 
 def missing_uplinks(site: Site, network: Network) -> list[Uplink]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
-from . import files, manifest, paths
+from . import files, manifest, paths, verdict
 from .commands import Refusal
 from .ipsec import strongswan, vici
-from .net import wanted
+from .net import wanted, ways
 from .net.firewall import own
-from .net.netlink import MAIN_TABLE, UNICAST
+from .net.netlink import MAIN_TABLE, UNICAST, Netlink
 from .net.network import Network, observe
 from .site import Site, SiteError, load
 
 HEALTHY, DEGRADED, DOWN = 0, 1, 2
+
+SILENT = 60
+"""Seconds after which what the agent last said tells nothing any more; it says something every 15."""
 
 _DROPPED = {
     own.FROM_CLOUD: "from the cloud, not from its blocks or not to the data center's",
@@ -38,6 +44,26 @@ def _agent(name: str) -> Any:
         return json.loads(data) if data is not None else None
     except ValueError:
         return None
+
+
+def _misled(site: Site, network: Network, agent: Any) -> list[str]:
+    moved = {tunnel["number"]: tunnel["uplink"] for tunnel in (agent or {}).get("tunnels", [])}
+    told = []
+    with closing(Netlink()) as netlink:
+        for tunnel in site.tunnels:
+            by = site.uplink(moved.get(tunnel.number, tunnel.uplink))
+            device = wanted.device_of(by, network)
+            if device is not None:
+                told.append(ways.misled(tunnel, site.uplink_of(tunnel), by, device, netlink))
+    return list(filter(None, told))
+
+
+def _health(site: Site, amiss: Sequence[str], traffic: dict[str, Any], found: Sequence[ways.Way], any_up: bool) -> int:
+    if traffic["flows"]:
+        return DEGRADED if amiss else HEALTHY
+    # What somebody else's way takes may arrive, and the tunnels are there.
+    diverted = any(way.interface not in ("", *site.interfaces) for way in found)
+    return DEGRADED if diverted and any_up else DOWN
 
 
 def describe(site: Site) -> dict[str, Any]:
@@ -78,16 +104,27 @@ def describe(site: Site) -> dict[str, Any]:
     amiss += [f"no route to {cidr}" for cidr in site.vpc_cidrs if cidr not in {r["destination"] for r in routes}]
     if charon != "answers":
         amiss.append(charon)
-    passing = any(tunnel["up"] for tunnel in tunnels) and bool(routes)
+    agent = _agent(site.name)
+    running = units[paths.agent_unit(site.name)].active
+    if running and agent is not None and time.time() - agent["time"] > SILENT:
+        amiss.append(f"the agent has said nothing for {time.time() - agent['time']:.0f} s")
+        running = False
+    heard = agent if running else None
+    found = ways.look(site, network)
+    amiss += ways.elsewhere(site, found) + _misled(site, network, heard) + verdict.unanswered(site, heard)
+    up = {tunnel.number: tunnel.number in states and states[tunnel.number].installed for tunnel in site.tunnels}
+    traffic = verdict.traffic(site, up, found, heard)
     return {
         "name": site.name,
-        "health": (DEGRADED if amiss else HEALTHY) if passing else DOWN,
+        "health": _health(site, amiss, traffic, found, any(up.values())),
+        "traffic": traffic,
         "amiss": amiss,
         "tunnels": tunnels,
         "uplinks": uplinks,
         "routes": routes,
+        "ways": [{"destination": w.destination, "source": w.source, "interface": w.interface} for w in found],
         "dropped": own.dropped(site.name),
-        "agent": _agent(site.name),
+        "agent": agent,
     }
 
 
@@ -95,6 +132,8 @@ def text(description: dict[str, Any]) -> str:
     """A description as people read it."""
     health = ("healthy", "degraded", "down")[description["health"]]
     lines = [f"{description['name']}: {health}"]
+    if description["traffic"]:
+        lines.append(f"  {description['traffic']['words']}")
     for tunnel in description["tunnels"]:
         ike, child = tunnel["ike"] or {}, tunnel["child"] or {}
         lines.append(
@@ -131,10 +170,12 @@ def show(name: str | None, as_json: bool) -> int:
                 {
                     "name": each,
                     "health": DOWN,
+                    "traffic": None,
                     "amiss": ["its installation was not completed"],
                     "tunnels": [],
                     "uplinks": [],
                     "routes": [],
+                    "ways": [],
                     "dropped": {},
                     "agent": None,
                 }

@@ -63,7 +63,15 @@ class Codec(unittest.TestCase):
         body += netlink.attribute(10, struct.pack("=I", 20481)) + netlink.attribute(15, struct.pack("=I", 20482))
         body += netlink.attribute(6, struct.pack("=I", 5157))
         self.assertEqual(netlink.decode_rule(body), Rule(20481, 20482, 5157))
-        self.assertIsNone(netlink.decode_rule(body[:12]))
+        self.assertEqual(netlink.decode_rule(body[:12]), Rule(0, 0, 0))
+
+    def test_a_rule_of_others_is_read_with_all_that_it_selects_by(self) -> None:
+        body = struct.pack("=BBBBBBBBI", 2, 16, 32, 0, 101, 0, 0, 1, 2)
+        body += netlink.attribute(1, bytes((192, 168, 0, 0))) + netlink.attribute(2, bytes((172, 16, 1, 93)))
+        body += netlink.attribute(3, b"eth2\0") + netlink.attribute(16, struct.pack("=I", 0xFF))
+        body += netlink.attribute(14, struct.pack("=I", 0)) + netlink.attribute(21, b"\3")
+        found = Rule(0, 101, 0, 0xFF, "192.168.0.0/16", "172.16.1.93/32", "eth2", protocol=3, inverted=True, suppress=0)
+        self.assertEqual(netlink.decode_rule(body), found)
 
     def test_an_esp_state_is_read_with_its_if_id(self) -> None:
         body = bytearray(224)
@@ -89,10 +97,11 @@ class Codec(unittest.TestCase):
     def test_a_route_of_any_kind_has_a_place(self) -> None:
         body = bytearray(netlink.encode_route(Route("10.0.0.0/8", 0, table=20481, protocol=4)))
         body[7] = 6  # blackhole
-        self.assertEqual(netlink.decode_place(bytes(body)), Place(20481, "10.0.0.0/8", 4))
+        self.assertEqual(netlink.decode_place(bytes(body)), Place(20481, "10.0.0.0/8", 4, kind=6))
 
     def test_a_rule_survives_the_wire(self) -> None:
-        for rule in (Rule(20481, 20481, 5157), Rule(1, 200, 1)):
+        outer = Rule(0, 254, 5158, destination="192.0.2.152/32", iif="lo", protocol=157)
+        for rule in (Rule(20481, 20481, 5157), Rule(1, 200, 1), outer):
             self.assertEqual(netlink.decode_rule(netlink.encode_rule(rule)), rule)
 
     def test_an_ipsec_policy_is_read_with_its_if_id_and_those_of_ipv6_are_not(self) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import unittest
 from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn.agent import routes
+from dual_tunnel_vpn.net import netlink as codec
 from dual_tunnel_vpn.net import sysctl
-from dual_tunnel_vpn.net.netlink import UNREACHABLE, Address, Link, Route, Rule
+from dual_tunnel_vpn.net.netlink import UNREACHABLE, Address, Link, Note, Place, Route, Rule
 
 from .test_channel import example
 
@@ -18,6 +20,8 @@ class FakeNetlink:
 
     def __init__(self, *_: Any) -> None:
         self.routes_set: list[Route] = []
+        self.theirs: list[Place] = []
+        self.there: list[Address] = [Address(2, "172.16.1.9", 24), Address(3, "172.16.2.9", 24)]
 
     def links(self) -> list[Link]:
         """Every interface, up."""
@@ -25,11 +29,19 @@ class FakeNetlink:
         return [Link(index, name, up=True, carrier=True) for index, name in enumerate(names, 1)]
 
     def addresses(self) -> list[Address]:
-        """The uplinks'."""
-        return [Address(2, "172.16.1.9", 24), Address(3, "172.16.2.9", 24)]
+        """The uplinks', and what was added."""
+        return list(self.there)
+
+    def places(self) -> list[Place]:
+        """The routes of others."""
+        return list(self.theirs)
 
     def replace_route(self, route: Route) -> None:
-        """Takes it."""
+        """Puts it in the place of the one that has its destination, table and metric."""
+        if route.source is not None and route.source not in {found.address for found in self.there}:
+            raise codec.NetlinkError(errno.EINVAL, "the route could not be set")
+        place = (route.destination, route.table, route.metric)
+        self.routes_set = [r for r in self.routes_set if (r.destination, r.table, r.metric) != place]
         self.routes_set.append(route)
 
     def delete_route(self, route: Route) -> None:
@@ -66,6 +78,70 @@ class Deeds(unittest.TestCase):
         self.assertEqual(made.inner(), 2)
         self.assertEqual((inner.destination, inner.oif, inner.metric), ("192.168.0.0/16", 5, 100))
         self.assertEqual((outer.destination, outer.oif, outer.gateway), ("192.0.2.1/32", 3, "172.16.2.1"))
+
+
+class Inner(unittest.TestCase):
+    def test_leaves_by_the_address_on_the_lan_and_follows_it(self) -> None:
+        made, netlink = box()
+        netlink.there.append(Address(4, "172.16.3.1", 24))
+        made.refresh()
+        made.set_inner(1)
+        made.refresh()
+        self.assertEqual([route.source for route in netlink.routes_set], ["172.16.3.1"])
+        self.assertTrue(made.settled(1))
+        netlink.there[-1] = Address(4, "172.16.3.77", 24)
+        made.refresh()
+        # The way is right, and stays; only the address is another one.
+        self.assertEqual((made.inner(), made.settled(1)), (1, False))
+        made.set_inner(1)
+        made.refresh()
+        self.assertEqual([route.source for route in netlink.routes_set], ["172.16.3.77"])
+
+    def test_has_an_uplinks_address_only_if_need_be_and_none_where_none_is_the_data_centers(self) -> None:
+        made, netlink = box()
+        self.assertEqual(made.source(), "172.16.1.9")
+        netlink.there[:] = [Address(2, "203.0.113.9", 24)]
+        made.refresh()
+        self.assertIsNone(made.source())
+
+    def test_is_there_without_an_address_that_has_just_gone(self) -> None:
+        made, netlink = box()
+        netlink.there.clear()
+        self.assertEqual(made.set_inner(1), "")
+        self.assertEqual([route.source for route in netlink.routes_set], [None])
+
+    def test_of_a_former_metric_is_followed_and_goes_once_the_new_one_is_there(self) -> None:
+        made, netlink = box()
+        netlink.routes_set.append(Route("192.168.0.0/16", 5, metric=900, protocol=157))
+        made.refresh()
+        self.assertEqual((made.inner(), made.settled(2)), (2, False))
+        made.set_inner(2)
+        self.assertEqual([(route.metric, route.oif) for route in netlink.routes_set], [(100, 5)])
+        made.refresh()
+        self.assertTrue(made.settled(2))
+
+    def test_never_takes_the_place_of_somebody_elses_route(self) -> None:
+        made, netlink = box()
+        netlink.theirs.append(Place(254, "192.168.0.0/16", 4, metric=100, oif=2, gateway="172.16.1.7"))
+        made.note([Note(codec.RTM_NEWROUTE, codec.encode_route(Route("192.168.0.0/16", 2, "172.16.1.7", metric=100)))])
+        made.refresh()
+        with mock.patch("socket.if_indextoname", return_value="eth0"):
+            failed = made.set_inner(1)
+        words = "somebody else's route to 192.168.0.0/16 via 172.16.1.7 by eth0 has the metric of ours: it stays"
+        self.assertEqual((failed, netlink.routes_set), (words, []))
+
+    def test_routes_of_others_are_read_again_only_when_one_for_the_vpc_changed_or_notes_were_lost(self) -> None:
+        made, netlink = box()
+        with mock.patch.object(netlink, "places", wraps=netlink.places) as read:
+            for route in (Route("10.0.0.0/8", 2, protocol=4), Route("192.168.0.0/16", 4, protocol=157)):
+                made.note([Note(codec.RTM_NEWROUTE, codec.encode_route(route))])
+                made.refresh()
+            read.assert_not_called()
+            made.note([Note(codec.RTM_DELROUTE, codec.encode_route(Route("192.168.5.0/24", 2, protocol=4)))])
+            made.refresh()
+            made.note(None)
+            made.refresh()
+            self.assertEqual(read.call_count, 2)
 
 
 class Guards(unittest.TestCase):

@@ -86,9 +86,11 @@ def site(**fields: Any) -> Site:
     return parse(json.dumps({**document(), **fields}))
 
 
-def link(ifindex: int, name: str, kind: str = "", if_id: int = 0, mtu: int = 1500, up: bool = True) -> Link:
+def link(
+    ifindex: int, name: str, kind: str = "", if_id: int = 0, mtu: int = 1500, up: bool = True, master: int = 0
+) -> Link:
     """An interface."""
-    return Link(ifindex, name, up, up, kind, if_id, mtu)
+    return Link(ifindex, name, up, up, kind, if_id, mtu, master)
 
 
 def network() -> Network:

@@ -30,6 +30,7 @@ class RefusesBoxes(unittest.TestCase):
             name: strongswan.Unit(False, False, False) for name in (strongswan.UNIT, *strongswan.LEGACY_UNITS)
         }
         self.way = "eth0"
+        self.drops: dict[int, str] = {}
         layout = strongswan.Layout(self.root / "swanctl/conf.d", self.root / "strongswan.d")
         layout.connections.mkdir(parents=True)
         for target, name, value in (
@@ -40,6 +41,7 @@ class RefusesBoxes(unittest.TestCase):
             (checks, "places", lambda: self.places),
             (checks, "way_to", lambda *_: (self.way, "")),
             (checks, "_listens", lambda _: False),
+            (checks.marks, "dropped_by", lambda mark: self.drops.get(mark, "")),
         ):
             patch = mock.patch.object(target, name, value)
             patch.start()
@@ -129,6 +131,17 @@ class RefusesBoxes(unittest.TestCase):
         self.refused("routing table 20481")
         self.places = [Place(254, "192.0.2.152/32", 4)]
         self.refused("route to 192.0.2.152 already")
+
+    def test_refuses_what_would_keep_the_vpcs_traffic_out_of_the_tunnels(self) -> None:
+        self.places = [Place(254, "192.168.0.0/16", 4, 100, oif=9)]
+        self.refused(r"a route to 192\.168\.0\.0/16 .* with metric 100, which the connection's route would replace")
+
+    def test_refuses_a_filter_that_drops_its_probes(self) -> None:
+        self.drops[20482] = "chain x of nftables' table ip y"
+        self.refused(
+            r"^chain x of nftables' table ip y of this box drops packets by their firewall mark, and so those with "
+            r"0x5002, which the name singapore gives its probes: give the connection another name, or change that rule$"
+        )
 
     def test_refuses_a_swanctl_connection_of_the_same_name(self) -> None:
         (self.root / "swanctl/conf.d/mine.conf").write_text("connections {\n  singapore-1 {\n  }\n}\n")

@@ -12,11 +12,12 @@ from dual_tunnel_vpn import links
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.net import firewall, sysctl, wanted
 from dual_tunnel_vpn.net.netlink import LOCAL, LOCAL_TABLE, UNICAST, UNREACHABLE, Address, Route, Rule
-from dual_tunnel_vpn.net.network import Change, Network, Put, XfrmLink, key
+from dual_tunnel_vpn.net.network import Change, Network, Put, Remove, XfrmLink
 
 from . import samples
 
 GUARD_METRIC = 4294967295
+LOCAL_RULE, MAIN_RULE = Rule(0, 255, 0, protocol=2), Rule(0, 254, 32766, protocol=2)
 PRIORITY = 5157
 PROTOCOL = 157
 
@@ -30,6 +31,13 @@ def way(destination: str, uplink: int, table: int = 254) -> Route:
     """A route by an uplink of the sample."""
     gateway, source = (("172.16.1.253", "172.16.1.93"), ("172.16.2.253", "172.16.2.57"))[uplink - 1]
     return Route(destination, 1 + uplink, gateway, source, table=table, protocol=PROTOCOL, onlink=True)
+
+
+def rules(priority: int = PRIORITY) -> list[Rule]:
+    """Those of the sample, the probes' at this priority."""
+    marked = [Rule(number, number, priority, protocol=PROTOCOL) for number in (20481, 20482)]
+    outer = [f"192.0.2.{last}/32" for last in (152, 10)]
+    return marked + [Rule(0, 254, priority + 1, destination=to, iif="lo", protocol=PROTOCOL) for to in outer]
 
 
 def execute(changes: Iterable[Change], network: Network) -> None:
@@ -47,7 +55,7 @@ def execute(changes: Iterable[Change], network: Network) -> None:
                 network.routes = [route for route in network.routes if route.oif != there.ifindex]
         elif isinstance(thing, Rule):
             if isinstance(change, Put):
-                assert key(thing) not in map(key, network.rules), change
+                assert thing not in network.rules, change
                 network.rules.append(thing)
             else:
                 network.rules.remove(thing)
@@ -74,9 +82,9 @@ def inner(network: Network, block: str = "192.168.0.0/16") -> Route:
 class PlansLinks(unittest.TestCase):
     def test_makes_everything_on_a_fresh_box(self) -> None:
         network = installed()
-        self.assertEqual(network.links["singapore-1"][4:], ("xfrm", 20481, 1400))
-        self.assertEqual(network.links["singapore-2"][4:], ("xfrm", 20482, 1400))
-        self.assertEqual(sorted(network.rules), [Rule(20481, 20481, PRIORITY), Rule(20482, 20482, PRIORITY)])
+        self.assertEqual(network.links["singapore-1"][4:], ("xfrm", 20481, 1400, 0))
+        self.assertEqual(network.links["singapore-2"][4:], ("xfrm", 20482, 1400, 0))
+        self.assertCountEqual(network.rules, rules())
         self.assertCountEqual(
             network.routes,
             [
@@ -160,9 +168,40 @@ class PlansLinks(unittest.TestCase):
         for number in (1, 2):
             name = f"singapore-{number}"
             network.links[name] = samples.link(9 + number, name, "xfrm", 20480 + number, 1400)
-        self.assertEqual(links.plan(site, network), [])
+        self.assertEqual(links.plan(site, network), list(map(Put, rules()[2:])))
+        execute(links.plan(site, network), network)
         execute(links.take_down(site, network), network)
         self.assertEqual((network.routes, network.rules, sorted(network.links)), ([], [], ["eth0", "eth1", "lo"]))
+
+    def test_puts_its_rules_before_those_of_others_wherever_they_are(self) -> None:
+        source = Rule(0, 101, 0, source="172.16.1.93/32")
+        for priority, wanted_at in ((32765, 5157), (5156, 5154), (5157, 5155), (100, 98), (3, 1), (1, 1)):
+            network = installed()
+            network.rules += [LOCAL_RULE, source._replace(priority=priority), MAIN_RULE]
+            theirs = network.rules[-3:]
+            execute(links.plan(samples.site(), network), network)
+            self.assertCountEqual(network.rules, [*theirs, *rules(wanted_at)])
+            self.assertEqual(links.plan(samples.site(), network), [])
+
+    def test_moves_a_rule_by_putting_the_new_one_before_the_old_one_goes(self) -> None:
+        network = installed()
+        network.rules.append(Rule(0, 101, 5156, source="172.16.1.93/32"))
+        plan = links.plan(samples.site(), network)
+        self.assertEqual(plan, [*map(Put, rules(5154)), *map(Remove, rules())])
+
+    def test_stays_behind_the_rule_for_what_is_for_the_box_itself(self) -> None:
+        # As Cilium has it: rules of its own come before table local.
+        network = installed()
+        network.rules += [Rule(0x200, 2004, 9, mask=0xF00), Rule(0, 255, 100), MAIN_RULE]
+        self.assertEqual(links.plan(samples.site(), network), [])
+
+    def test_takes_no_rule_of_others_for_its_own(self) -> None:
+        network = installed()
+        theirs = Rule(0, 254, 400, destination="192.0.2.152/32", protocol=3)
+        network.rules.append(theirs)
+        execute(links.plan(samples.site(), network), network)
+        execute(links.take_down(samples.site(), network), network)
+        self.assertEqual(network.rules, [theirs])
 
     def test_repairs_any_loss_and_nothing_else(self) -> None:
         site = samples.site()
@@ -252,7 +291,7 @@ class PlansLinks(unittest.TestCase):
         network = installed(old)
         network.routes += [inner(network), inner(network, "10.0.0.0/8")]
         execute(links.stale(old, new, network), network)
-        self.assertEqual(network.rules, [Rule(20481, 20481, PRIORITY)])
+        self.assertEqual(network.rules, [rules()[0], rules()[2]])
         self.assertCountEqual(
             network.routes,
             [

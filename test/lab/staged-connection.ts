@@ -21,12 +21,14 @@ export interface Staged {
   readonly ikeLifetime?: readonly [number, number];
   /** Address of the first uplink. @default the lab's */
   readonly firstUplink?: string;
+  /** Firewall mark of each uplink's probes. @default 70001 and 70002 */
+  readonly marks?: readonly [number, number];
 }
 
 const PSKS = ["psk-of-tunnel-one", "psk-of-tunnel-two"] as const;
 const ESP = "aes256-sha256-modp2048";
 
-const files = ({ psks = PSKS, esp = [ESP, ESP], ikeLifetime = [86400, 86400], firstUplink }: Staged) => {
+const files = ({ psks = PSKS, esp = [ESP, ESP], ikeLifetime = [86400, 86400], firstUplink, marks }: Staged) => {
   const address = (i: number) => (i === 0 ? (firstUplink ?? UPLINKS[0].address) : UPLINKS[i].address);
   const number = (i: number) => 70001 + i;
   const site = {
@@ -42,7 +44,7 @@ const files = ({ psks = PSKS, esp = [ESP, ESP], ikeLifetime = [86400, 86400], fi
       gateway: uplink.gateway,
       device: null,
       table: number(i),
-      mark: number(i),
+      mark: marks?.[i] ?? number(i),
     })),
     tunnels: UPLINKS.map((uplink, i) => ({
       number: i + 1,

@@ -25,7 +25,7 @@ from ..net.rewriting import Rewriting
 from ..site import Site
 from .cadence import PathProbe, Prober, Round
 from .facts import Action, Initiate, KillCharon, Say, SetInner, SetOuter, Settings, Terminate, Trigger, TunnelShape
-from .health import Path
+from .health import Health, Path
 from .machine import Machine
 from .moved import Moved
 from .notify import Notifier, log
@@ -93,6 +93,9 @@ class Agent:
         self._orphans_at = time.monotonic() + ORPHANS
         self._links_at = 0.0
         self._systemctl: subprocess.Popen[bytes] | None = None
+        self._wrong: list[str] = []
+        """What goes another way than it is to, and cannot be put right."""
+        self._healths: list[Health] = []
         self._history: deque[dict[str, object]] = deque(maxlen=50)
         self._reason = "the agent has just started"
         self._probes = {key: self._probe(key, path) for key, path in self.machine.paths.items()}
@@ -138,6 +141,7 @@ class Agent:
             os.read(wake, 64)
         elif what == "monitor":
             notes = self._monitor.read()
+            self.routes.note(notes)
             if notes is None or notes:
                 self._stale = True
         else:
@@ -209,22 +213,46 @@ class Agent:
         remade = self.routes.restore_interfaces()
         for told in remade:
             self._say(told, 4)
-        self._repair()
+        self._complain(self._repair())
         self._restore_links(now, bool(remade))
 
     def _guard(self) -> None:
         for told in self.routes.guard():
             self._say(told, 4)
 
-    def _repair(self) -> None:
+    def _repair(self) -> list[str]:
+        """Puts back what drifted; what is wrong all the same, as the kernel answers."""
         self._guard()
-        if self.machine.inner is not None and self.owner.inner() != self.machine.inner:
-            failed = self.owner.set_inner(self.machine.inner)
-            self._say(failed or f"the routes to the VPC had drifted: tunnel {self.machine.inner} again", 4)
+        for told in self.routes.set_rules():
+            self._say(told, 4)
+        wrong = []
         for number, tunnel in self.machine.tunnels.items():
-            if self.machine.links[tunnel.outer] and self.routes.outer(number) != tunnel.outer:
-                failed = self.routes.set_outer(number, tunnel.outer)
-                self._say(failed or f"the route to {tunnel.shape.address} had drifted: uplink {tunnel.outer} again", 4)
+            if not self.machine.links[tunnel.outer] or not self.routes.misled(number, tunnel.outer):
+                continue
+            failed = self.routes.set_outer(number, tunnel.outer) or self.routes.misled(number, tunnel.outer)
+            if failed:
+                wrong.append(failed)
+            else:
+                self._say(f"the way to {tunnel.shape.address} had drifted: uplink {tunnel.outer} again", 4)
+        inner = self.machine.inner
+        if inner is None:
+            return wrong
+        if not self.owner.settled(inner):
+            failed = self.owner.set_inner(inner)
+            if failed:
+                wrong.append(failed)
+            else:
+                self._say(f"the routes to the VPC had drifted: tunnel {inner} again", 4)
+        return wrong + self.routes.elsewhere()
+
+    def _complain(self, wrong: list[str]) -> None:
+        """Says what is wrong when it is new, and when nothing is any more."""
+        for told in wrong:
+            if told not in self._wrong:
+                self._say(told, 4)
+        if self._wrong and not wrong:
+            self._say("everything goes its way again", 5)
+        self._wrong = wrong
 
     def _on_sas(self, sas: dict[int, Sa]) -> None:
         now = time.monotonic()
@@ -240,6 +268,9 @@ class Agent:
             self._counters_at = now + 1.0
             for tunnel, counters in self.routes.counters().items():
                 self.machine.observe_traffic(now, tunnel, counters.sent, counters.received)
+            healths = [path.health for path in self.machine.paths.values()]
+            if healths != self._healths:
+                self._healths, self._state_at = healths, now
         if now >= self._orphans_at:
             self._orphans_at = now + ORPHANS
             self.charon.ask_spis(self._remove_orphans)
@@ -278,6 +309,7 @@ class Agent:
             self._reason = action.reason
         elif isinstance(action, SetOuter):
             failed = self.routes.set_outer(action.tunnel, action.uplink)
+            failed = failed or self.routes.misled(action.tunnel, action.uplink)
         elif isinstance(action, Initiate):
             self.charon.initiate(self.routes.tunnel(action.tunnel), now)
         elif isinstance(action, Terminate):

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-import ipaddress
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Protocol
 
 from .. import paths
-from ..net import sysctl, wanted
-from ..net.netlink import NFT_INET, NFT_IPV4, UNREACHABLE, Counters, Netlink, NetlinkError, Nftables, Route
-from ..net.network import Network, observe
+from ..net import sysctl, wanted, ways
+from ..net.netlink import (
+    MAIN_TABLE,
+    NFT_INET,
+    NFT_IPV4,
+    RTM_DELROUTE,
+    RTM_NEWROUTE,
+    UNICAST,
+    UNREACHABLE,
+    Counters,
+    Netlink,
+    NetlinkError,
+    Nftables,
+    Note,
+    Place,
+    Question,
+    Route,
+    decode_place,
+)
+from ..net.network import Network, apply_by, observe
 from ..site import Site, Tunnel, Uplink
 
 
@@ -17,6 +35,9 @@ class RouteOwner(Protocol):
 
     def inner(self) -> int | None:
         """The tunnel that all traffic to the VPC is led into; None when that is not so."""
+
+    def settled(self, number: int) -> bool:
+        """Whether all is just as `set_inner` of that tunnel would make it."""
 
     def set_inner(self, number: int) -> str:
         """Leads the traffic into a tunnel; what failed, in words."""
@@ -30,12 +51,33 @@ class Routes:
         self.devices: dict[int, str] = {}
         """Device by uplink number, for uplinks that were ever found."""
         self.network = Network()
+        self._others: list[Place] | None = None
+        """Routes of others that have to do with the VPC; None: to be read again."""
+        self._questions: list[Question] = []
         self._netlink = Netlink()
         self._nftables = nftables
 
+    def note(self, notes: Iterable[Note] | None) -> None:
+        """Takes what was notified, None when some was lost: whether others' routes have to be read again."""
+        if notes is None:
+            self._others = None
+            return
+        changed = [decode_place(body) for kind, body in notes if kind in (RTM_NEWROUTE, RTM_DELROUTE)]
+        if self._of_others(changed):
+            self._others = None
+
+    def _of_others(self, places: Iterable[Place]) -> list[Place]:
+        """Those that have to do with the VPC and are not ours."""
+        theirs = (place for place in places if place.protocol != paths.ROUTE_PROTOCOL)
+        return ways.overlapping(self.site, theirs)
+
     def refresh(self) -> None:
-        """Reads all again."""
-        self.network = observe(self._netlink)
+        """Reads again what may have changed."""
+        before, self.network = self.network, observe(self._netlink)
+        if self._others is None or self.network != before:
+            self._others = self._of_others(self._netlink.places()) if self._others is None else self._others
+            # Most looks find nothing new, and to find what to ask costs more than to ask.
+            self._questions = ways.questions(self.site, self.network, self._others)
         for uplink in self.site.uplinks:
             device = uplink.device or self.network.device_with(uplink.address)
             if device is not None:
@@ -56,23 +98,33 @@ class Routes:
         return ""
 
     def source(self) -> str | None:
-        """An address of the box that the tunnels carry: in the data center's blocks, an uplink's only if need be."""
-        blocks = [ipaddress.IPv4Network(block) for block in self.site.data_center_cidrs]
-        uplinks = {uplink.address for uplink in self.site.uplinks}
-        addresses = [found.address for found in self.network.addresses]
-        inside = [a for a in addresses if any(ipaddress.IPv4Address(a) in block for block in blocks)]
-        return next((a for a in inside if a not in uplinks), inside[0] if inside else None)
+        """An address of the box that the tunnels carry."""
+        return wanted.source(self.site, self.network)
 
     def inner(self) -> int | None:
-        """The tunnel that every route to the VPC leads to; None when one is missing or they differ."""
+        """The tunnel that the routes to every block of the VPC lead to; None when one is missing or they differ."""
         return next((tunnel.number for tunnel in self.site.tunnels if self._leads_to(tunnel)), None)
 
     def _leads_to(self, tunnel: Tunnel) -> bool:
         link = self.network.links.get(tunnel.interface)
+        routes = [self._inner_routes(block) for block in self.site.vpc_cidrs]
+        first = [min(each, key=lambda route: route.metric, default=None) for each in routes]
+        return link is not None and all(route is not None and route.oif == link.ifindex for route in first)
+
+    def _inner_routes(self, block: str) -> list[Route]:
+        """Our routes to a block of the VPC. A former version's may have another metric or no source."""
+        here = (block, MAIN_TABLE, UNICAST)
+        return [route for route in self.network.routes if (route.destination, route.table, route.kind) == here]
+
+    def settled(self, number: int) -> bool:
+        """Whether the routes to the VPC are just as they are wanted by that tunnel, and there is no other of ours."""
+        link = self.network.links.get(self.tunnel(number).interface)
         if link is None:
             return False
+        source = self.source()
         return all(
-            self.network.has(wanted.inner_route(self.site, block, link.ifindex)) for block in self.site.vpc_cidrs
+            self._inner_routes(block) == [wanted.inner_route(self.site, block, link.ifindex, source)]
+            for block in self.site.vpc_cidrs
         )
 
     def set_inner(self, number: int) -> str:
@@ -81,21 +133,46 @@ class Routes:
         link = self.network.links.get(tunnel.interface)
         if link is None:
             return f"there is no interface {tunnel.interface}"
+        source = self.source()
         for block in self.site.vpc_cidrs:
-            failed = self._put(wanted.inner_route(self.site, block, link.ifindex))
+            failed = self._in_the_place_of(block) or self._put_inner(block, link.ifindex, source)
             if failed:
                 return failed
         return ""
 
+    def _in_the_place_of(self, block: str) -> str:
+        here = (MAIN_TABLE, block, self.site.route_metric)
+        theirs = [place for place in self._others or () if (place.table, place.destination, place.metric) == here]
+        return f"somebody else's route to {ways.describe(theirs[0])} has the metric of ours: it stays" if theirs else ""
+
+    def _put_inner(self, block: str, ifindex: int, source: str | None) -> str:
+        route = wanted.inner_route(self.site, block, ifindex, source)
+        # The address may have gone a moment ago: what is forwarded needs none.
+        failed = self._put(route) and self._put(route._replace(source=None))
+        for former in [] if failed else self._inner_routes(block):
+            if former.metric != route.metric:
+                self._remove(former)
+        return failed
+
     def outer(self, number: int) -> int | None:
-        """The uplink that a tunnel's IPsec address is routed by; None when by none of ours."""
-        address = self.tunnel(number).ipsec_address
-        route = self._netlink.route_to(address)
-        if route is None or route.destination != f"{address}/32":
-            return None
-        device = self.network.name(route.oif)
-        ways = ((u.number, self.devices.get(u.number), u.gateway) for u in self.site.uplinks)
-        return next((n for n, name, gateway in ways if name == device and gateway == route.gateway), None)
+        """The uplink that a tunnel's packets leave by, as charon sends them; None when they go another way."""
+        return next((uplink.number for uplink in self.site.uplinks if not self.misled(number, uplink.number)), None)
+
+    def misled(self, number: int, uplink_number: int) -> str:
+        """Why charon's packets for a tunnel do not leave by that uplink, whatever our route says; empty: they do."""
+        tunnel, uplink = self.tunnel(number), self.site.uplink(uplink_number)
+        device = self.devices.get(uplink_number)
+        return ways.misled(tunnel, self.site.uplink_of(tunnel), uplink, device, self._netlink)
+
+    def elsewhere(self) -> list[str]:
+        """What is for the VPC and does not go by a tunnel, as the kernel answers, in words."""
+        return ways.elsewhere(self.site, ways.answers(self._questions, self._netlink))
+
+    def set_rules(self) -> list[str]:
+        """Puts our rules before those of others; what failed, or that it was done, in words."""
+        changes = wanted.rule_changes(self.site, self.network)
+        told = ["the connection's rules were gone or came after others: they come first"] if changes else []
+        return apply_by(self._netlink, changes) or told
 
     def set_outer(self, number: int, uplink_number: int) -> str:
         """Routes a tunnel's IPsec address by an uplink; what failed, in words."""
@@ -144,11 +221,8 @@ class Routes:
     def amiss(self) -> list[str]:
         """What is not any more as the links unit made it, in words."""
         gone = []
-        rules = {(rule.mark, rule.table) for rule in self.network.rules}
         tables = {route.table for route in self.network.routes}
         for uplink in self.site.uplinks:
-            if (uplink.mark, uplink.table) not in rules:
-                gone.append(f"the rule of uplink {uplink.number}")
             if not self.uplink_trouble(uplink) and uplink.table not in tables:
                 gone.append(f"the table of uplink {uplink.number}")
         if not self._nftables.has_table(NFT_INET, paths.nft_table(self.site.name)):
@@ -182,12 +256,12 @@ class Routes:
         """
         there = {address.address for address in self.network.addresses}
         for route in wanted.ends(self.site, self.network):
-            if moved and route.destination.split("/")[0] not in there:
-                continue
-            try:
-                self._netlink.delete_route(route)
-            except NetlinkError:
-                continue
+            if not moved or route.destination.split("/")[0] in there:
+                self._remove(route)
+
+    def _remove(self, route: Route) -> None:
+        with suppress(NetlinkError):
+            self._netlink.delete_route(route)
 
     def tunnel(self, number: int) -> Tunnel:
         """The tunnel of that number."""

@@ -38,14 +38,16 @@ GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x800000
 """Notifications of links, IPv4 addresses, IPv4 routes, rules, and settings such as forwarding."""
 
 # Attributes, by the names of the kernel's headers.
-IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_AF_SPEC = 3, 4, 18, 26
+IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_AF_SPEC = 3, 4, 10, 18, 26
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
 IFLA_XFRM_IF_ID = 2
 IFLA_INET6_ADDR_GEN_MODE, _ADDR_GEN_MODE_NONE = 8, b"\x01"
 IFLA_STATS_LINK_64 = 1
 IFA_ADDRESS, IFA_LOCAL = 1, 2
-RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 2, 4, 5, 6, 7, 15
-FRA_PRIORITY, FRA_FWMARK, FRA_TABLE = 6, 10, 15
+RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 2, 3, 4, 5, 6, 7, 15
+RTA_IP_PROTO, RTA_SPORT, RTA_DPORT = 27, 28, 29
+FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_PREFIXLEN = 1, 2, 3, 6, 10, 14
+FRA_TABLE, FRA_FWMASK, FRA_OIFNAME, FRA_L3MDEV, FRA_PROTOCOL = 15, 16, 17, 19, 21
 XFRMA_IF_ID = 31
 NFTA_TABLE_NAME = 1
 NFTA_OBJ_TABLE, NFTA_OBJ_NAME, NFTA_OBJ_TYPE, NFTA_OBJ_DATA = 1, 2, 3, 4
@@ -54,7 +56,7 @@ NFTA_COUNTER_PACKETS = 2
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
-"""Of rules too, whose message has the same form: the table is its fifth field, the action its eighth."""
+"""Of rules too, whose message has the same form: the last fields are the table, two unused, action and flags."""
 _STATS = struct.Struct("=BxxxII")
 
 XFRM_DELSA, XFRM_GETSA, XFRM_DELPOLICY, XFRM_GETPOLICY = 0x11, 0x12, 0x14, 0x15
@@ -69,13 +71,18 @@ _NFT_GETTABLE, _NFT_GETOBJ = (10 << 8) | 1, (10 << 8) | 19
 _NFT_OBJECT_COUNTER = 1
 
 _UP, _LOWER_UP = 0x1, 0x10000
-UNICAST, LOCAL, UNREACHABLE = 1, 2, 7
+UNICAST, LOCAL, BLACKHOLE, UNREACHABLE, PROHIBIT, THROW = 1, 2, 6, 7, 8, 9
 MAIN_TABLE, LOCAL_TABLE, ANY_TABLE = 254, 255, 0
 _SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_HOST, _SCOPE_NOWHERE = 0, 253, 254, 255
-_ONLINK, _LEARNT, _FIB_MATCH = 0x4, 0x200, 0x2000
-"""Flags of routes: onlink, RTM_F_CLONED and RTM_F_FIB_MATCH."""
-_TO_TABLE = 1
-"""The action of a rule that has a table looked up."""
+_ONLINK, _LEARNT, _LOOKUP_TABLE, _FIB_MATCH = 0x4, 0x200, 0x1000, 0x2000
+"""Flags of routes: onlink, RTM_F_CLONED, RTM_F_LOOKUP_TABLE and RTM_F_FIB_MATCH."""
+KERNEL_PROTOCOL = 2
+"""Of the routes that come with an interface's address."""
+TO_TABLE, GOTO, NOTHING = 1, 2, 3
+"""Actions of rules: a table is looked up, another rule comes next, none. Others refuse the packet."""
+_INVERTED = 0x2
+"""The flag of a rule that selects what its selectors do not match."""
+_WHOLE = 0xFFFFFFFF
 
 
 class NetlinkError(OSError):
@@ -101,6 +108,8 @@ class Link(NamedTuple):
     if_id: int = 0
     """Of an XFRM interface."""
     mtu: int = 0
+    master: int = 0
+    """The bridge, bond or VRF that it belongs to."""
 
 
 class Address(NamedTuple):
@@ -128,19 +137,49 @@ class Route(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a route of any kind is."""
+    """Where a route of any kind is, whoever made it, and where it leads: oif 0 where it has not one next hop."""
 
     table: int
     destination: str
     protocol: int
+    metric: int = 0
+    kind: int = UNICAST
+    oif: int = 0
+    gateway: str | None = None
+
+
+class Question(NamedTuple):
+    """A packet whose way the kernel is asked for: the box's own, or with iif one that came in by that interface."""
+
+    destination: str
+    source: str = ""
+    """Empty: the kernel chooses."""
+    iif: int = 0
+    port: int = 0
+    """UDP, from this port to the same one."""
 
 
 class Rule(NamedTuple):
-    """A policy routing rule by fwmark."""
+    """A policy routing rule. What selects nothing is empty or 0; a mark of 0 does where the mask is not."""
 
     mark: int
     table: int
     priority: int
+    mask: int = 0
+    """0 with a mark: the whole mark."""
+    destination: str = ""
+    source: str = ""
+    iif: str = ""
+    """lo: packets of the box's own."""
+    oif: str = ""
+    protocol: int = 0
+    """Whose it is, as of routes; 0: not told."""
+    action: int = TO_TABLE
+    inverted: bool = False
+    suppress: int = -1
+    """Routes with a prefix of at most this length do not count, -1: all do."""
+    vrf: bool = False
+    """The table is that of the VRF which a packet's interface belongs to."""
 
 
 class Counters(NamedTuple):
@@ -225,6 +264,10 @@ def _text(value: str) -> bytes:
     return value.encode() + b"\0"
 
 
+def _block(raw: bytes | None, length: int) -> str:
+    return f"{_ipv4(raw) or '0.0.0.0'}/{length}"
+
+
 def encode_route(route: Route, any_scope: bool = False) -> bytes:
     """The body of a route message. any_scope: for a deletion, which then finds the route whatever its scope."""
     network = ipaddress.IPv4Network(route.destination)
@@ -263,7 +306,7 @@ def decode_route(body: bytes) -> Route | None:
     if family != socket.AF_INET or kind not in (UNICAST, LOCAL, UNREACHABLE) or (kind != UNREACHABLE and not oif):
         return None
     return Route(
-        destination=f"{_ipv4(found.get(RTA_DST)) or '0.0.0.0'}/{prefix_length}",
+        destination=_block(found.get(RTA_DST), prefix_length),
         oif=oif,
         gateway=_ipv4(found.get(RTA_GATEWAY)),
         source=_ipv4(found.get(RTA_PREFSRC)),
@@ -277,10 +320,17 @@ def decode_route(body: bytes) -> Route | None:
 
 def decode_place(body: bytes) -> Place:
     """Where the IPv4 route in a message's body is, whatever its kind and its next hops."""
-    _, prefix_length, _, _, table, protocol, _, _, _ = _ROUTE.unpack_from(body)
+    _, prefix_length, _, _, table, protocol, _, kind, _ = _ROUTE.unpack_from(body)
     found = attributes(body[_ROUTE.size :])
-    destination = f"{_ipv4(found.get(RTA_DST)) or '0.0.0.0'}/{prefix_length}"
-    return Place(_int(found.get(RTA_TABLE), table), destination, protocol)
+    return Place(
+        table=_int(found.get(RTA_TABLE), table),
+        destination=_block(found.get(RTA_DST), prefix_length),
+        protocol=protocol,
+        metric=_int(found.get(RTA_PRIORITY)),
+        kind=kind,
+        oif=_int(found.get(RTA_OIF)),
+        gateway=_ipv4(found.get(RTA_GATEWAY)),
+    )
 
 
 def decode_link(body: bytes) -> Link:
@@ -298,6 +348,7 @@ def decode_link(body: bytes) -> Link:
         kind=kind,
         if_id=_int(data.get(IFLA_XFRM_IF_ID)),
         mtu=_int(found.get(IFLA_MTU)),
+        master=_int(found.get(IFLA_MASTER)),
     )
 
 
@@ -312,19 +363,45 @@ def decode_address(body: bytes) -> Address | None:
 
 
 def encode_rule(rule: Rule) -> bytes:
-    """The body of a rule message, as `ip rule add fwmark MARK lookup TABLE priority PRIORITY` sends it."""
+    """The body of a rule message for a rule that has a table looked up, as `ip rule add` sends it."""
+    ends = [(FRA_DST, rule.destination), (FRA_SRC, rule.source)]
+    blocks = {kind: ipaddress.IPv4Network(block) for kind, block in ends if block}
+    lengths = (blocks[kind].prefixlen if kind in blocks else 0 for kind in (FRA_DST, FRA_SRC))
     table = rule.table if rule.table < 256 else 0
-    body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, table, 0, 0, _TO_TABLE, 0)
-    body += attribute(FRA_PRIORITY, _u32(rule.priority)) + attribute(FRA_FWMARK, _u32(rule.mark))
-    return body + attribute(FRA_TABLE, _u32(rule.table))
+    body = _ROUTE.pack(socket.AF_INET, *lengths, 0, table, 0, 0, TO_TABLE, 0)
+    body += attribute(FRA_PRIORITY, _u32(rule.priority)) + attribute(FRA_TABLE, _u32(rule.table))
+    for kind, block in blocks.items():
+        body += attribute(kind, block.network_address.packed)
+    if rule.iif:
+        body += attribute(FRA_IIFNAME, _text(rule.iif))
+    if rule.mark:
+        body += attribute(FRA_FWMARK, _u32(rule.mark))
+    if rule.protocol:
+        body += attribute(FRA_PROTOCOL, bytes((rule.protocol,)))
+    return body
 
 
-def decode_rule(body: bytes) -> Rule | None:
-    """The rule in a message's body, if it selects by fwmark."""
+def decode_rule(body: bytes) -> Rule:
+    """The IPv4 rule in a message's body."""
+    _, to_length, from_length, _, table, _, _, action, flags = _ROUTE.unpack_from(body)
     found = attributes(body[_ROUTE.size :])
-    if FRA_FWMARK not in found:
-        return None
-    return Rule(_int(found[FRA_FWMARK]), _int(found.get(FRA_TABLE), body[4]), _int(found.get(FRA_PRIORITY)))
+    mask = _int(found.get(FRA_FWMASK))
+    suppress = _int(found.get(FRA_SUPPRESS_PREFIXLEN), _WHOLE)
+    return Rule(
+        mark=_int(found.get(FRA_FWMARK)),
+        table=_int(found.get(FRA_TABLE), table),
+        priority=_int(found.get(FRA_PRIORITY)),
+        mask=0 if mask == _WHOLE else mask,
+        destination=_block(found[FRA_DST], to_length) if FRA_DST in found else "",
+        source=_block(found[FRA_SRC], from_length) if FRA_SRC in found else "",
+        iif=_string(found.get(FRA_IIFNAME)),
+        oif=_string(found.get(FRA_OIFNAME)),
+        protocol=found.get(FRA_PROTOCOL, b"\0")[0],
+        action=action,
+        inverted=bool(flags & _INVERTED),
+        suppress=-1 if suppress == _WHOLE else suppress,
+        vrf=FRA_L3MDEV in found and found[FRA_L3MDEV] != b"\0",
+    )
 
 
 def decode_ipsec_state(body: bytes) -> IpsecState | None:
@@ -363,6 +440,11 @@ def describe_route(route: Route) -> str:
     device = f" by {device_name(route.oif)}" if route.oif else ""
     table = "" if route.table == MAIN_TABLE else f" in table {route.table}"
     return f"the {kind}route to {route.destination}{way}{device}{table}"
+
+
+def describe_rule(rule: Rule) -> str:
+    """The rule for people, by what it selects."""
+    return f"the rule for mark {rule.mark}" if rule.mark else f"the rule to {rule.destination or 'everywhere'}"
 
 
 class Netlink:
@@ -489,18 +571,27 @@ class Netlink:
         # What the kernel has learnt of a destination, such as its MTU, comes as a route too.
         return [content for _, content in answers if not _ROUTE.unpack_from(content)[-1] & _LEARNT]
 
-    def route_to(self, address: str) -> Route | None:
-        """The route of the tables that a packet to this address would take."""
-        destination = attribute(RTA_DST, socket.inet_aton(address))
-        body = _ROUTE.pack(socket.AF_INET, 32, 0, 0, 0, 0, 0, 0, _FIB_MATCH)
-        return self._get_route(body + destination, address)
+    def match(self, question: Question) -> Place:
+        """The route that such a packet takes, as the tables have it; NetlinkError when it has no way."""
+        body = _ROUTE.pack(
+            socket.AF_INET, 32, 32 if question.source else 0, 0, 0, 0, 0, 0, _FIB_MATCH | _LOOKUP_TABLE
+        )
+        body += attribute(RTA_DST, socket.inet_aton(question.destination))
+        if question.source:
+            body += attribute(RTA_SRC, socket.inet_aton(question.source))
+        if question.iif:
+            body += attribute(RTA_IIF, _u32(question.iif))
+        if question.port:
+            port = struct.pack("!H", question.port)
+            body += attribute(RTA_IP_PROTO, bytes((socket.IPPROTO_UDP,)))
+            body += attribute(RTA_SPORT, port) + attribute(RTA_DPORT, port)
+        what = f"there is no way to {question.destination}"
+        return decode_place(self.request(RTM_GETROUTE, 0, body, what)[0][1])
 
     def way_to(self, address: str, source: str) -> Route | None:
         """The way that a packet of this box from `source` to this address takes, as a route of its own."""
         ends = attribute(RTA_DST, socket.inet_aton(address)) + attribute(RTA_SRC, socket.inet_aton(source))
-        return self._get_route(_ROUTE.pack(socket.AF_INET, 32, 32, 0, 0, 0, 0, 0, 0) + ends, address)
-
-    def _get_route(self, body: bytes, address: str) -> Route | None:
+        body = _ROUTE.pack(socket.AF_INET, 32, 32, 0, 0, 0, 0, 0, 0) + ends
         try:
             return decode_route(self.request(RTM_GETROUTE, 0, body, f"there is no way to {address}")[0][1])
         except NetlinkError:
@@ -517,15 +608,14 @@ class Netlink:
         self.delete(RTM_DELROUTE, body, describe_route(route), (errno.ESRCH, errno.ENODEV))
 
     def rules(self) -> list[Rule]:
-        """The IPv4 rules that select by fwmark."""
+        """The IPv4 rules."""
         body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
         answers = self.request(RTM_GETRULE, _DUMP, body, "the rules could not be read")
-        found = (decode_rule(content) for _, content in answers)
-        return [rule for rule in found if rule]
+        return [decode_rule(content) for _, content in answers]
 
     def add_rule(self, rule: Rule) -> None:
         """Adds a rule; one that is there is as good."""
-        what = f"the rule for mark {rule.mark} could not be added"
+        what = f"{describe_rule(rule)} could not be added"
         try:
             self.request(RTM_NEWRULE, _ACK | _CREATE | _EXCLUSIVE, encode_rule(rule), what)
         except NetlinkError as error:
@@ -534,7 +624,7 @@ class Netlink:
 
     def delete_rule(self, rule: Rule) -> None:
         """Removes a rule; one that is gone is as good."""
-        self.delete(RTM_DELRULE, encode_rule(rule), f"the rule for mark {rule.mark}", (errno.ENOENT,))
+        self.delete(RTM_DELRULE, encode_rule(rule), describe_rule(rule), (errno.ENOENT,))
 
 
 class Ipsec:

@@ -47,7 +47,7 @@ Change = Union[Put, Remove]
 
 @dataclass
 class Network:
-    """The box's interfaces and IPv4 addresses, its rules by mark, and the routes that are ours."""
+    """The box's interfaces and IPv4 addresses, its rules, and the routes that are ours."""
 
     links: dict[str, Link] = field(default_factory=dict)
     addresses: list[Address] = field(default_factory=list)
@@ -69,20 +69,30 @@ class Network:
     def things(self) -> list[Thing]:
         """All that could be ours, in the order in which it goes: what hangs on an interface before it."""
         links = [XfrmLink(link.name, link.if_id, link.mtu) for link in self.links.values() if link.kind == "xfrm"]
-        return [*self.rules, *self.routes, *links]
+        # A former version did not say whose its rules are; their marks tell.
+        rules = [rule for rule in self.rules if rule.protocol == paths.ROUTE_PROTOCOL or rule.mark]
+        return [*rules, *self.routes, *links]
 
 
 def _way(route: Route) -> tuple[object, ...]:
     return (route.destination, route.table, route.metric, route.oif, route.gateway, route.kind)
 
 
+def same_rule(one: Rule, other: Rule) -> bool:
+    """Whether two rules do the same, whosever they are."""
+    return one._replace(protocol=0) == other._replace(protocol=0)
+
+
 def key(thing: Thing) -> Key:
-    """What makes it the same thing: an interface's name, a route's table and destination, a rule's mark and table."""
+    """What makes it the same thing: an interface's name, a route's table and destination, a rule's selectors and table.
+
+    A rule's priority is none of it: it depends on the rules of others.
+    """
     if isinstance(thing, XfrmLink):
         return ("link", thing.name)
     if isinstance(thing, Route):
         return ("route", thing.table, thing.destination)
-    return ("rule", thing.mark, thing.table)
+    return ("rule", thing.mark, thing.destination, thing.iif, thing.table)
 
 
 def observe(netlink: Netlink | None = None) -> Network:
@@ -100,13 +110,18 @@ def observe(netlink: Netlink | None = None) -> Network:
 
 def apply(changes: Iterable[Change]) -> list[str]:
     """Makes the changes, each whatever becomes of the others; what failed, in words."""
-    failed = []
     with closing(Netlink()) as netlink:
-        for change in changes:
-            try:
-                _apply(netlink, change)
-            except NetlinkError as error:
-                failed.append(str(error))
+        return apply_by(netlink, changes)
+
+
+def apply_by(netlink: Netlink, changes: Iterable[Change]) -> list[str]:
+    """The same by a socket of whoever changes often."""
+    failed = []
+    for change in changes:
+        try:
+            _apply(netlink, change)
+        except NetlinkError as error:
+            failed.append(str(error))
     return failed
 
 

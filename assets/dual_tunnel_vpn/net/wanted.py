@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from .. import paths
 from ..site import Site, Tunnel, Uplink
 from .netlink import LOCAL, LOCAL_TABLE, MAIN_TABLE, UNREACHABLE, Route, Rule
-from .network import Key, Network, Remove, XfrmLink, key
+from .network import Change, Key, Network, Put, Remove, XfrmLink, key, same_rule
 
 RULE_PRIORITY = 5157
-"""Of the rules that send marked packets (probes) to an uplink's own table: before main's 32766."""
+"""Of the rules that send marked packets (probes) to an uplink's own table, where nobody else's rule comes sooner."""
 
 _DEFAULT = "0.0.0.0/0"
 
@@ -25,9 +27,41 @@ def xfrm_link(tunnel: Tunnel) -> XfrmLink:
     return XfrmLink(tunnel.interface, tunnel.if_id, tunnel.mtu)
 
 
-def rule(uplink: Uplink) -> Rule:
-    """What sends marked packets to the uplink's own table."""
-    return Rule(uplink.mark, uplink.table, RULE_PRIORITY)
+def rules(site: Site, network: Network) -> list[Rule]:
+    """What sends marked packets to their uplink's own table, and the box's own others by the routes to the tunnels.
+
+    A moved outer route is looked at only if no rule of others, such as one by the source, comes first. Theirs may have
+    any priority, and one that is added without a priority comes before ours: then ours have to move.
+    """
+    first = min((rule.priority for rule in _rules_of_others(site, network)), default=RULE_PRIORITY + 2)
+    priority = max(1, min(RULE_PRIORITY, first - 2))
+    return _rules(site, priority)
+
+
+def _rules(site: Site, priority: int) -> list[Rule]:
+    marked = [Rule(uplink.mark, uplink.table, priority) for uplink in site.uplinks]
+    outer = [
+        Rule(0, MAIN_TABLE, priority + 1, destination=host(tunnel.ipsec_address), iif="lo") for tunnel in site.tunnels
+    ]
+    return [rule._replace(protocol=paths.ROUTE_PROTOCOL) for rule in (*marked, *outer)]
+
+
+def _rules_of_others(site: Site, network: Network) -> list[Rule]:
+    """Those after the one for what is for the box itself, which has to come before ours too."""
+    ours = set(map(key, _rules(site, 0)))
+    local = min((rule.priority for rule in network.rules if rule.table == LOCAL_TABLE), default=0)
+    theirs = [rule for rule in network.rules if rule.protocol != paths.ROUTE_PROTOCOL and key(rule) not in ours]
+    return [rule for rule in theirs if rule.table != LOCAL_TABLE and rule.priority >= local]
+
+
+def rule_changes(site: Site, network: Network) -> list[Change]:
+    """What makes the rules as wanted: new ones come before those that they replace go."""
+    wanted = rules(site, network)
+    claimed = set(map(key, wanted))
+    there = [rule for rule in network.rules if key(rule) in claimed]
+    missing = [rule for rule in wanted if not any(same_rule(rule, other) for other in there)]
+    surplus = [rule for rule in there if not any(same_rule(rule, other) for other in wanted)]
+    return [*map(Put, missing), *map(Remove, surplus)]
 
 
 def default_route(uplink: Uplink, ifindex: int) -> Route:
@@ -37,12 +71,26 @@ def default_route(uplink: Uplink, ifindex: int) -> Route:
 
 def outer_route(tunnel: Tunnel, uplink: Uplink, ifindex: int) -> Route:
     """The way to the tunnel's IPsec address by an uplink, its own or the other."""
-    return _by(uplink, ifindex, _host(tunnel.ipsec_address))
+    return _by(uplink, ifindex, host(tunnel.ipsec_address))
 
 
-def inner_route(site: Site, block: str, ifindex: int) -> Route:
-    """The way to a block of the VPC by a tunnel's interface."""
-    return Route(block, ifindex, metric=site.route_metric, protocol=paths.ROUTE_PROTOCOL)
+def inner_route(site: Site, block: str, ifindex: int, source: str | None = None) -> Route:
+    """The way to a block of the VPC by a tunnel's interface. source: of what the box itself sends there."""
+    return Route(block, ifindex, source=source, metric=site.route_metric, protocol=paths.ROUTE_PROTOCOL)
+
+
+def source(site: Site, network: Network) -> str | None:
+    """An address of the box that the tunnels carry: in the data center's blocks, an uplink's only if need be."""
+    inside = inside_addresses(site, network)
+    uplinks = {uplink.address for uplink in site.uplinks}
+    return next((address for address in inside if address not in uplinks), inside[0] if inside else None)
+
+
+def inside_addresses(site: Site, network: Network) -> list[str]:
+    """The box's addresses in the data center's blocks."""
+    blocks = [ipaddress.IPv4Network(block) for block in site.data_center_cidrs]
+    addresses = [found.address for found in network.addresses]
+    return [address for address in addresses if any(ipaddress.IPv4Address(address) in block for block in blocks)]
 
 
 def guards(site: Site) -> list[Route]:
@@ -59,20 +107,20 @@ def ends(site: Site, network: Network) -> list[Route]:
     if loopback is None or len(site.uplinks) < 2:
         return []
     return [
-        _last(Route(_host(uplink.address), loopback.ifindex, table=LOCAL_TABLE, kind=LOCAL)) for uplink in site.uplinks
+        _last(Route(host(uplink.address), loopback.ifindex, table=LOCAL_TABLE, kind=LOCAL)) for uplink in site.uplinks
     ]
 
 
 def claims(site: Site) -> set[Key]:
     """The keys of all that is the connection's, whether the links unit or the agent put it there."""
     places = [(MAIN_TABLE, block) for block in site.vpc_cidrs]
-    places += [(MAIN_TABLE, _host(tunnel.ipsec_address)) for tunnel in site.tunnels]
+    places += [(MAIN_TABLE, host(tunnel.ipsec_address)) for tunnel in site.tunnels]
     places += [(uplink.table, _DEFAULT) for uplink in site.uplinks]
-    places += [(LOCAL_TABLE, _host(uplink.address)) for uplink in site.uplinks]
+    places += [(LOCAL_TABLE, host(uplink.address)) for uplink in site.uplinks]
     routes = {key(Route(destination, 0, table=table)) for table, destination in places}
     return {
         *routes,
-        *(key(rule(uplink)) for uplink in site.uplinks),
+        *map(key, _rules(site, RULE_PRIORITY)),
         *(key(xfrm_link(tunnel)) for tunnel in site.tunnels),
     }
 
@@ -82,7 +130,8 @@ def removals(keys: set[Key], network: Network) -> list[Remove]:
     return [Remove(thing) for thing in network.things() if key(thing) in keys]
 
 
-def _host(address: str) -> str:
+def host(address: str) -> str:
+    """The block of one address."""
     return f"{address}/32"
 
 

@@ -1,0 +1,69 @@
+"""The answer to what a user asks first: can traffic flow now, by what, and what if that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .net import ways
+from .net.ways import Way
+from .site import Site, Tunnel
+
+
+def traffic(site: Site, up: Mapping[int, bool], found: Sequence[Way], agent: Any) -> dict[str, Any]:
+    """`flows`, the `tunnel` it flows by, the one that is `next` and all of it in `words`.
+
+    up: by the tunnel's number. found: the kernel's answers. agent: what the failover agent says, None when it is dead.
+    """
+    carrying = [tunnel for tunnel in site.tunnels if any(way.interface == tunnel.interface for way in found)]
+    tunnel = next((tunnel for tunnel in carrying if up[tunnel.number]), None)
+    if tunnel is None:
+        wrong = [f"{_name(each)} is down" for each in carrying] or ways.elsewhere(site, found) or ["it has no way"]
+        return {"flows": False, "tunnel": None, "next": None, "words": f"traffic to the VPC does not flow: {wrong[0]}"}
+    why = _lame(site, tunnel, up, agent)
+    other = site.tunnels[2 - tunnel.number]
+    part = " in part" if ways.elsewhere(site, found) else ""
+    shared = f", which leaves by uplink {tunnel.uplink} too" if tunnel.uplink == other.uplink else ""
+    then = why or f"by {_name(other)}{shared}"
+    return {
+        "flows": True,
+        "tunnel": tunnel.number,
+        "next": None if why else other.number,
+        "words": f"traffic to the VPC flows{part} by {_name(tunnel)}; if that fails, {then}",
+    }
+
+
+def unanswered(site: Site, agent: Any) -> list[str]:
+    """What the agent's probes say against the paths, in words."""
+    paths = list(_paths(agent).values())
+    if paths and "up" not in paths:
+        return ["no path answers probes: a failure will be noticed late, and by the tunnels alone"]
+    dead = [tunnel for tunnel in site.tunnels if _dead(tunnel, agent)]
+    return [f"uplink {tunnel.uplink} does not reach {tunnel.ipsec_address}" for tunnel in dead]
+
+
+def _lame(site: Site, tunnel: Tunnel, up: Mapping[int, bool], agent: Any) -> str:
+    """Why no tunnel would take over from this one; empty when the other would."""
+    other = site.tunnels[2 - tunnel.number]
+    if not up[other.number]:
+        return f"nothing is left: {_name(other)} is down"
+    if agent is None:
+        return "nothing takes over: the failover agent does not run"
+    if _dead(other, agent):
+        return f"nothing is left: uplink {other.uplink} does not reach {other.ipsec_address}"
+    return ""
+
+
+def _dead(tunnel: Tunnel, agent: Any) -> bool:
+    return _paths(agent).get((tunnel.uplink, tunnel.number)) == "down"
+
+
+def _paths(agent: Any) -> dict[tuple[int, int], str]:
+    """The health of each path, by uplink and tunnel."""
+    if not isinstance(agent, dict):
+        return {}
+    return {(path["uplink"], path["tunnel"]): path["health"] for path in agent.get("paths", [])}
+
+
+def _name(tunnel: Tunnel) -> str:
+    return f"tunnel {tunnel.number} ({tunnel.role})"
