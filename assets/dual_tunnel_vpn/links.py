@@ -76,10 +76,10 @@ def missing_uplinks(site: Site, network: Network) -> list[Uplink]:
 
 
 def kernel_is_right(site: Site) -> bool:
-    """Whether the kernel parameters and our nftables tables are as wanted."""
+    """Whether the kernel parameters, our nftables tables and the openings are as wanted."""
     values = kernel_values(site, observe())
     right = all(sysctl.read(key) == value for key, value in values.items()) and sysctl.forwarding_is_right(site)
-    return right and firewall.own.there(site.name)
+    return right and not firewall.own.amiss(site) and not firewall.plan(site)
 
 
 def kernel_values(site: Site, network: Network) -> dict[str, str]:
