@@ -77,15 +77,17 @@ def missing_uplinks(site: Site, network: Network) -> list[Uplink]:
 
 def kernel_is_right(site: Site) -> bool:
     """Whether the kernel parameters, our nftables tables and the openings are as wanted."""
-    values = kernel_values(site, observe())
-    right = all(sysctl.read(key) == value for key, value in values.items()) and sysctl.forwarding_is_right(site)
+    right = not sysctl.amiss(site, _devices(site, observe()))
     return right and not firewall.own.amiss(site) and not firewall.plan(site)
 
 
 def kernel_values(site: Site, network: Network) -> dict[str, str]:
     """The kernel parameters that the connection needs on the box's interfaces as they are now."""
-    devices = [device for uplink in site.uplinks if (device := wanted.device_of(uplink, network)) is not None]
-    return sysctl.wanted(site, devices)
+    return sysctl.wanted(site, _devices(site, network))
+
+
+def _devices(site: Site, network: Network) -> list[str]:
+    return [device for uplink in site.uplinks if (device := wanted.device_of(uplink, network)) is not None]
 
 
 def guard(site: Site) -> None:
@@ -117,7 +119,7 @@ def bring(site: Site, wait: float = 0) -> list[str]:
     for key, value in kernel_values(site, network).items():
         sysctl.write(key, value)
     firewall.open_all(site)
-    sysctl.forward()
+    sysctl.forward(site)
     return amiss
 
 
