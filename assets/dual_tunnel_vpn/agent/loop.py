@@ -10,7 +10,6 @@ import json
 import os
 import random
 import selectors
-import subprocess
 import time
 from collections import deque
 from typing import Any, Callable
@@ -30,6 +29,7 @@ from .machine import Machine
 from .moved import Moved
 from .notify import Notifier, log
 from .probes import Echo, IkeKnock, ThroughTunnel
+from .repairs import Repairs
 from .routes import RouteOwner, Routes
 
 REFRESH = 5.0
@@ -37,9 +37,6 @@ REFRESH = 5.0
 
 ORPHANS = 15.0
 """Seconds between looks for IPsec states that charon does not own."""
-
-LINKS = 10.0
-"""Seconds between attempts to have the links unit repair what is missing."""
 
 ECHO_PATIENCE = 3.0
 """Seconds for which an answer through a tunnel is waited for."""
@@ -78,6 +75,7 @@ class Agent:
         self.charon = Charon(site, self._on_sas, lambda text: self._say(text, 4))
         self._notifier = notifier
         self._monitor = Monitor()
+        self._repairs = Repairs(places.repair_unit(site.name))
         self._tunnel_echo = ThroughTunnel(random.randrange(1, 1 << 16))
         self._echo_sequence = 0
         self._echoes: dict[int, tuple[int, float]] = {}
@@ -91,8 +89,6 @@ class Agent:
         self._watchdog_at = 0.0
         self._counters_at = 0.0
         self._orphans_at = time.monotonic() + ORPHANS
-        self._links_at = 0.0
-        self._systemctl: subprocess.Popen[bytes] | None = None
         self._history: deque[dict[str, object]] = deque(maxlen=50)
         self._reason = "the agent has just started"
         self._probes = {key: self._probe(key, path) for key, path in self.machine.paths.items()}
@@ -206,17 +202,16 @@ class Agent:
             returned = self.machine.links[uplink_number] and not was_well[uplink_number]
             if changed or returned or (not probe.is_open and self.machine.links[uplink_number]):
                 probe.reopen()
-        remade = self.routes.restore_interfaces()
-        for told in remade:
+        for told in self.routes.restore_interfaces():
             self._say(told, 4)
-        self._repair()
-        self._restore_links(now, bool(remade))
+        self._put_back()
+        self._repairs.amiss(now, "; ".join(self.routes.amiss()))
 
     def _guard(self) -> None:
         for told in self.routes.guard():
             self._say(told, 4)
 
-    def _repair(self) -> None:
+    def _put_back(self) -> None:
         self._guard()
         if self.machine.inner is not None and self.owner.inner() != self.machine.inner:
             failed = self.owner.set_inner(self.machine.inner)
@@ -233,9 +228,13 @@ class Agent:
         self.machine.observe_sas(now, sas)
 
     def _look_after(self, now: float) -> None:
-        """What is not urgent: traffic counters, remains of a killed charon, what the links unit made."""
-        if self._systemctl is not None and self._systemctl.poll() is not None:
-            self._systemctl = None
+        """What is not urgent: traffic counters, remains of a killed charon, what others changed."""
+        running = self._repairs.running
+        told = self._repairs.tick(now)
+        if told:
+            self._say(told, 4)
+        # What a run has changed is seen at once, and our own rewriting table goes with the others'.
+        self._stale = self._stale or running != self._repairs.running
         if now >= self._counters_at:
             self._counters_at = now + 1.0
             for tunnel, counters in self.routes.counters().items():
@@ -248,20 +247,6 @@ class Agent:
         removed = self._orphans.sweep(owned, time.time() - ORPHANS)
         if removed:
             self._say(f"removed {removed} IPsec states that a former charon left in the kernel", 6)
-
-    def _restore_links(self, now: float, remade: bool) -> None:
-        missing = self.routes.amiss()
-        if not (missing or remade) or now < self._links_at:
-            return
-        self._links_at = now + LINKS
-        why = "; ".join(missing) or "a new interface needs its kernel parameters"
-        self._say(f"{why}: {places.links_unit(self.site.name)} runs again", 4)
-        self._systemctl = subprocess.Popen(
-            ["systemctl", "--no-block", "restart", places.links_unit(self.site.name)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
 
     def _tell(self, done: list[tuple[Action, str]]) -> None:
         for action, failed in done:
