@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from . import files, manifest, paths
+from . import files, links, manifest, paths
 from .commands import Refusal
 from .ipsec import strongswan, vici
 from .net import wanted
@@ -74,6 +74,7 @@ def describe(site: Site) -> dict[str, Any]:
     routes = _routes(site, network)
     amiss = [f"{name} is not active" for name, unit in units.items() if not unit.active]
     amiss += [f"uplink {uplink['number']} is not there" for uplink in uplinks if uplink["device"] is None]
+    amiss += links.amiss(site, network)
     amiss += [f"tunnel {tunnel['number']} is down" for tunnel in tunnels if not tunnel["up"]]
     amiss += [f"no route to {cidr}" for cidr in site.vpc_cidrs if cidr not in {r["destination"] for r in routes}]
     if charon != "answers":

@@ -6,7 +6,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import status
+from dual_tunnel_vpn import links, status
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.sas import Sa
 from dual_tunnel_vpn.ipsec.strongswan import Unit
@@ -20,8 +20,10 @@ ROUTE = Route("192.168.0.0/16", 9, metric=100, protocol=157)
 GUARD = Route("192.168.0.0/16", 0, metric=4294967295, protocol=157, kind=UNREACHABLE)
 
 
-def described(tunnels: dict[int, Sa], routes: list[Route], active: bool = True) -> dict[str, Any]:
-    """What status finds on a box whose tunnels, routes and units are these."""
+def described(
+    tunnels: dict[int, Sa], routes: list[Route], active: bool = True, amiss: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """What status finds on a box whose tunnels, routes and units are these, and what is amiss with its kernel."""
     network = samples.network()
     network.links["singapore-1"] = samples.link(9, "singapore-1", "xfrm", 20481, 1400)
     network.routes = [GUARD, *routes]
@@ -30,6 +32,7 @@ def described(tunnels: dict[int, Sa], routes: list[Route], active: bool = True) 
         mock.patch.object(strongswan, "tunnel_sas", lambda site: tunnels),
         mock.patch.object(strongswan, "units", lambda *names: {name: Unit(True, True, active) for name in names}),
         mock.patch.object(status, "_agent", lambda name: None),
+        mock.patch.object(links, "amiss", lambda site, network: list(amiss)),
     ):
         return status.describe(samples.site())
 
@@ -50,6 +53,10 @@ class Health(unittest.TestCase):
     def test_both_tunnels_or_the_routes_gone_is_down(self) -> None:
         self.assertEqual(described({1: GONE, 2: GONE}, [ROUTE])["health"], status.DOWN)
         self.assertEqual(described({1: UP, 2: UP}, [])["health"], status.DOWN)
+
+    def test_what_others_changed_in_filter_or_kernel_is_degraded_and_named(self) -> None:
+        found = described({1: UP, 2: UP}, [ROUTE], amiss=("forwarding was switched off (eth0)",))
+        self.assertEqual((found["health"], found["amiss"]), (status.DEGRADED, ["forwarding was switched off (eth0)"]))
 
     def test_a_unit_that_stopped_is_named(self) -> None:
         found = described({1: UP, 2: UP}, [ROUTE], active=False)

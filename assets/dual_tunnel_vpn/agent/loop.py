@@ -19,7 +19,7 @@ from ..ipsec import vici
 from ..ipsec.channel import Charon
 from ..ipsec.sas import Sa
 from ..ipsec.states import Orphans
-from ..net.netlink import Ipsec, Monitor, NetlinkError, Nftables
+from ..net.netlink import FILTER_GROUPS, NETLINK_NETFILTER, Ipsec, Monitor, NetlinkError, Nftables
 from ..net.rewriting import Rewriting
 from ..site import Site
 from .cadence import PathProbe, Prober, Round
@@ -75,6 +75,7 @@ class Agent:
         self.charon = Charon(site, self._on_sas, lambda text: self._say(text, 4))
         self._notifier = notifier
         self._monitor = Monitor()
+        self._filter_monitor = Monitor(NETLINK_NETFILTER, FILTER_GROUPS)
         self._repairs = Repairs(places.repair_unit(site.name))
         self._tunnel_echo = ThroughTunnel(random.randrange(1, 1 << 16))
         self._echo_sequence = 0
@@ -83,6 +84,7 @@ class Agent:
         """charon's channels by descriptor, and whether each is watched for writing too."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._monitor, selectors.EVENT_READ, "monitor")
+        self._selector.register(self._filter_monitor, selectors.EVENT_READ, "filter")
         self._stale = True
         self._refresh_at = 0.0
         self._state_at = 0.0
@@ -104,6 +106,8 @@ class Agent:
         carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
         self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
         self._guard()
+        # What was changed while no agent looked is not notified any more.
+        self._repairs.look(now)
         self._notifier.send("READY=1")
         while not stopped():
             due = self._tick()
@@ -123,6 +127,7 @@ class Agent:
             probe.close()
         self._tunnel_echo.close()
         self._monitor.close()
+        self._filter_monitor.close()
         self.charon.close()
         self.routes.close()
         self._nftables.close()
@@ -136,6 +141,9 @@ class Agent:
             notes = self._monitor.read()
             if notes is None or notes:
                 self._stale = True
+        elif what == "filter":
+            if self._filter_monitor.drain():
+                self._repairs.look(time.monotonic())
         else:
             for channel in self.charon.channels:
                 if channel is what:
@@ -182,7 +190,7 @@ class Agent:
     def _refresh(self, now: float) -> None:
         self._stale = False
         self._refresh_at = now + REFRESH
-        before = dict(self.routes.devices)
+        before, bridges = dict(self.routes.devices), self.routes.bridges()
         was_well = dict(self.machine.links)
         try:
             self.routes.refresh()
@@ -206,6 +214,8 @@ class Agent:
             self._say(told, 4)
         self._put_back()
         self._repairs.amiss(now, "; ".join(self.routes.amiss()))
+        if self.routes.bridges() != bridges:
+            self._repairs.look(now)
 
     def _guard(self) -> None:
         for told in self.routes.guard():

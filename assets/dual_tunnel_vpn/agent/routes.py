@@ -165,6 +165,10 @@ class Routes:
     def _present(self) -> list[str]:
         return [name for name in self.devices.values() if name in self.network.links]
 
+    def bridges(self) -> set[str]:
+        """The box's bridges: what they carry themselves is no forwarding of ours, as the packet filter has to know."""
+        return {link.name for link in self.network.links.values() if link.kind == "bridge"}
+
     def counters(self) -> dict[int, Counters]:
         """What each tunnel's XFRM interface carried."""
         found = {}

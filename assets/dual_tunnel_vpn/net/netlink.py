@@ -37,6 +37,9 @@ RTM_NEWSTATS, RTM_GETSTATS = 92, 94
 GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x800000
 """Notifications of links, IPv4 addresses, IPv4 routes, rules, and settings such as forwarding."""
 
+FILTER_GROUPS = 0x40
+"""Notifications of nftables (of the family NETLINK_NETFILTER): a transaction's changes, and its end."""
+
 # Attributes, by the names of the kernel's headers.
 IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_AF_SPEC = 3, 4, 18, 26
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
@@ -612,13 +615,13 @@ class Nftables:
 
 
 class Monitor:
-    """Notifications of links, addresses, routes, rules and settings, for an event loop."""
+    """Notifications for an event loop: of links, addresses, routes, rules and settings, unless others are named."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: int = NETLINK_ROUTE, groups: int = GROUPS) -> None:
         self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, NETLINK_ROUTE
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, family
         )
-        self._socket.bind((0, GROUPS))
+        self._socket.bind((0, groups))
 
     def fileno(self) -> int:
         """The descriptor to watch."""
@@ -641,3 +644,17 @@ class Monitor:
                     return None
                 raise
             notes.extend(Note(kind, body) for kind, _, _, body in messages(data))
+
+    def drain(self) -> bool:
+        """Whether anything was notified, for whom it does not matter what."""
+        any_at_all = False
+        while True:
+            try:
+                # A datagram's head is enough: the rest of it is dropped.
+                any_at_all = bool(self._socket.recv(_HEADER.size)) or any_at_all
+            except BlockingIOError:
+                return any_at_all
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                any_at_all = True
