@@ -50,7 +50,7 @@ IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 2, 4, 5, 6, 7, 15
 FRA_PRIORITY, FRA_FWMARK, FRA_TABLE = 6, 10, 15
 XFRMA_IF_ID = 31
-NFTA_TABLE_NAME = 1
+NFTA_TABLE_NAME = NFTA_RULE_TABLE = 1
 NFTA_OBJ_TABLE, NFTA_OBJ_NAME, NFTA_OBJ_TYPE, NFTA_OBJ_DATA = 1, 2, 3, 4
 NFTA_COUNTER_PACKETS = 2
 
@@ -68,7 +68,9 @@ _SELECTOR_BYTES, _SELECTOR_FAMILY, _POLICY_DIRECTION = 56, 40, 160
 
 NFT_INET, NFT_IPV4 = 1, 2
 """Families of nftables' tables."""
-_NFT_GETTABLE, _NFT_GETOBJ = (10 << 8) | 1, (10 << 8) | 19
+_NFT_GETTABLE, _NFT_GETRULE, _NFT_GETOBJ = (10 << 8) | 1, (10 << 8) | 7, (10 << 8) | 19
+_NFT_HEAD = 4
+"""The length of a message's own head, which says in which generation of all rules it was."""
 _NFT_OBJECT_COUNTER = 1
 
 _UP, _LOWER_UP = 0x1, 0x10000
@@ -599,6 +601,15 @@ class Nftables:
         except NetlinkError as error:
             return error.errno != errno.ENOENT
         return True
+
+    def rules(self, family: int, table: str) -> list[bytes] | None:
+        """The rules of a table as the kernel tells them, the same until one is changed; None where it does not tell."""
+        body = struct.pack("!BBH", family, 0, 0) + attribute(NFTA_RULE_TABLE, _text(table))
+        try:
+            answers = self._netlink.request(_NFT_GETRULE, _DUMP, body, f"the rules of {table} could not be read")
+        except NetlinkError:
+            return None
+        return [content[_NFT_HEAD:] for _, content in answers]
 
     def packets(self, table: str, name: str) -> int | None:
         """What a counter has counted, None when it is not there."""
