@@ -34,6 +34,7 @@ DROP_IN = paths.UNITS / f"{strongswan.UNIT}.d" / "dual-tunnel-vpn.conf"
 UNIT_FILES = (
     "dual-tunnel-vpn-guard@.service",
     "dual-tunnel-vpn-links@.service",
+    "dual-tunnel-vpn-repair@.service",
     "dual-tunnel-vpn-agent@.service",
 )
 
@@ -158,7 +159,8 @@ def _enable(name: str) -> bool:
 
 def _links_are_right(site: Site) -> bool:
     state = strongswan.units(paths.links_unit(site.name))[paths.links_unit(site.name)]
-    return state.active and not links.plan(site, network.observe()) and links.kernel_is_right(site)
+    found = network.observe()
+    return state.active and not links.plan(site, found) and not links.amiss(site, found)
 
 
 def _agent(name: str, new_site: bool, new_code: bool) -> None:

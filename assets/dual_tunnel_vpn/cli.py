@@ -1,4 +1,4 @@
-"""The command line: apply DIR, uninstall NAME, status [NAME], guard NAME, links NAME, agent NAME."""
+"""The command line: apply DIR, uninstall NAME, status [NAME], guard NAME, links NAME, repair NAME, agent NAME."""
 
 from __future__ import annotations
 
@@ -112,6 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     guard.add_argument("name")
     links = verbs.add_parser("links", help="bring up a connection's interfaces, routes, rules and filter")
     links.add_argument("name")
+    repair = verbs.add_parser("repair", help="put right what others changed of all that, waiting for nothing")
+    repair.add_argument("name")
     agent = verbs.add_parser("agent", help="run the failover agent of a connection")
     agent.add_argument("name")
     return parser
@@ -140,11 +142,13 @@ def _run(arguments: Sequence[str]) -> int:
 
         guard(site.load(paths.site(_name(options.name))))
         return 0
-    if options.verb == "links":
+    if options.verb in ("links", "repair"):
         from .links import bring
 
-        for problem in bring(site.load(paths.site(_name(options.name))), wait=10):
-            print(f"dual-tunnel-vpn: {problem}", flush=True)
+        repair = options.verb == "repair"
+        brought = bring(site.load(paths.site(_name(options.name))), wait=0 if repair else 10)
+        for line in (*(f"{done}: put right" for done in brought.done if repair), *brought.amiss):
+            print(f"dual-tunnel-vpn: {line}", flush=True)
         return 0
     if options.verb == "status":
         from .status import show

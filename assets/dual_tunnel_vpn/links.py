@@ -1,15 +1,21 @@
 """Interfaces, routes, rules and kernel parameters of a connection: what is wanted against what is there.
 
-Run by dual-tunnel-vpn-links@NAME.service before strongSwan starts, and whenever something may have
-drifted. The routes to the VPC are the failover agent's and are never touched here. Under them lie guards, which
-refuse what is for the VPC while there is no such route; they and the packet filter come before forwarding (at boot
-by dual-tunnel-vpn-guard@NAME.service, before there is a network) and stay for the life of the installation.
+Run by dual-tunnel-vpn-links@NAME.service before strongSwan starts, and by dual-tunnel-vpn-repair@NAME.service when
+something has drifted or somebody else has changed the packet filter: that waits for nothing. The routes to the VPC are
+the failover agent's and are never touched here. Under them lie guards, which refuse what is for the VPC while there is
+no such route; they and the packet filter come before forwarding (at boot by dual-tunnel-vpn-guard@NAME.service, before
+there is a network) and stay for the life of the installation.
 """
 
 from __future__ import annotations
 
+import fcntl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
+from . import paths
 from .commands import Refusal, must
 from .net import firewall, sysctl, wanted
 from .net.netlink import Route
@@ -72,50 +78,105 @@ def missing_uplinks(site: Site, network: Network) -> list[Uplink]:
     return [uplink for uplink in site.uplinks if wanted.device_of(uplink, network) is None]
 
 
-def kernel_is_right(site: Site) -> bool:
-    """Whether the kernel parameters and our nftables tables are as wanted."""
-    values = kernel_values(site, observe())
-    right = all(sysctl.read(key) == value for key, value in values.items()) and sysctl.forwarding_is_right(site)
-    return right and firewall.own.there(site.name)
+def amiss(site: Site, network: Network) -> list[str]:
+    """What is not as wanted of kernel parameters and packet filter, in words."""
+    told = sysctl.amiss(site, _devices(site, network)) + firewall.own.amiss(site)
+    try:
+        return told + [step.what for step in firewall.plan(site)]
+    except Refusal as refusal:
+        return [*told, str(refusal)]
 
 
 def kernel_values(site: Site, network: Network) -> dict[str, str]:
     """The kernel parameters that the connection needs on the box's interfaces as they are now."""
-    devices = [device for uplink in site.uplinks if (device := wanted.device_of(uplink, network)) is not None]
-    return sysctl.wanted(site, devices)
+    return sysctl.wanted(site, _devices(site, network))
 
 
-def guard(site: Site) -> None:
-    """Puts the packet filter and the guards in place, which need neither uplink nor tunnel."""
-    firewall.own.guard(site)
-    failed = apply(guards(site, observe()))
+def _devices(site: Site, network: Network) -> list[str]:
+    return [device for uplink in site.uplinks if (device := wanted.device_of(uplink, network)) is not None]
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keeps two of us from changing what the other has just looked at."""
+    paths.PRIVATE.mkdir(mode=0o700, exist_ok=True)
+    with open(paths.NETWORK_LOCK, "w", encoding="ascii") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def guard(site: Site) -> list[str]:
+    """Puts the packet filter and the guards in place, which need neither uplink nor tunnel. What was done, in words."""
+    with _alone():
+        done = firewall.own.guard(site)
+        failed = apply(guards(site, observe()))
     if failed:
         raise Refusal(f"the guard of the VPC's blocks could not be put in place: {failed[0]}")
+    return done
 
 
-def bring(site: Site, wait: float = 0) -> list[str]:
-    """Makes everything as wanted, waiting up to `wait` seconds for uplinks; what is still amiss, in words.
+class Brought(NamedTuple):
+    """What came of it, in words."""
 
-    An uplink that is not there yet does not stop the rest: the agent completes it when it comes.
+    done: list[str]
+    amiss: list[str]
+    """What no attempt can change, such as an uplink that is not there yet."""
+
+
+def bring(site: Site, wait: float = 0) -> Brought:
+    """Makes everything as wanted, waiting up to `wait` seconds for uplinks.
+
+    An uplink that is not there yet does not stop the rest: the agent completes it when it comes. Nor does anything else
+    that fails, except that nothing is forwarded without packet filter and guards; Refusal says what failed.
     """
-    guard(site)
-    must("modprobe", "xfrm_interface")
+    done: list[str] = []
+    failed: list[str] = []
+    with _noted(failed):
+        done += guard(site)
+    guarded = not failed
+    with _alone(), _noted(failed):
+        done += firewall.open_all(site)
+    network = _with_uplinks(site, wait)
+    told = [
+        f"uplink {uplink.number} is not there yet: no interface "
+        + (f"named {uplink.device}" if uplink.device else f"has the address {uplink.address}")
+        for uplink in missing_uplinks(site, network)
+    ]
+    with _alone():
+        with _noted(failed):
+            told += _network(site, network)
+        done += sysctl.amiss(site, _devices(site, network))
+        for key, value in kernel_values(site, network).items():
+            sysctl.write(key, value)
+        if guarded:
+            sysctl.forward(site)
+    if failed:
+        raise Refusal("; ".join(failed))
+    return Brought(done, told)
+
+
+@contextmanager
+def _noted(failed: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except Refusal as refusal:
+        failed.append(str(refusal))
+
+
+def _with_uplinks(site: Site, wait: float) -> Network:
     deadline = time.monotonic() + wait
     network = observe()
     while missing_uplinks(site, network) and time.monotonic() < deadline:
         time.sleep(0.5)
         network = observe()
-    amiss = [
-        f"uplink {uplink.number} is not there yet: no interface "
-        + (f"named {uplink.device}" if uplink.device else f"has the address {uplink.address}")
-        for uplink in missing_uplinks(site, network)
-    ]
-    amiss += apply(plan(site, network))
-    for key, value in kernel_values(site, network).items():
-        sysctl.write(key, value)
-    firewall.open_all(site)
-    sysctl.forward()
-    return amiss
+    return network
+
+
+def _network(site: Site, network: Network) -> list[str]:
+    """Makes interfaces, routes and rules; what failed, in words."""
+    if any(tunnel.interface not in network.links for tunnel in site.tunnels):
+        must("modprobe", "xfrm_interface")
+    return apply(plan(site, network))
 
 
 def stale(old: Site, new: Site, network: Network) -> list[Remove]:

@@ -22,6 +22,9 @@ PRIVATE = Path("/run/dual-tunnel-vpn-private")
 
 LOCK = PRIVATE / "lock"
 
+NETWORK_LOCK = PRIVATE / "network-lock"
+"""Held by whoever brings interfaces, routes and packet filter of a connection into order."""
+
 FORMER_LOCK = Path("/run/dual-tunnel-vpn.lock")
 """Where the version before had it."""
 
@@ -71,6 +74,11 @@ def links_unit(name: str) -> str:
 def guard_unit(name: str) -> str:
     """The unit that puts guards and packet filter in place before the network comes up."""
     return f"dual-tunnel-vpn-guard@{name}.service"
+
+
+def repair_unit(name: str) -> str:
+    """The unit that puts right what others changed in kernel parameters and packet filter."""
+    return f"dual-tunnel-vpn-repair@{name}.service"
 
 
 def agent_unit(name: str) -> str:

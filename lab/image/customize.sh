@@ -128,6 +128,9 @@ trim
 rm -f "$root"/var/cache/apt/archives/*.deb
 # shellcheck disable=SC2086 # a list of packages
 in_root apt-get -qq --yes --no-install-recommends --download-only install $BOX_REPOSITORY
+for package in $BOX_FIREWALLS; do
+  in_root apt-get -qq --yes --no-install-recommends --download-only install "$package"
+done
 repository=$root/var/local/apt-repo
 mkdir -p "$repository"
 mv "$root"/var/cache/apt/archives/*.deb "$repository/"

@@ -41,6 +41,9 @@ const BOX_REPOSITORY = [
   "ca-certificates",
 ];
 
+/** In that repository too: what else may keep a packet filter on the box. Each is fetched alone, as some exclude others. */
+const BOX_FIREWALLS = ["iptables", "firewalld", "iptables-persistent", "ufw"];
+
 /** Installed in the world; taken from the repository above. */
 const WORLD_PACKAGES = BOX_REPOSITORY.filter((name) => name !== "ca-certificates");
 
@@ -71,7 +74,7 @@ function mmdebstrapArguments(): string[] {
 /** The name of the images' directory: the hash of everything that they are made of. */
 export function imageKey(sources: string[]): string {
   const hash = createHash("sha256");
-  for (const part of [...mmdebstrapArguments(), ...BOX_REPOSITORY, ...WORLD_PACKAGES, ...sources]) {
+  for (const part of [...mmdebstrapArguments(), ...BOX_REPOSITORY, ...BOX_FIREWALLS, ...WORLD_PACKAGES, ...sources]) {
     hash.update(`${part}\n`);
   }
   hash.update(readFileSync(CUSTOMIZE));
@@ -117,6 +120,7 @@ async function build(directory: string, sources: string[]): Promise<void> {
         ...process.env,
         PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
         BOX_REPOSITORY: BOX_REPOSITORY.join(" "),
+        BOX_FIREWALLS: BOX_FIREWALLS.join(" "),
         WORLD_PACKAGES: WORLD_PACKAGES.join(" "),
       },
     },

@@ -11,7 +11,7 @@ import unittest
 from unittest import mock
 
 from dual_tunnel_vpn.net import netlink
-from dual_tunnel_vpn.net.netlink import Address, IpsecPolicy, Link, Netlink, NetlinkError, Place, Route, Rule
+from dual_tunnel_vpn.net.netlink import Address, IpsecPolicy, Link, Monitor, Netlink, NetlinkError, Place, Route, Rule
 
 
 class Codec(unittest.TestCase):
@@ -248,3 +248,18 @@ class Requests(unittest.TestCase):
 
 if __name__ == "__main__":
     unittest.main()
+
+
+class Notifications(unittest.TestCase):
+    def test_only_whether_there_were_any_is_told_of_a_drained_one_lost_ones_included(self) -> None:
+        again = BlockingIOError()
+        lost = OSError(errno.ENOBUFS, "lost")
+        for received, any_at_all in (([again], False), ([ROUTE, DONE, again], True), ([lost, again], True)):
+            monitor = Monitor.__new__(Monitor)
+            monitor._socket = mock.Mock(recv=mock.Mock(side_effect=received))
+            self.assertEqual(monitor.drain(), any_at_all)
+
+    def test_any_other_error_is_one(self) -> None:
+        monitor = Monitor.__new__(Monitor)
+        monitor._socket = mock.Mock(recv=mock.Mock(side_effect=OSError(errno.EBADF, "closed")))
+        self.assertRaises(OSError, monitor.drain)

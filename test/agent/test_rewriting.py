@@ -55,21 +55,27 @@ class Rewriting(unittest.TestCase):
         for rule in marking:
             self.assertRegex(rule, r"^(ip protocol esp|udp sport 4500 udp length > 12 @th,64,32 != 0) meta mark set")
 
-    def test_is_put_back_when_somebody_flushed_it(self) -> None:
-        tables: set[str] = set()
-        made = rewriting.Rewriting(example(), mock.Mock(has_table=lambda _, name: name in tables))
+    def test_is_put_back_when_somebody_flushed_or_changed_it(self) -> None:
+        rules: list[bytes] | None = []
+        made = rewriting.Rewriting(example(), mock.Mock(rules=lambda family, name: rules))
 
         def load(_: str) -> str:
-            tables.add("dual_tunnel_vpn_lab_outer")
+            nonlocal rules
+            rules = [b"first", b"second"]
             return ""
 
         with mock.patch.object(rewriting, "_nft", side_effect=load) as nft:
             made.prepare(DEVICES)
             made.prepare(DEVICES)
             self.assertEqual(nft.call_count, 1)
-            tables.clear()
+            for count, changed in ((2, []), (3, [b"first"]), (4, [b"first", b"another"])):
+                rules = changed
+                made.prepare(DEVICES)
+                self.assertEqual(nft.call_count, count)
+            # A kernel that does not tell is no reason to start a process again and again.
+            rules = None
             made.prepare(DEVICES)
-            self.assertEqual(nft.call_count, 2)
+            self.assertEqual(nft.call_count, 4)
 
     def test_waits_for_an_uplink_that_was_never_there(self) -> None:
         self.assertNotIn("addr set ", rewriting.render(example(), {}))

@@ -167,16 +167,18 @@ class Forwarding(unittest.TestCase):
     def test_is_amiss_when_it_was_switched_off_or_the_filter_does_not_know_who_wants_it(self) -> None:
         theirs = "somebody else has switched forwarding on: what goes beside the tunnels is theirs"
         ours = "nobody else wants forwarding: what goes beside the tunnels has to be dropped"
-        for right, others, shared, wanted in (
-            (True, False, True, []),
-            (True, True, False, []),
-            (False, False, True, ["forwarding was switched off"]),
-            (True, True, True, [theirs]),
-            (False, False, False, ["forwarding was switched off", ours]),
+        off = "forwarding was switched off (eth0)"
+        for told, others, shared, wanted in (
+            ([], False, True, []),
+            ([], True, False, []),
+            ([off], False, True, [off]),
+            ([], True, True, [theirs]),
+            ([off], False, False, [off, ours]),
         ):
             made, _ = box(mock.MagicMock(has_table=lambda _, name, shared=shared: shared or name != "dual_tunnel_vpn"))
-            kernel = mock.patch.multiple(
-                sysctl, forwarding_is_right=lambda _, right=right: right, forwarded_by_others=lambda o=others: o
-            )
-            with kernel, mock.patch.object(made, "uplink_trouble", return_value="away"):
+            kernel = mock.patch.multiple(sysctl, amiss=mock.DEFAULT, forwarded_by_others=lambda o=others: o)
+            with kernel as patched, mock.patch.object(made, "uplink_trouble", return_value="away"):
+                patched["amiss"].return_value = told
                 self.assertEqual(made.amiss(), wanted)
+                # Of an uplink that is not there nothing is known.
+                self.assertEqual(patched["amiss"].call_args.args[1], ["eth0", "eth1"])

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import manifest
+from dual_tunnel_vpn import manifest, paths
+from dual_tunnel_vpn.commands import Refusal, Result
 from dual_tunnel_vpn.net import firewall, sysctl
 from dual_tunnel_vpn.net.firewall import firewalld, iptables, nftables, openings, own
-from dual_tunnel_vpn.net.firewall.ruleset import Ruleset
+from dual_tunnel_vpn.net.firewall import ruleset as ruleset_module
+from dual_tunnel_vpn.net.firewall.openings import Step
+from dual_tunnel_vpn.net.firewall.ruleset import Ruleset, table_content
 
 from . import samples
 
@@ -31,7 +37,7 @@ def ruleset(*entries: dict[str, Any]) -> Ruleset:
 
 
 def hooks(*entries: dict[str, Any]) -> list[str]:
-    return [found.hook for found in nftables.in_the_way(ruleset(*entries), set())]
+    return list(nftables.in_the_way(ruleset(*entries), set()).values())
 
 
 class FindsWhatIsInTheWay(unittest.TestCase):
@@ -63,57 +69,109 @@ class FindsWhatIsInTheWay(unittest.TestCase):
     def test_never_our_own_tables_or_those_left_to_iptables(self) -> None:
         self.assertEqual(hooks(chain("inet", "dual_tunnel_vpn_x", "input", "filter", "input", "drop")), [])
         entries = ruleset(chain("ip", "filter", "INPUT", "filter", "input", "drop"))
-        self.assertEqual(nftables.in_the_way(entries, {("ip", "filter")}), [])
+        self.assertEqual(nftables.in_the_way(entries, {("ip", "filter")}), {})
+
+
+MASQUERADE: dict[str, Any] = {"masquerade": None}
+DROP: dict[str, Any] = {"drop": None}
+FROM_SOMEBODY = {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "10.0.0.1"}}
+
+
+def nft(*entries: dict[str, Any], site: Any = None, leave_out: Any = ()) -> list[str]:
+    """The lines that nft is given."""
+    return "".join(nftables.changes(ruleset(*entries), site or samples.site(), set(leave_out)).values()).splitlines()
+
+
+def opened(*base: dict[str, Any], site: Any = None) -> list[dict[str, Any]]:
+    """The rules that nft lists once it has taken what it is given for these entries, the last at the head."""
+    rules = []
+    for line in nft(*base, site=site):
+        words, comment = re.fullmatch(r'insert rule (.*) accept comment "(.*)"', line).groups()  # type: ignore[union-attr]
+        rules.append(rule(*words.split()[:3], {"accept": None}, comment=comment, handle=4))
+    return rules[::-1]
 
 
 class ChangesNftables(unittest.TestCase):
+    base = chain("inet", "filter", "input", "filter", "input", "drop")
+
     def test_opens_a_chain_once(self) -> None:
-        site = samples.site()
-        base = chain("inet", "filter", "input", "filter", "input", "drop")
-        changes = nftables.changes(ruleset(base), site, set())
-        lines = changes.splitlines()
+        lines = nft(self.base)
         self.assertEqual(len(lines), 3)
-        self.assertEqual(
+        self.assertRegex(
             lines[0],
-            "insert rule inet filter input ip saddr { 192.0.2.152, 192.0.2.10 } udp dport { 500, 4500 } accept "
-            'comment "dual-tunnel-vpn singapore"',
+            r"\Ainsert rule inet filter input ip saddr \{ 192.0.2.152, 192.0.2.10 \} udp dport \{ 500, 4500 \} accept "
+            r'comment "dual-tunnel-vpn singapore [0-9a-f]{8}"\Z',
         )
-        ours = [rule("inet", "filter", "input", comment="dual-tunnel-vpn singapore") for _ in lines]
-        self.assertEqual(nftables.changes(ruleset(base, *ours), site, set()), "")
+        self.assertEqual(nft(self.base, *opened(self.base)), [])
 
     def test_completes_what_is_half_there_and_drops_what_is_not_needed_any_more(self) -> None:
-        site = samples.site()
-        base = chain("inet", "filter", "input", "filter", "input", "drop")
-        half = rule("inet", "filter", "input", comment="dual-tunnel-vpn singapore", handle=4)
-        lines = nftables.changes(ruleset(base, half), site, set()).splitlines()
+        half = opened(self.base)[:1]
+        lines = nft(self.base, *half)
         self.assertEqual(lines[0], "delete rule inet filter input handle 4")
         self.assertEqual(len(lines), 4)
-        opened = chain("inet", "filter", "input", "filter", "input", "accept")
-        lines = nftables.changes(ruleset(opened, half), site, set()).splitlines()
-        self.assertEqual(lines, ["delete rule inet filter input handle 4"])
+        accepting = chain("inet", "filter", "input", "filter", "input", "accept")
+        self.assertEqual(nft(accepting, *half), ["delete rule inet filter input handle 4"])
+
+    def test_renews_openings_of_other_addresses_or_blocks_and_those_of_a_former_version(self) -> None:
+        tunnels = samples.document()["tunnels"]
+        tunnels[0].update(ipsecAddress="192.0.2.153")
+        forward = chain("inet", "filter", "forward", "filter", "forward", "drop")
+        former = [rule("inet", "filter", "input", comment="dual-tunnel-vpn singapore", handle=4) for _ in range(3)]
+        for base, there, site in (
+            (self.base, opened(self.base), samples.site(tunnels=tunnels)),
+            (forward, opened(forward), samples.site(dataCenterCidrs=["172.16.3.0/24"])),
+            (self.base, former, samples.site()),
+        ):
+            lines = nft(base, *there, site=site)
+            deleted = [line for line in lines if line.startswith("delete")]
+            self.assertEqual((len(deleted), len(lines)), (len(there), 2 * len(there)))
+            self.assertEqual(nft(base, *opened(base, site=site), site=site), [])
+
+    def test_goes_before_what_would_drop_or_translate_everything_and_leaves_the_rest_before_it(self) -> None:
+        nat = chain("ip", "nat", "post", "nat", "postrouting")
+        behind = rule("ip", "nat", "post", MASQUERADE)
+        for base, before, moves in (
+            ((self.base,), rule("inet", "filter", "input", {"counter": None}, DROP), True),
+            ((self.base,), rule("inet", "filter", "input", FROM_SOMEBODY, DROP), False),
+            ((self.base,), rule("inet", "filter", "input", {"jump": {"target": "docker"}}), False),
+            ((nat, behind), rule("ip", "nat", "post", {"counter": None}, MASQUERADE), True),
+            ((nat, behind), rule("ip", "nat", "post", {"jump": {"target": "docker"}}), False),
+        ):
+            openings_there = opened(*base)
+            head, tail = list(base[:1]), list(base[1:])
+            self.assertEqual(nft(*head, *openings_there, before, *tail), [])
+            self.assertEqual(bool(nft(*head, before, *openings_there, *tail)), moves, before)
 
     def test_leaves_the_rules_of_other_connections_and_people_alone(self) -> None:
-        base = chain("inet", "filter", "input", "filter", "input", "drop")
         others = [
             rule("inet", "filter", "input", comment="dual-tunnel-vpn sing", handle=4),
-            rule("inet", "filter", "input", comment="ssh", handle=5),
+            rule("inet", "filter", "input", comment="dual-tunnel-vpn sing 12345678", handle=5),
+            rule("inet", "filter", "input", comment="ssh", handle=6),
         ]
-        self.assertNotIn("delete", nftables.changes(ruleset(base, *others), samples.site(), set()))
+        self.assertNotIn("delete", " ".join(nft(self.base, *others)))
 
     def test_forwards_only_between_the_tunnels_and_the_data_center(self) -> None:
         base = chain("ip", "filter", "forward", "filter", "forward", "drop")
-        for line in nftables.changes(ruleset(base), samples.site(), set()).splitlines():
+        for line in nft(base):
             self.assertRegex(line, r'(iifname "singapore-[12]" ip daddr|oifname "singapore-[12]" ip saddr) \{ 172\.16')
-
 
     def test_leaves_openings_alone_in_tables_that_another_filter_looks_after(self) -> None:
         base = chain("ip", "filter", "INPUT", "filter", "input", "drop")
         ours = rule("ip", "filter", "INPUT", comment="dual-tunnel-vpn singapore", handle=4)
-        self.assertEqual(nftables.changes(ruleset(base, ours), samples.site(), {("ip", "filter")}), "")
+        self.assertEqual(nft(base, ours, leave_out={("ip", "filter")}), [])
+
+    def test_says_so_where_nft_does_not_tell_the_rules(self) -> None:
+        with (
+            mock.patch("dual_tunnel_vpn.net.firewall.ruleset.run", return_value=Result(1, "", "netlink: Error")),
+            self.assertRaisesRegex(Refusal, "nft could not list the packet filter of this box: netlink: Error"),
+        ):
+            nftables.Nftables().plan(samples.site(), set())
 
 
 class FakeFilter:
     """A filter that looks after one table; records what was asked of it."""
+
+    refusing: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, table: tuple[str, str], available: bool = True) -> None:
         self.table, self.there = table, available
@@ -123,10 +181,16 @@ class FakeFilter:
         """As it was made."""
         return self.there
 
-    def open(self, site: Any, leave_out: set[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Opens."""
+    def plan(self, site: Any, leave_out: set[tuple[str, str]]) -> tuple[set[tuple[str, str]], list[Step]]:
+        """One step, which notes that it was done."""
         self.asked.append(set(leave_out))
-        return {self.table}
+        return {self.table}, [Step(f"{self.table} was shut", self.do)]
+
+    def do(self) -> None:
+        """Opens."""
+        if self.table in self.refusing:
+            raise Refusal(f"{self.table} stays shut")
+        self.asked.append("opened")
 
     def close(self, name: str) -> None:
         """Closes."""
@@ -137,9 +201,20 @@ class AsksEveryFilter(unittest.TestCase):
     def test_each_is_told_which_tables_others_look_after_and_those_that_are_not_there_are_not_asked(self) -> None:
         first, absent, last = FakeFilter(("ip", "filter")), FakeFilter(("ip", "x"), False), FakeFilter(("ip", "nat"))
         with mock.patch.object(firewall, "FILTERS", (first, absent, last)):
+            done = firewall.open_all(samples.site())
+        self.assertEqual((first.asked, absent.asked), ([set(firewalld.TABLES), "opened"], []))
+        self.assertEqual(last.asked, [{*firewalld.TABLES, ("ip", "filter")}, "opened"])
+        self.assertEqual(done, ["('ip', 'filter') was shut", "('ip', 'nat') was shut"])
+
+    def test_one_that_refuses_does_not_keep_the_others_shut(self) -> None:
+        first, last = FakeFilter(("ip", "filter")), FakeFilter(("ip", "nat"))
+        first.refusing = (first.table,)
+        with (
+            mock.patch.object(firewall, "FILTERS", (first, last)),
+            self.assertRaisesRegex(Refusal, r"\A\('ip', 'filter'\) stays shut\Z"),
+        ):
             firewall.open_all(samples.site())
-        self.assertEqual((first.asked, absent.asked), ([set(firewalld.TABLES)], []))
-        self.assertEqual(last.asked, [{*firewalld.TABLES, ("ip", "filter")}])
+        self.assertEqual(last.asked[-1], "opened")
 
     def test_all_take_their_openings_back_also_where_the_filter_was_removed_since(self) -> None:
         filters = FakeFilter(("ip", "filter")), FakeFilter(("ip", "nat"), False)
@@ -149,11 +224,10 @@ class AsksEveryFilter(unittest.TestCase):
         tables.assert_called_once_with("singapore")
 
     def test_our_tables_go_and_the_shared_one_stays_for_another_connection(self) -> None:
-        tables = [("inet", "dual_tunnel_vpn_singapore"), ("ip", "dual_tunnel_vpn_singapore_outer")]
-        tables += [("ip", "dual_tunnel_vpn"), ("ip", "theirs")]
-        found = Ruleset(frozenset(tables), (), ())
+        tables = {("inet", "dual_tunnel_vpn_singapore"), ("ip", "dual_tunnel_vpn_singapore_outer")}
+        tables |= {("ip", "dual_tunnel_vpn"), ("ip", "theirs")}
         with (
-            mock.patch.object(Ruleset, "read", lambda: found),
+            mock.patch.object(own, "tables", lambda: tables),
             mock.patch.object(own, "_shared", lambda without: f"shared without {without}"),
             mock.patch.object(own, "load_script") as loaded,
         ):
@@ -165,25 +239,182 @@ class AsksEveryFilter(unittest.TestCase):
         )
 
 
+FORWARD_DROPS = "-P INPUT ACCEPT\n-P FORWARD DROP\n-P OUTPUT ACCEPT\n"
+NAT = "-P PREROUTING ACCEPT\n-P INPUT ACCEPT\n-P OUTPUT ACCEPT\n-P POSTROUTING ACCEPT\n"
+
+
+def restored(table: str, listed: str, site: Any = None) -> list[str]:
+    """The lines that iptables-restore is given."""
+    found = iptables.changes(table, listed, site or samples.site())
+    return [line for lines in found.values() for line in lines]
+
+
+def listed_with(table: str, listed: str, site: Any = None) -> str:
+    """What iptables lists once it has taken them."""
+    heads = [re.sub(r"^-I", "-A", line) for line in restored(table, listed, site)][::-1]
+    chain_lines = listed.splitlines(keepends=True)
+    policies = sum(line.startswith("-P") for line in chain_lines)
+    return "".join([*chain_lines[:policies], *(f"{line}\n" for line in heads), *chain_lines[policies:]])
+
+
 class ChangesIptables(unittest.TestCase):
     def test_finds_chains_that_drop(self) -> None:
         found = iptables.in_the_way
-        self.assertEqual(found("filter", "-P INPUT DROP\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n"), [("INPUT", "input")])
+        self.assertEqual(found("filter", "-P INPUT DROP\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n"), ["INPUT"])
         rejecting = "-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n-A INPUT -i lo -j ACCEPT\n"
         self.assertEqual(found("filter", rejecting), [])
         rejecting += "-A INPUT -j REJECT --reject-with icmp-host-prohibited\n"
-        self.assertEqual(found("filter", rejecting), [("INPUT", "input")])
+        self.assertEqual(found("filter", rejecting), ["INPUT"])
 
     def test_finds_translations_of_everything(self) -> None:
         found = iptables.in_the_way
         self.assertEqual(found("nat", "-P POSTROUTING ACCEPT\n-A POSTROUTING -o eth0 -j MASQUERADE\n"), [])
         everything = "-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE\n"
-        self.assertEqual(found("nat", everything), [("POSTROUTING", "postrouting")])
+        self.assertEqual(found("nat", everything), ["POSTROUTING"])
 
     def test_writes_one_rule_for_each_address(self) -> None:
         first, second = openings.openings(samples.site())["input"][0].iptables()
-        self.assertEqual(first, ["-s", "192.0.2.152", "-p", "udp", "-m", "multiport", "--dports", "500,4500"])
-        self.assertEqual(second[1], "192.0.2.10")
+        self.assertEqual(first, "-s 192.0.2.152 -p udp -m multiport --dports 500,4500")
+        self.assertTrue(second.startswith("-s 192.0.2.10 "))
+
+    def test_opens_a_chain_once(self) -> None:
+        lines = restored("filter", FORWARD_DROPS)
+        self.assertEqual(len(lines), 4)
+        self.assertRegex(
+            lines[0],
+            r"\A-I FORWARD -i singapore-1 -d 172\.16\.0\.0/16 -m comment "
+            r'--comment "dual-tunnel-vpn singapore [0-9a-f]{8}" -j ACCEPT\Z',
+        )
+        self.assertEqual(restored("filter", listed_with("filter", FORWARD_DROPS)), [])
+        self.assertEqual(restored("filter", "-P FORWARD ACCEPT\n"), [])
+
+    def test_renews_openings_of_another_block_and_takes_back_what_is_not_needed_any_more(self) -> None:
+        there = listed_with("filter", FORWARD_DROPS)
+        other = samples.site(dataCenterCidrs=["172.16.3.0/24"])
+        lines = restored("filter", there, other)
+        ours = [line for line in there.splitlines() if line.startswith("-A")]
+        self.assertEqual(lines[:4], [f"-D{line[2:]}" for line in ours])
+        self.assertEqual(lines[4:], restored("filter", FORWARD_DROPS, other))
+        accepting = there.replace("-P FORWARD DROP", "-P FORWARD ACCEPT")
+        self.assertEqual(restored("filter", accepting), [f"-D{line[2:]}" for line in ours])
+
+    def test_leaves_the_rules_of_other_connections_and_people_alone(self) -> None:
+        others = '-A FORWARD -m comment --comment "dual-tunnel-vpn sing 12345678" -j ACCEPT\n'
+        others += '-A FORWARD -m comment --comment "dual-tunnel-vpn" -j ACCEPT\n-A FORWARD -j LOG\n'
+        self.assertNotIn("-D", " ".join(restored("filter", FORWARD_DROPS + others)))
+
+    def test_goes_before_what_would_drop_or_translate_everything_and_leaves_the_rest_before_it(self) -> None:
+        everything = "-A POSTROUTING -j MASQUERADE\n"
+        for table, listed, before, moves in (
+            ("filter", FORWARD_DROPS, "-A FORWARD -j DROP", True),
+            ("filter", FORWARD_DROPS, "-A FORWARD -j REJECT --reject-with icmp-port-unreachable", True),
+            ("filter", FORWARD_DROPS, "-A FORWARD -s 10.0.0.1/32 -j DROP", False),
+            ("filter", FORWARD_DROPS, "-A FORWARD -j DOCKER-USER", False),
+            ("nat", NAT + everything, "-A POSTROUTING -j MASQUERADE", True),
+            ("nat", NAT + everything, "-A POSTROUTING -o eth0 -j MASQUERADE", False),
+        ):
+            there = listed_with(table, listed)
+            first = there.index("-A ")
+            self.assertEqual(restored(table, there), [])
+            self.assertEqual(bool(restored(table, there[:first] + before + "\n" + there[first:])), moves, before)
+
+    def test_changes_a_table_at_once(self) -> None:
+        shown = {"iptables": "-P FORWARD DROP\n"}
+        with (
+            mock.patch.object(iptables, "_tables", lambda: [("iptables", "filter")]),
+            mock.patch.object(iptables, "run", lambda program, *_: Result(0, shown[program], "")),
+            mock.patch.object(iptables, "must") as must,
+        ):
+            tables, steps = iptables.Iptables().plan(samples.site(), set())
+            self.assertEqual(tables, {("ip", "filter")})
+            must.assert_not_called()
+            for step in steps:
+                step.do()
+        (call,) = must.call_args_list
+        self.assertEqual(call.args, ("iptables-restore", "-w", "--noflush"))
+        self.assertRegex(call.kwargs["stdin"], r"\A\*filter\n(-I FORWARD .*\n){4}COMMIT\n\Z")
+
+
+class FakeNft:
+    """nft as far as our own tables go: says the tables that it was given in words of its own."""
+
+    def __init__(self) -> None:
+        self.content: dict[tuple[str, str], str] = {}
+        self.loaded: list[str] = []
+
+    def must(self, *_: str, stdin: str) -> str:
+        """Takes a script."""
+        self.loaded.append(stdin)
+        for family, name in re.findall(r"^delete table (\w+) (\w+)$", stdin, re.MULTILINE):
+            self.content.pop((family, name), None)
+        for family, name, body in re.findall(r"^table (\w+) (\w+) \{\n(.+?)\n\}$", stdin, re.DOTALL | re.MULTILINE):
+            if body.strip() != "}":
+                self.content[family, name] = f"listed {body}"
+        return ""
+
+    def table_content(self, family: str, name: str) -> str:
+        """What a table has."""
+        return self.content.get((family, name), "")
+
+
+class OwnTables(unittest.TestCase):
+    site = samples.site()
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.nft, self.others = FakeNft(), False
+        for patch in (
+            mock.patch.object(paths, "PRIVATE", Path(directory.name) / "private"),
+            mock.patch.object(sysctl, "forwarded_by_others", lambda: self.others),
+            mock.patch.multiple(manifest, names=lambda: ["singapore"], load_box=lambda: None),
+            mock.patch.multiple(
+                own, load=lambda _: self.site, must=self.nft.must, table_content=self.nft.table_content
+            ),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def test_are_loaded_once_in_one_transaction(self) -> None:
+        self.assertEqual(len(own.guard(self.site)), 2)
+        self.assertEqual(len(self.nft.loaded), 1)
+        self.assertEqual((own.guard(self.site), own.amiss(self.site)), ([], []))
+        self.assertEqual(len(self.nft.loaded), 1)
+
+    def test_are_loaded_again_when_anything_in_them_is_another_and_only_those(self) -> None:
+        own.guard(self.site)
+        mine, shared = ("inet", "dual_tunnel_vpn_singapore"), ("ip", "dual_tunnel_vpn")
+        for table, content in ((mine, "listed nothing"), (mine, None), (shared, "listed nothing"), (shared, None)):
+            if content is None:
+                del self.nft.content[table]
+            else:
+                self.nft.content[table] = content
+            told = [f"the packet filter's table {' '.join(table)} was not as it should be"]
+            self.assertEqual(own.amiss(self.site), told)
+            self.assertEqual(own.guard(self.site), told)
+            self.assertEqual(own.amiss(self.site), [])
+
+    def test_are_loaded_again_for_other_blocks_and_when_others_begin_to_forward(self) -> None:
+        own.guard(self.site)
+        self.site = samples.site(dataCenterCidrs=["172.16.3.0/24"])
+        self.assertEqual(len(own.guard(self.site)), 1)
+        self.others = True
+        self.assertEqual(len(own.guard(self.site)), 1)
+        self.assertNotIn(("ip", "dual_tunnel_vpn"), self.nft.content)
+        self.assertEqual(own.guard(self.site), [])
+
+    def test_counters_and_handles_are_no_difference(self) -> None:
+        def listing(packets: int, verdict: str) -> Result:
+            expressions = [{"counter": {"packets": packets, "bytes": 1}}, {verdict: None}]
+            rules = {"rule": {"handle": packets, "expr": expressions}}
+            return Result(0, json.dumps({"nftables": [{"metainfo": {"version": packets}}, rules]}), "")
+
+        def content(packets: int, verdict: str) -> str:
+            with mock.patch.object(ruleset_module, "run", lambda *_: listing(packets, verdict)):
+                return table_content("inet", "x")
+
+        self.assertEqual(content(1, "drop"), content(2, "drop"))
+        self.assertNotEqual(content(1, "drop"), content(1, "accept"))
 
 
 class WritesFiles(unittest.TestCase):
@@ -229,21 +460,6 @@ class WritesFiles(unittest.TestCase):
                 "counter name beside_the_tunnels drop",
             ],
         )
-
-    def test_no_shared_table_where_others_want_the_box_to_forward(self) -> None:
-        site = samples.site()
-        for others in (True, False):
-            with (
-                mock.patch.object(sysctl, "forwarded_by_others", return_value=others),
-                mock.patch.multiple(manifest, names=lambda: ["singapore"], load_box=lambda: None),
-                mock.patch.multiple(own, load=lambda _: site, must=mock.DEFAULT) as patched,
-            ):
-                own.guard(site)
-            text = patched["must"].call_args.kwargs["stdin"]
-            # One transaction: there is no moment without the one or the other.
-            self.assertIn("table inet dual_tunnel_vpn_singapore {\n    set vpc", text)
-            self.assertEqual("counter name beside_the_tunnels drop" in text, not others)
-            self.assertIn("delete table ip dual_tunnel_vpn\n", text)
 
     def test_firewalld_gets_well_formed_files_with_short_names(self) -> None:
         site = samples.site()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import tempfile
 import unittest
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import links
+from dual_tunnel_vpn import links, paths
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.net import firewall, sysctl, wanted
 from dual_tunnel_vpn.net.netlink import LOCAL, LOCAL_TABLE, UNICAST, UNREACHABLE, Address, Route, Rule
@@ -74,9 +78,32 @@ def installed(site: Any = None) -> Network:
     return network
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """The lock in a directory of its own."""
+    with tempfile.TemporaryDirectory() as directory:
+        private = Path(directory) / "private"
+        with mock.patch.multiple(paths, PRIVATE=private, NETWORK_LOCK=private / "lock"):
+            yield
+
+
 def inner(network: Network, block: str = "192.168.0.0/16") -> Route:
     """The agent's route to a block of the VPC by the active tunnel."""
     return Route(block, network.links["singapore-1"].ifindex, metric=100, protocol=PROTOCOL)
+
+
+def notes() -> tuple[list[str], Any]:
+    """What was called, in order, and what makes functions that note their name there."""
+    done: list[str] = []
+
+    def note(name: str, value: Any = None) -> Any:
+        def noted(*_: Any, **__: Any) -> Any:
+            done.append(name)
+            return value
+
+        return mock.Mock(side_effect=noted)
+
+    return done, note
 
 
 class PlansLinks(unittest.TestCase):
@@ -120,36 +147,52 @@ class PlansLinks(unittest.TestCase):
         self.assertEqual(links.guards(site, network), [])
 
     def test_forwards_only_once_filter_and_guards_are_there(self) -> None:
-        done: list[str] = []
-
-        def note(name: str, value: Any = None) -> Any:
-            def noted(*_: Any, **__: Any) -> Any:
-                done.append(name)
-                return value
-
-            return mock.Mock(side_effect=noted)
-
+        done, note = notes()
         network = samples.network()
         with (
+            alone(),
             mock.patch.multiple(links, observe=lambda: network, must=note("modprobe"), apply=note("routes", [])),
-            mock.patch.object(firewall.own, "guard", note("filter")),
-            mock.patch.object(firewall, "open_all", note("openings")),
-            mock.patch.multiple(sysctl, write=note("sysctl"), forward=note("forward")),
+            mock.patch.object(firewall.own, "guard", note("filter", [])),
+            mock.patch.object(firewall, "open_all", note("openings", [])),
+            mock.patch.multiple(sysctl, amiss=note("look", []), write=note("sysctl"), forward=note("forward")),
         ):
-            self.assertEqual(links.bring(samples.site()), [])
+            self.assertEqual(links.bring(samples.site()), ([], []))
         self.assertEqual(done[:2], ["filter", "routes"])
         self.assertEqual((done[-1], done.count("forward")), ("forward", 1))
 
     def test_does_not_forward_where_the_guards_were_refused(self) -> None:
         network = samples.network()
         with (
-            mock.patch.multiple(links, observe=lambda: network, apply=lambda _: ["the route was refused"]),
+            alone(),
+            mock.patch.multiple(links, observe=lambda: network, apply=lambda _: ["it was refused"], must=mock.Mock()),
             mock.patch.object(firewall.own, "guard"),
-            mock.patch.object(sysctl, "forward") as forward,
+            mock.patch.object(firewall, "open_all", return_value=[]) as opened,
+            mock.patch.multiple(sysctl, amiss=lambda *_: [], write=mock.DEFAULT, forward=mock.DEFAULT) as kernel,
             self.assertRaisesRegex(Refusal, "the guard of the VPC's blocks"),
         ):
             links.bring(samples.site())
-        forward.assert_not_called()
+        kernel["forward"].assert_not_called()
+        # What a failure does not concern is done all the same.
+        opened.assert_called_once()
+
+    def test_opens_the_filter_before_it_waits_for_an_uplink_and_waits_only_where_it_is_told_to(self) -> None:
+        network = installed()
+        network.addresses = [found for found in network.addresses if found.address != "172.16.2.57"]
+        done, note = notes()
+        with (
+            alone(),
+            mock.patch.multiple(links, observe=lambda: network, apply=lambda _: []),
+            mock.patch.object(firewall.own, "guard", return_value=[]),
+            mock.patch.object(firewall, "open_all", note("openings", [])),
+            mock.patch.multiple(sysctl, amiss=lambda *_: [], write=mock.DEFAULT, forward=mock.DEFAULT),
+            mock.patch("time.monotonic", side_effect=itertools.count()),
+            mock.patch("time.sleep", note("waited")),
+        ):
+            missing = "uplink 2 is not there yet: no interface has the address 172.16.2.57"
+            self.assertEqual(links.bring(samples.site(), wait=2).amiss, [missing])
+            self.assertEqual(done, ["openings", "waited"])
+            links.bring(samples.site())
+        self.assertEqual(done, ["openings", "waited", "openings"])
 
     def test_plans_nothing_when_all_is_as_wanted(self) -> None:
         self.assertEqual(links.plan(samples.site(), installed()), [])

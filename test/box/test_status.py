@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import status
+from dual_tunnel_vpn import links, status
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.sas import Sa
 from dual_tunnel_vpn.ipsec.strongswan import Unit
@@ -45,10 +45,12 @@ def described(
     tunnels: dict[int, Sa],
     routes: list[Route],
     trouble: str = "",
+    active: bool = True,
     found: list[Way] | None = None,
     said: dict[str, Any] | None = None,
+    kernel: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """What status finds on a box whose tunnels, routes and units are these, and what kernel and agent answer."""
+    """What status finds on a box whose tunnels, routes and units are these, and what kernel and agent say."""
     network = samples.network()
     network.links["singapore-1"] = samples.link(9, "singapore-1", "xfrm", 20481, 1400)
     network.routes = [GUARD, *routes]
@@ -56,10 +58,11 @@ def described(
         mock.patch.object(status, "observe", lambda: network),
         mock.patch.object(strongswan, "tunnel_sas", lambda site: tunnels),
         mock.patch.object(
-            strongswan, "units", lambda *names: {name: Unit(True, True, True, trouble=trouble) for name in names}
+            strongswan, "units", lambda *names: {name: Unit(True, True, active, trouble=trouble) for name in names}
         ),
         mock.patch.object(status, "_agent", lambda name: said or agent()),
         mock.patch.object(status, "_misled", lambda *_: []),
+        mock.patch.object(links, "amiss", lambda *_: list(kernel)),
         mock.patch.object(ways, "look", lambda *_: BY_TUNNEL_1 if found is None else found),
     ):
         return status.describe(samples.site())
@@ -87,6 +90,10 @@ class Health(unittest.TestCase):
         found = described({1: GONE, 2: UP}, [ROUTE])
         self.assertEqual((found["health"], found["traffic"]["flows"]), (status.DOWN, False))
         self.assertEqual(found["traffic"]["words"], "traffic to the VPC does not flow: tunnel 1 (active) is down")
+
+    def test_what_others_changed_in_filter_or_kernel_is_degraded_and_named(self) -> None:
+        found = described({1: UP, 2: UP}, [ROUTE], kernel=("forwarding was switched off (eth0)",))
+        self.assertEqual((found["health"], found["amiss"]), (status.DEGRADED, ["forwarding was switched off (eth0)"]))
 
     def test_a_unit_that_is_not_at_work_is_named(self) -> None:
         found = described({1: UP, 2: UP}, [ROUTE], "ends and is started anew (restart 13)")

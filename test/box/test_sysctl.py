@@ -73,7 +73,10 @@ class Case(unittest.TestCase):
         sysctl.remember(box, self.noted)
         for key, value in self.wanted.items():
             sysctl.write(key, value)
-        sysctl.forward()
+        sysctl.forward(samples.site())
+
+    def amiss(self) -> list[str]:
+        return sysctl.amiss(samples.site(), ["eth0", "eth1"])
 
     def forwarding(self, name: str) -> str | None:
         return sysctl.read(f"net/ipv4/conf/{name}/forwarding")
@@ -86,7 +89,7 @@ class Forwards(Case):
         self.assertEqual({self.forwarding(name) for name in ("default", "eth0", "eth1", "singapore-1")}, {"1"})
         self.assertEqual(self.forwarding("lo"), "0")
         self.assertEqual(sysctl.read(sysctl.REDIRECTS), "0")
-        self.assertTrue(sysctl.forwarding_is_right(samples.site()))
+        self.assertEqual(self.amiss(), [])
 
     def test_nothing_by_a_file_that_is_read_before_guards_and_filter_are_there(self) -> None:
         self.assertNotIn(b"forward", sysctl.render("singapore", self.wanted))
@@ -104,11 +107,33 @@ class Forwards(Case):
     def test_is_not_right_any_more_once_somebody_switched_all_forwarding_on_and_off(self) -> None:
         self.install(Box())
         self.fake.write(sysctl.FORWARD, "1")
-        self.assertTrue(sysctl.forwarding_is_right(samples.site()))
+        self.assertEqual(self.amiss(), [])
         self.fake.write(sysctl.FORWARD, "0")
-        self.assertFalse(sysctl.forwarding_is_right(samples.site()))
-        sysctl.forward()
-        self.assertTrue(sysctl.forwarding_is_right(samples.site()))
+        self.assertEqual(
+            self.amiss(), ["forwarding was switched off (default, eth0, eth1, singapore-1, singapore-2)"]
+        )
+        sysctl.forward(samples.site())
+        self.assertEqual(self.amiss(), [])
+
+    def test_is_not_right_where_one_interface_does_not_forward_any_more(self) -> None:
+        self.install(Box())
+        self.fake.put("net/ipv4/conf/eth1/forwarding", "0")
+        self.assertEqual(self.amiss(), ["forwarding was switched off (eth1)"])
+
+    def test_by_the_tunnels_wherever_others_forward_and_by_their_interfaces_as_they_say(self) -> None:
+        self.install(Box())
+        self.fake.write(sysctl.FORWARD, "1")
+        for name in ("eth1", "singapore-2"):
+            self.fake.put(f"net/ipv4/conf/{name}/forwarding", "0")
+        self.assertEqual(self.amiss(), ["forwarding was switched off (singapore-2)"])
+        sysctl.forward(samples.site())
+        self.assertEqual((self.forwarding("eth1"), self.forwarding("singapore-2")), ("0", "1"))
+
+    def test_is_not_right_where_a_hardening_file_made_the_reverse_path_filter_strict(self) -> None:
+        self.install(Box())
+        for name in ("eth0", "singapore-1"):
+            self.fake.put(sysctl.loose(name), "1")
+        self.assertEqual(self.amiss(), ["the reverse-path filter was not loose (eth0, singapore-1)"])
 
     def test_knows_the_interfaces_that_forwarded_before(self) -> None:
         self.fake.put("net/ipv4/conf/eth1/forwarding", "1")

@@ -51,6 +51,15 @@ class Units(unittest.TestCase):
             self.assertIn(name, " ".join(links["Unit"]["PartOf"]))
             self.assertIn(name, " ".join(links["Unit"]["After"]))
 
+    def test_a_repair_that_runs_is_joined_by_the_next_waits_for_nothing_and_is_started_however_often(self) -> None:
+        repair = unit("dual-tunnel-vpn-repair@.service")
+        # Only of a unit that is being started another start is the same; one that stays active would never run again.
+        self.assertEqual(repair["Service"]["Type"], ["oneshot"])
+        self.assertNotIn("RemainAfterExit", repair["Service"])
+        for key in ("After", "Requires", "PartOf"):
+            self.assertNotIn(key, repair["Unit"])
+        self.assertEqual(repair["Unit"]["StartLimitIntervalSec"], ["0"])
+
     def test_agent_and_strongswan_are_restarted_always_and_without_limit(self) -> None:
         for name in ("dual-tunnel-vpn-agent@.service", "strongswan.service.conf"):
             found = unit(name)
@@ -105,6 +114,7 @@ class Library(unittest.TestCase):
             "systemd/networkd.conf",
             "systemd/dual-tunnel-vpn-guard@.service",
             "systemd/dual-tunnel-vpn-links@.service",
+            "systemd/dual-tunnel-vpn-repair@.service",
             "systemd/dual-tunnel-vpn-agent@.service",
             "strongswan.d/zz-dual-tunnel-vpn.conf",
             "dual-tunnel-vpn",

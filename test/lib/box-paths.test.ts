@@ -42,6 +42,7 @@ describe("the places on the box", () => {
       "systemd/dual-tunnel-vpn-agent@.service",
       "systemd/dual-tunnel-vpn-guard@.service",
       "systemd/dual-tunnel-vpn-links@.service",
+      "systemd/dual-tunnel-vpn-repair@.service",
     ]);
   });
 
@@ -56,7 +57,7 @@ describe("the places on the box", () => {
   });
 
   it("have the units by the names that paths.py has", () => {
-    const ours = ["guard", "links", "agent"].map((unit) => paths[`${unit}_unit`].replace("NAME", ""));
+    const ours = ["guard", "links", "repair", "agent"].map((unit) => paths[`${unit}_unit`].replace("NAME", ""));
     expect(UNITS).toEqual(expect.arrayContaining(ours));
     for (const unit of UNITS) {
       const others = [...read(`systemd/${unit}`).matchAll(/dual-tunnel-vpn-\w+@NAME\.service/g)].map(

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import selectors
-import subprocess
 import time
 from collections import deque
 from typing import Any, Callable
@@ -20,7 +19,7 @@ from ..ipsec import vici
 from ..ipsec.channel import Charon
 from ..ipsec.sas import Sa
 from ..ipsec.states import Orphans
-from ..net.netlink import Ipsec, Monitor, NetlinkError, Nftables
+from ..net.netlink import FILTER_GROUPS, NETLINK_NETFILTER, Ipsec, Monitor, NetlinkError, Nftables
 from ..net.rewriting import Rewriting
 from ..site import Site
 from .cadence import PathProbe, Prober, Round
@@ -30,6 +29,7 @@ from .machine import Machine
 from .moved import Moved
 from .notify import Notifier, log
 from .probes import Echo, IkeKnock, ThroughTunnel
+from .repairs import Repairs
 from .routes import RouteOwner, Routes
 
 REFRESH = 5.0
@@ -37,9 +37,6 @@ REFRESH = 5.0
 
 ORPHANS = 15.0
 """Seconds between looks for IPsec states that charon does not own."""
-
-LINKS = 10.0
-"""Seconds between attempts to have the links unit repair what is missing."""
 
 ECHO_PATIENCE = 3.0
 """Seconds for which an answer through a tunnel is waited for."""
@@ -78,6 +75,8 @@ class Agent:
         self.charon = Charon(site, self._on_sas, lambda text: self._say(text, 4))
         self._notifier = notifier
         self._monitor = Monitor()
+        self._filter_monitor = Monitor(NETLINK_NETFILTER, FILTER_GROUPS)
+        self._repairs = Repairs(places.repair_unit(site.name))
         self._tunnel_echo = ThroughTunnel(random.randrange(1, 1 << 16))
         self._echo_sequence = 0
         self._echoes: dict[int, tuple[int, float]] = {}
@@ -85,14 +84,13 @@ class Agent:
         """charon's channels by descriptor, and whether each is watched for writing too."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._monitor, selectors.EVENT_READ, "monitor")
+        self._selector.register(self._filter_monitor, selectors.EVENT_READ, "filter")
         self._stale = True
         self._refresh_at = 0.0
         self._state_at = 0.0
         self._watchdog_at = 0.0
         self._counters_at = 0.0
         self._orphans_at = time.monotonic() + ORPHANS
-        self._links_at = 0.0
-        self._systemctl: subprocess.Popen[bytes] | None = None
         self._wrong: list[str] = []
         """What goes another way than it is to, and cannot be put right."""
         self._healths: list[Health] = []
@@ -111,6 +109,8 @@ class Agent:
         carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
         self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
         self._guard()
+        # What was changed while no agent looked is not notified any more.
+        self._repairs.look(now)
         self._notifier.send("READY=1")
         while not stopped():
             due = self._tick()
@@ -130,6 +130,7 @@ class Agent:
             probe.close()
         self._tunnel_echo.close()
         self._monitor.close()
+        self._filter_monitor.close()
         self.charon.close()
         self.routes.close()
         self._nftables.close()
@@ -144,6 +145,9 @@ class Agent:
             self.routes.note(notes)
             if notes is None or notes:
                 self._stale = True
+        elif what == "filter":
+            if self._filter_monitor.drain():
+                self._repairs.look(time.monotonic())
         else:
             for channel in self.charon.channels:
                 if channel is what:
@@ -190,7 +194,7 @@ class Agent:
     def _refresh(self, now: float) -> None:
         self._stale = False
         self._refresh_at = now + REFRESH
-        before = dict(self.routes.devices)
+        before, bridges = dict(self.routes.devices), self.routes.bridges()
         was_well = dict(self.machine.links)
         try:
             self.routes.refresh()
@@ -210,17 +214,18 @@ class Agent:
             returned = self.machine.links[uplink_number] and not was_well[uplink_number]
             if changed or returned or (not probe.is_open and self.machine.links[uplink_number]):
                 probe.reopen()
-        remade = self.routes.restore_interfaces()
-        for told in remade:
+        for told in self.routes.restore_interfaces():
             self._say(told, 4)
-        self._complain(self._repair())
-        self._restore_links(now, bool(remade))
+        self._complain(self._put_back())
+        self._repairs.amiss(now, "; ".join(self.routes.amiss()))
+        if self.routes.bridges() != bridges:
+            self._repairs.look(now)
 
     def _guard(self) -> None:
         for told in self.routes.guard():
             self._say(told, 4)
 
-    def _repair(self) -> list[str]:
+    def _put_back(self) -> list[str]:
         """Puts back what drifted; what is wrong all the same, as the kernel answers."""
         self._guard()
         for told in self.routes.set_rules():
@@ -261,9 +266,13 @@ class Agent:
         self.machine.observe_sas(now, sas)
 
     def _look_after(self, now: float) -> None:
-        """What is not urgent: traffic counters, remains of a killed charon, what the links unit made."""
-        if self._systemctl is not None and self._systemctl.poll() is not None:
-            self._systemctl = None
+        """What is not urgent: traffic counters, remains of a killed charon, what others changed."""
+        running = self._repairs.running
+        told = self._repairs.tick(now)
+        if told:
+            self._say(told, 4)
+        # What a run has changed is seen at once, and our own rewriting table goes with the others'.
+        self._stale = self._stale or running != self._repairs.running
         if now >= self._counters_at:
             self._counters_at = now + 1.0
             for tunnel, counters in self.routes.counters().items():
@@ -279,20 +288,6 @@ class Agent:
         removed = self._orphans.sweep(owned, time.time() - ORPHANS)
         if removed:
             self._say(f"removed {removed} IPsec states that a former charon left in the kernel", 6)
-
-    def _restore_links(self, now: float, remade: bool) -> None:
-        missing = self.routes.amiss()
-        if not (missing or remade) or now < self._links_at:
-            return
-        self._links_at = now + LINKS
-        why = "; ".join(missing) or "a new interface needs its kernel parameters"
-        self._say(f"{why}: {places.links_unit(self.site.name)} runs again", 4)
-        self._systemctl = subprocess.Popen(
-            ["systemctl", "--no-block", "restart", places.links_unit(self.site.name)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
 
     def _tell(self, done: list[tuple[Action, str]]) -> None:
         for action, failed in done:

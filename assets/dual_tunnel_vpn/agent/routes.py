@@ -228,14 +228,20 @@ class Routes:
         if not self._nftables.has_table(NFT_INET, paths.nft_table(self.site.name)):
             gone.append("the packet filter's table")
         told = [f"{', '.join(gone)} had vanished"] if gone else []
-        if not sysctl.forwarding_is_right(self.site):
-            told.append("forwarding was switched off")
+        told += sysctl.amiss(self.site, self._present())
         shared = self._nftables.has_table(NFT_IPV4, paths.SHARED_TABLE)
         if sysctl.forwarded_by_others() and shared:
             told.append("somebody else has switched forwarding on: what goes beside the tunnels is theirs")
         elif not sysctl.forwarded_by_others() and not shared:
             told.append("nobody else wants forwarding: what goes beside the tunnels has to be dropped")
         return told
+
+    def _present(self) -> list[str]:
+        return [name for name in self.devices.values() if name in self.network.links]
+
+    def bridges(self) -> set[str]:
+        """The box's bridges: what they carry themselves is no forwarding of ours, as the packet filter has to know."""
+        return {link.name for link in self.network.links.values() if link.kind == "bridge"}
 
     def counters(self) -> dict[int, Counters]:
         """What each tunnel's XFRM interface carried."""

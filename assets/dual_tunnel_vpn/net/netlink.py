@@ -37,6 +37,9 @@ RTM_NEWSTATS, RTM_GETSTATS = 92, 94
 GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x800000
 """Notifications of links, IPv4 addresses, IPv4 routes, rules, and settings such as forwarding."""
 
+FILTER_GROUPS = 0x40
+"""Notifications of nftables (of the family NETLINK_NETFILTER): a transaction's changes, and its end."""
+
 # Attributes, by the names of the kernel's headers.
 IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_AF_SPEC = 3, 4, 10, 18, 26
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
@@ -49,7 +52,7 @@ RTA_IP_PROTO, RTA_SPORT, RTA_DPORT = 27, 28, 29
 FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_PREFIXLEN = 1, 2, 3, 6, 10, 14
 FRA_TABLE, FRA_FWMASK, FRA_OIFNAME, FRA_L3MDEV, FRA_PROTOCOL = 15, 16, 17, 19, 21
 XFRMA_IF_ID = 31
-NFTA_TABLE_NAME = 1
+NFTA_TABLE_NAME = NFTA_RULE_TABLE = 1
 NFTA_OBJ_TABLE, NFTA_OBJ_NAME, NFTA_OBJ_TYPE, NFTA_OBJ_DATA = 1, 2, 3, 4
 NFTA_COUNTER_PACKETS = 2
 
@@ -67,7 +70,9 @@ _SELECTOR_BYTES, _SELECTOR_FAMILY, _POLICY_DIRECTION = 56, 40, 160
 
 NFT_INET, NFT_IPV4 = 1, 2
 """Families of nftables' tables."""
-_NFT_GETTABLE, _NFT_GETOBJ = (10 << 8) | 1, (10 << 8) | 19
+_NFT_GETTABLE, _NFT_GETRULE, _NFT_GETOBJ = (10 << 8) | 1, (10 << 8) | 7, (10 << 8) | 19
+_NFT_HEAD = 4
+"""The length of a message's own head, which says in which generation of all rules it was."""
 _NFT_OBJECT_COUNTER = 1
 
 _UP, _LOWER_UP = 0x1, 0x10000
@@ -687,6 +692,15 @@ class Nftables:
             return error.errno != errno.ENOENT
         return True
 
+    def rules(self, family: int, table: str) -> list[bytes] | None:
+        """The rules of a table as the kernel tells them, the same until one is changed; None where it does not tell."""
+        body = struct.pack("!BBH", family, 0, 0) + attribute(NFTA_RULE_TABLE, _text(table))
+        try:
+            answers = self._netlink.request(_NFT_GETRULE, _DUMP, body, f"the rules of {table} could not be read")
+        except NetlinkError:
+            return None
+        return [content[_NFT_HEAD:] for _, content in answers]
+
     def packets(self, table: str, name: str) -> int | None:
         """What a counter has counted, None when it is not there."""
         body = struct.pack("!BBH", NFT_IPV4, 0, 0)
@@ -702,13 +716,13 @@ class Nftables:
 
 
 class Monitor:
-    """Notifications of links, addresses, routes, rules and settings, for an event loop."""
+    """Notifications for an event loop: of links, addresses, routes, rules and settings, unless others are named."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: int = NETLINK_ROUTE, groups: int = GROUPS) -> None:
         self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, NETLINK_ROUTE
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, family
         )
-        self._socket.bind((0, GROUPS))
+        self._socket.bind((0, groups))
 
     def fileno(self) -> int:
         """The descriptor to watch."""
@@ -731,3 +745,17 @@ class Monitor:
                     return None
                 raise
             notes.extend(Note(kind, body) for kind, _, _, body in messages(data))
+
+    def drain(self) -> bool:
+        """Whether anything was notified, for whom it does not matter what."""
+        any_at_all = False
+        while True:
+            try:
+                # A datagram's head is enough: the rest of it is dropped.
+                any_at_all = bool(self._socket.recv(_HEADER.size)) or any_at_all
+            except BlockingIOError:
+                return any_at_all
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                any_at_all = True

@@ -74,17 +74,19 @@ class Rewriting:
         self._nftables = nftables
         self._devices: dict[int, str] = {}
         """What the table was last made for."""
+        self._rules: list[bytes] | None = None
+        """What the kernel made of it."""
 
     def prepare(self, devices: Mapping[int, str]) -> str:
-        """Puts the table in place if it is gone or the uplinks' devices changed; what failed, in words."""
+        """Puts the table in place if it is gone or another, or the uplinks' devices changed; what failed, in words."""
         name = table_name(self._site.name)
         if len(self._site.uplinks) < 2:
             return ""
-        if self._devices == devices and self._nftables.has_table(NFT_IPV4, name):
+        if self._devices == devices and self._nftables.rules(NFT_IPV4, name) in (self._rules, None):
             return ""
         failed = _nft(render(self._site, devices))
         if not failed:
-            self._devices = dict(devices)
+            self._devices, self._rules = dict(devices), self._nftables.rules(NFT_IPV4, name)
         return failed
 
     def moved_packets(self, tunnel: int) -> int | None:

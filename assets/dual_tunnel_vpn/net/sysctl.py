@@ -82,26 +82,36 @@ def forwarded_by_others() -> bool:
     return read(FORWARD) == "1"
 
 
-def _forwarding() -> list[str]:
+def _forwarding(names: Iterable[str] = ()) -> list[str]:
+    """The parameters of these interfaces, or of all and of those to come."""
     # The loopback interface has nothing to forward; `all` is ip_forward itself.
-    names = sorted(entry.name for entry in (_ROOT / _CONF).iterdir() if entry.name not in ("all", "lo"))
+    names = names or sorted(entry.name for entry in (_ROOT / _CONF).iterdir() if entry.name not in ("all", "lo"))
     return [f"{_CONF}/{name}/forwarding" for name in names]
 
 
-def forwarding_is_right(site: Site) -> bool:
-    """Whether what comes from the data center or a tunnel would be forwarded, as far as a glance tells."""
-    if forwarded_by_others():
-        return True
-    keys = (DEFAULT_FORWARDING, *(f"{_CONF}/{name}/forwarding" for name in site.interfaces))
-    return all(read(key) in ("1", None) for key in keys)
+def _to_forward(site: Site) -> list[str]:
+    # Others say by interface what else is forwarded; the tunnels' interfaces are ours alone.
+    return _forwarding(site.interfaces) if forwarded_by_others() else _forwarding()
 
 
-def forward() -> None:
+def forward(site: Site) -> None:
     """Switches forwarding on where somebody else has not. Guards and packet filter have to be there before."""
+    for key in _to_forward(site):
+        write(key, "1")
     if not forwarded_by_others():
-        for key in _forwarding():
-            write(key, "1")
         write(REDIRECTS, "0")
+
+
+def amiss(site: Site, devices: Iterable[str]) -> list[str]:
+    """What would keep the kernel from forwarding between data center and tunnels, in words."""
+    told = []
+    off = [key.split("/")[3] for key in _to_forward(site) if read(key) == "0"]
+    if off:
+        told.append(f"forwarding was switched off ({', '.join(off)})")
+    strict = [key.split("/")[3] for key, value in wanted(site, devices).items() if read(key) not in (value, None)]
+    if strict:
+        told.append(f"the reverse-path filter was not loose ({', '.join(strict)})")
+    return told
 
 
 def forwarded_before(box: Box | None) -> list[str]:

@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 from ... import files
 from ...commands import find, must, run
 from ...site import Site
-from .openings import mark
+from .openings import Step, mark
 
 _FIREWALLD = Path("/etc/firewalld")
 TABLES = frozenset({("inet", "firewalld"), ("ip", "firewalld")})
@@ -46,12 +46,17 @@ class Firewalld:
         """Whether it runs."""
         return find("firewall-cmd") is not None and run("firewall-cmd", "--state").ok
 
-    def open(self, site: Site, leave_out: set[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Lets the tunnels pass."""
-        changed = [files.put(path, text.encode()) for path, text in render(site).items()]
-        if any(changed):
+    def plan(self, site: Site, leave_out: set[tuple[str, str]]) -> tuple[set[tuple[str, str]], list[Step]]:
+        """What lets the tunnels pass."""
+        texts = {path: text.encode() for path, text in render(site).items()}
+
+        def load() -> None:
+            for path, text in texts.items():
+                files.put(path, text)
             must("firewall-cmd", "--reload", timeout=120)
-        return set(TABLES)
+
+        right = all(files.content(path) == text for path, text in texts.items())
+        return set(TABLES), [] if right else [Step("firewalld does not let the tunnels pass", load)]
 
     def close(self, name: str) -> None:
         """Takes zone and policies back."""

@@ -9,26 +9,72 @@ from pathlib import Path
 from ... import files
 from ...commands import find, must, run
 from ...site import Site
-from .openings import mark, openings
-from .ruleset import Ruleset
+from .openings import Step, is_ours, openings, signed
+from .ruleset import tables
 
-_HOOKS = (("INPUT", "input"), ("OUTPUT", "output"), ("FORWARD", "forward"))
+_HOOKS = {
+    "filter": {"INPUT": "input", "OUTPUT": "output", "FORWARD": "forward"},
+    "nat": {"POSTROUTING": "postrouting"},
+}
+"""The hook of each built-in chain that openings may be in, by table."""
 
 
-def in_the_way(table: str, rules: str) -> list[tuple[str, str]]:
-    """(chain, hook) of the built-in chains in `iptables -t TABLE -S` that could stop or translate our packets."""
-    lines = rules.splitlines()
+def _translates(rule: str) -> bool:
+    return bool(re.search(r" -j (MASQUERADE|SNAT)\b", rule)) and not re.search(r"(?<!! )-o \S", rule)
+
+
+def in_the_way(table: str, listed: str) -> list[str]:
+    """The built-in chains in `iptables -t TABLE -S` that could stop or translate our packets."""
+    lines = listed.splitlines()
     if table == "nat":
-        translates = any(
-            re.search(r" -j (MASQUERADE|SNAT)\b", line) and not re.search(r"(?<!! )-o \S", line) for line in lines
-        )
-        return [("POSTROUTING", "postrouting")] if translates else []
+        return ["POSTROUTING"] if any(map(_translates, lines)) else []
     stops = any(re.search(r" -j (DROP|REJECT)\b", line) for line in lines)
     return [
-        (chain, hook)
-        for chain, hook in _HOOKS
+        chain
+        for chain in _HOOKS[table]
         if f"-P {chain} DROP" in lines or (stops and any(line.startswith(f"-A {chain} ") for line in lines))
     ]
+
+
+def _spares_nothing(table: str, rule: str) -> bool:
+    """Whether a rule leaves nothing of ours to those behind it."""
+    if table == "nat":
+        return _translates(rule)
+    return bool(re.fullmatch(r"-A \S+ -j (DROP|REJECT( --reject-with \S+)?)", rule))
+
+
+def _comment(rule: str) -> str:
+    words = shlex.split(rule)
+    return words[words.index("--comment") + 1] if "--comment" in words else ""
+
+
+def _ours(rule: str, name: str) -> bool:
+    # Few rules are worth a closer look.
+    return "dual-tunnel-vpn" in rule and is_ours(_comment(rule), name)
+
+
+def changes(table: str, listed: str, site: Site) -> dict[str, list[str]]:
+    """What leaves exactly our openings in the chains that need them: by chain, in the words of iptables-restore.
+
+    listed: the table now, as `iptables -t TABLE -S` tells it.
+    """
+    found = {}
+    needed = in_the_way(table, listed)
+    for chain, hook in _HOOKS[table].items():
+        rules = [line for line in listed.splitlines() if line.startswith(f"-A {chain} ")]
+        there = [rule for rule in rules if _ours(rule, site.name)]
+        wanted = [rule for opening in openings(site)[hook] for rule in opening.iptables()] if chain in needed else []
+        comment = signed(site.name, wanted)
+        before = rules[: rules.index(there[0])] if there else []
+        covered = any(_spares_nothing(table, rule) for rule in before)
+        if [_comment(rule) for rule in there] != [comment] * len(wanted) or covered:
+            found[chain] = _deletions(there)
+            found[chain] += [f'-I {chain} {rule} -m comment --comment "{comment}" -j ACCEPT' for rule in wanted]
+    return found
+
+
+def _deletions(rules: list[str]) -> list[str]:
+    return [f"-D{rule[len('-A') :]}" for rule in rules]
 
 
 def _tables() -> list[tuple[str, str]]:
@@ -36,43 +82,28 @@ def _tables() -> list[tuple[str, str]]:
     if find("iptables") is None:
         return []
     modern = "nf_tables" in run("iptables", "--version").output
-    in_nft = {table for family, table in Ruleset.read().tables if family == "ip"}
+    in_nft = {table for family, table in tables() if family == "ip"}
     in_legacy = set((files.content(Path("/proc/net/ip_tables_names")) or b"").decode().split())
     found: list[tuple[str, str]] = [
-        ("iptables", table) for table in ("filter", "nat") if table in (in_nft if modern else in_legacy)
+        ("iptables", table) for table in _HOOKS if table in (in_nft if modern else in_legacy)
     ]
     if modern and find("iptables-legacy"):
-        found += [("iptables-legacy", table) for table in ("filter", "nat") if table in in_legacy]
+        found += [("iptables-legacy", table) for table in _HOOKS if table in in_legacy]
     return found
 
 
-def _ours(program: str, table: str, name: str) -> list[list[str]]:
-    shown = run(program, "-w", "-t", table, "-S").output.splitlines()
-    rules = [shlex.split(line) for line in shown]
-    return [rule for rule in rules if mark(name) in rule and rule[0] == "-A"]
+def _script(table: str, lines: list[str]) -> str:
+    return "\n".join([f"*{table}", *lines, "COMMIT", ""])
 
 
-def _bring(program: str, table: str, site: Site) -> bool:
-    """Puts the openings into one table; False when it is not iptables' own after all."""
-    shown = run(program, "-w", "-t", table, "-S")
-    if not shown.ok:
-        return False
-    wanted = openings(site)
-    ours = _ours(program, table, site.name)
-    for chain, hook in in_the_way(table, shown.output):
-        rules = [rule for opening in wanted[hook] for rule in opening.iptables()]
-        there = [rule for rule in ours if rule[1] == chain]
-        if len(there) == len(rules):
-            continue
-        for rule in there:
-            run(program, "-w", "-t", table, "-D", *rule[1:])
-        for rule in rules:
-            must(program, "-w", "-t", table, "-I", chain, *rule, *_comment(site.name), "-j", "ACCEPT")
-    return True
+def _step(program: str, table: str, chains: dict[str, list[str]]) -> Step:
+    script = _script(table, [line for lines in chains.values() for line in lines])
 
+    def load() -> None:
+        # All at once: there is no moment in which the tunnels are stopped.
+        must(f"{program}-restore", "-w", "--noflush", stdin=script)
 
-def _comment(name: str) -> list[str]:
-    return ["-m", "comment", "--comment", mark(name)]
+    return Step(f"the openings of {program} in {table} {', '.join(chains)} were not as they should be", load)
 
 
 class Iptables:
@@ -82,13 +113,25 @@ class Iptables:
         """Whether the box has it."""
         return find("iptables") is not None
 
-    def open(self, site: Site, leave_out: set[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Lets the tunnels pass."""
-        done = [(program, table) for program, table in _tables() if _bring(program, table, site)]
-        return {("ip", table) for program, table in done if program == "iptables"}
+    def plan(self, site: Site, leave_out: set[tuple[str, str]]) -> tuple[set[tuple[str, str]], list[Step]]:
+        """What lets the tunnels pass."""
+        looked_after, steps = set(), []
+        for program, table in _tables():
+            shown = run(program, "-w", "-t", table, "-S")
+            if not shown.ok:
+                # A table of nftables' that only has the name of one of iptables'.
+                continue
+            if program == "iptables":
+                looked_after.add(("ip", table))
+            chains = changes(table, shown.output, site)
+            if chains:
+                steps.append(_step(program, table, chains))
+        return looked_after, steps
 
     def close(self, name: str) -> None:
         """Takes the openings back."""
         for program, table in _tables():
-            for rule in _ours(program, table, name):
-                run(program, "-w", "-t", table, "-D", *rule[1:])
+            listed = run(program, "-w", "-t", table, "-S").output.splitlines()
+            ours = [rule for rule in listed if rule.startswith("-A ") and _ours(rule, name)]
+            if ours:
+                run(f"{program}-restore", "-w", "--noflush", stdin=_script(table, _deletions(ours)))

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ... import paths
 from ...commands import find
 from ...site import Site
-from .openings import mark, openings
+from .openings import Step, is_ours, openings, signed
 from .ruleset import Ruleset, load_script
 
 
-@dataclass(frozen=True)
-class Chain:
-    """A base chain of somebody else's that may drop or rewrite what we need."""
+class Chain(NamedTuple):
+    """A chain of somebody else's."""
 
     family: str
     table: str
     name: str
-    hook: str
+
+    def __str__(self) -> str:
+        return " ".join(self)
 
 
 def _verdicts(rule: dict[str, Any]) -> set[str]:
@@ -35,9 +35,20 @@ def _bound_to_output(rule: dict[str, Any]) -> bool:
     return False
 
 
-def in_the_way(ruleset: Ruleset, leave_out: set[tuple[str, str]]) -> list[Chain]:
-    """The base chains of the ruleset that could stop or translate our packets."""
-    found = []
+def _translates(rule: dict[str, Any]) -> bool:
+    return bool(_verdicts(rule) & {"masquerade", "snat"}) and not _bound_to_output(rule)
+
+
+def _spares_nothing(rule: dict[str, Any], hook: str) -> bool:
+    """Whether a rule leaves nothing of ours to those behind it."""
+    if hook == "postrouting":
+        return _translates(rule)
+    return _verdicts(rule) - {"counter", "log"} in ({"drop"}, {"reject"})
+
+
+def in_the_way(ruleset: Ruleset, leave_out: set[tuple[str, str]]) -> dict[Chain, str]:
+    """The base chains of the ruleset that could stop or translate our packets, with their hooks."""
+    found = {}
     for chain in ruleset.chains:
         family, table, hook = chain["family"], chain["table"], chain.get("hook")
         own = table.startswith(paths.SHARED_TABLE)
@@ -47,41 +58,46 @@ def in_the_way(ruleset: Ruleset, leave_out: set[tuple[str, str]]) -> list[Chain]
         if chain.get("type") == "filter" and hook in ("input", "output", "forward"):
             drops = chain.get("policy") == "drop" or any(_verdicts(rule) & {"drop", "reject"} for rule in here)
         elif chain.get("type") == "nat" and hook == "postrouting":
-            drops = any(_verdicts(rule) & {"masquerade", "snat"} and not _bound_to_output(rule) for rule in here)
+            drops = any(map(_translates, here))
         else:
             drops = False
         if drops:
-            found.append(Chain(family, table, chain["name"], hook))
+            found[Chain(family, table, chain["name"])] = hook
     return found
 
 
-def _ours(ruleset: Ruleset, name: str) -> list[dict[str, Any]]:
-    return [rule for rule in ruleset.rules if rule.get("comment") == mark(name)]
+def _chain(rule: dict[str, Any]) -> Chain:
+    return Chain(rule["family"], rule["table"], rule["chain"])
 
 
-def changes(ruleset: Ruleset, site: Site, leave_out: set[tuple[str, str]]) -> str:
-    """nft's input, one transaction, that leaves exactly our openings in the chains that need them."""
-    chains = in_the_way(ruleset, leave_out)
-    wanted = openings(site)
-    there = [rule for rule in _ours(ruleset, site.name) if (rule["family"], rule["table"]) not in leave_out]
-    counts = {(chain.family, chain.table, chain.name): len(wanted[chain.hook]) for chain in chains}
-    found: dict[tuple[str, str, str], int] = {}
-    for rule in there:
-        key = (rule["family"], rule["table"], rule["chain"])
-        found[key] = found.get(key, 0) + 1
-    if found == counts:
-        return ""
-    lines = [_deletion(rule) for rule in there]
-    for chain in chains:
-        lines += [
-            f'insert rule {chain.family} {chain.table} {chain.name} {opening.nft()} comment "{mark(site.name)}"'
-            for opening in wanted[chain.hook]
-        ]
-    return "".join(f"{line}\n" for line in lines)
+def _ours(rule: dict[str, Any], name: str) -> bool:
+    return is_ours(rule.get("comment") or "", name)
+
+
+def changes(ruleset: Ruleset, site: Site, leave_out: set[tuple[str, str]]) -> dict[Chain, str]:
+    """What leaves exactly our openings in the chains that need them: by chain, nft's input."""
+    found = {}
+    needed = in_the_way(ruleset, leave_out)
+    holding = {_chain(rule) for rule in ruleset.rules if _ours(rule, site.name)}
+    for chain in sorted({*needed, *holding}):
+        if chain[:2] in leave_out:
+            continue
+        hook = needed.get(chain, "")
+        wanted = [opening.nft() for opening in openings(site)[hook]] if hook else []
+        comment = signed(site.name, wanted)
+        rules = [rule for rule in ruleset.rules if _chain(rule) == chain]
+        there = [rule for rule in rules if _ours(rule, site.name)]
+        before = rules[: rules.index(there[0])] if there else []
+        covered = any(_spares_nothing(rule, hook) for rule in before)
+        if [rule["comment"] for rule in there] != [comment] * len(wanted) or covered:
+            lines = [_deletion(rule) for rule in there]
+            lines += [f'insert rule {chain} {rule} comment "{comment}"' for rule in wanted]
+            found[chain] = "".join(f"{line}\n" for line in lines)
+    return found
 
 
 def _deletion(rule: dict[str, Any]) -> str:
-    return f"delete rule {rule['family']} {rule['table']} {rule['chain']} handle {rule['handle']}"
+    return f"delete rule {_chain(rule)} handle {rule['handle']}"
 
 
 class Nftables:
@@ -91,12 +107,16 @@ class Nftables:
         """Whether the box has it."""
         return find("nft") is not None
 
-    def open(self, site: Site, leave_out: set[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Lets the tunnels pass."""
+    def plan(self, site: Site, leave_out: set[tuple[str, str]]) -> tuple[set[tuple[str, str]], list[Step]]:
+        """What lets the tunnels pass."""
         ruleset = Ruleset.read()
-        load_script(changes(ruleset, site, leave_out))
-        return set(ruleset.tables)
+        chains = changes(ruleset, site, leave_out)
+        if not chains:
+            return set(ruleset.tables), []
+        names, script = ", ".join(map(str, chains)), "".join(chains.values())
+        step = Step(f"the openings of nftables in {names} were not as they should be", lambda: load_script(script))
+        return set(ruleset.tables), [step]
 
     def close(self, name: str) -> None:
         """Takes the openings back."""
-        load_script("".join(f"{_deletion(rule)}\n" for rule in _ours(Ruleset.read(), name)))
+        load_script("".join(f"{_deletion(rule)}\n" for rule in Ruleset.found().rules if _ours(rule, name)))

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ...site import Site
 
 
+@dataclass(frozen=True)
+class Step:
+    """One thing that is not as it should be in somebody else's filter, and what puts it right."""
+
+    what: str
+    do: Callable[[], None]
+
+
 def mark(name: str) -> str:
-    """The comment on every rule that we put into somebody else's chain."""
+    """How the comment begins on every rule that we put into somebody else's chain."""
     return f"dual-tunnel-vpn {name}"
+
+
+def signed(name: str, rules: Iterable[str]) -> str:
+    """The comment on each of a chain's rules of ours. It tells them from those that were wanted at another time."""
+    return f"{mark(name)} {hashlib.sha256(chr(10).join(rules).encode()).hexdigest()[:8]}"
+
+
+def is_ours(comment: str, name: str) -> bool:
+    """Whether a rule with this comment is the connection's; a former version signed with the mark alone."""
+    return comment == mark(name) or comment.startswith(f"{mark(name)} ")
 
 
 def set_of(items: Iterable[str]) -> str:
@@ -46,7 +65,7 @@ class Opening:
             parts.append(f"ip protocol {self.protocol}")
         return " ".join([*parts, "accept"])
 
-    def iptables(self) -> list[list[str]]:
+    def iptables(self) -> list[str]:
         """The same in iptables' words: one rule for each pair of addresses."""
         rules = []
         for source in self.sources or ("",):
@@ -57,7 +76,7 @@ class Opening:
                 rule += ["-d", destination] if destination else []
                 rule += ["-p", self.protocol] if self.protocol else []
                 rule += ["-m", "multiport", "--dports", ",".join(map(str, self.ports))] if self.ports else []
-                rules.append(rule)
+                rules.append(" ".join(rule))
         return rules
 
 

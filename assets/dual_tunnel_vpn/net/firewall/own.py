@@ -7,17 +7,18 @@ us wants the box to forward, one table that all connections share drops what it 
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from ... import manifest, paths
+from ... import files, manifest, paths
 from ...commands import must, run
 from ...site import Site, SiteError, load
 from .. import rewriting, sysctl
 from .openings import names, set_of
-from .ruleset import Ruleset, entries, load_script
+from .ruleset import entries, load_script, table_content, tables
 
 FROM_CLOUD, TO_CLOUD, BESIDE = "from_cloud", "to_cloud", "beside_the_tunnels"
 """The counters of what is dropped: of a connection, and in the shared table."""
@@ -120,16 +121,39 @@ def _shared(without: str = "") -> str:
     return render_shared(interfaces, sysctl.forwarded_before(manifest.load_box()), bridges)
 
 
-def guard(site: Site) -> None:
-    """Puts our tables in place, in one transaction; needs no interface."""
-    must("nft", "-f", "-", stdin=render(site) + _shared())
+def _differing(site: Site) -> dict[tuple[str, str], str]:
+    """nft's input by table (family, name), for those that are not as nft made them of it."""
+    texts = {("inet", paths.nft_table(site.name)): render(site), ("ip", paths.SHARED_TABLE): _shared()}
+    return {table: text for table, text in texts.items() if files.content(_stamp(*table)) != _seal(text, *table)}
 
 
-def there(name: str) -> bool:
-    """Whether our tables are there, the shared one where it has to be."""
-    shared = run("nft", "list", "table", "ip", paths.SHARED_TABLE).ok
-    own = run("nft", "list", "table", "inet", paths.nft_table(name)).ok
-    return own and shared != sysctl.forwarded_by_others()
+def _stamp(family: str, name: str) -> Path:
+    return paths.PRIVATE / f"{family}-{name}"
+
+
+def _seal(text: str, family: str, name: str) -> bytes:
+    """What a table made of this text is known by: nft lists it in words of its own."""
+    return hashlib.sha256(f"{text}\0{table_content(family, name)}".encode()).hexdigest().encode()
+
+
+def amiss(site: Site) -> list[str]:
+    """Which of our tables are not as we made them, in words."""
+    return [_not_right(table) for table in _differing(site)]
+
+
+def _not_right(table: tuple[str, str]) -> str:
+    return f"the packet filter's table {' '.join(table)} was not as it should be"
+
+
+def guard(site: Site) -> list[str]:
+    """Puts our tables in place, in one transaction, where they are not; needs no interface. What was done, in words."""
+    differing = _differing(site)
+    if differing:
+        must("nft", "-f", "-", stdin="".join(differing.values()))
+        paths.PRIVATE.mkdir(mode=0o700, exist_ok=True)
+        for table, text in differing.items():
+            files.put(_stamp(*table), _seal(text, *table), 0o600)
+    return [_not_right(table) for table in differing]
 
 
 def dropped(name: str) -> dict[str, int]:
@@ -142,12 +166,14 @@ def dropped(name: str) -> dict[str, int]:
 
 def take_down(name: str) -> None:
     """Removes our tables, the agent's included; the shared one where no other connection needs it."""
-    ruleset = Ruleset.read()
+    there = tables()
+    own = ("inet", paths.nft_table(name))
     lines = [
         f"delete table {family} {table}\n"
-        for family, table in (("inet", paths.nft_table(name)), ("ip", rewriting.table_name(name)))
-        if (family, table) in ruleset.tables
+        for family, table in (own, ("ip", rewriting.table_name(name)))
+        if (family, table) in there
     ]
-    if ("ip", paths.SHARED_TABLE) in ruleset.tables:
+    if ("ip", paths.SHARED_TABLE) in there:
         lines.append(_shared(without=name))
     load_script("".join(lines))
+    files.remove(_stamp(*own))
