@@ -12,6 +12,7 @@ from unittest import mock
 from dual_tunnel_vpn import checks, manifest, owner, paths
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan
+from dual_tunnel_vpn.net.firewall import marks
 from dual_tunnel_vpn.net.netlink import Address, Place, Rule
 
 from . import samples
@@ -41,7 +42,7 @@ class RefusesBoxes(unittest.TestCase):
             (checks, "places", lambda: self.places),
             (checks, "way_to", lambda *_: (self.way, "")),
             (checks, "_listens", lambda _: False),
-            (checks.marks, "dropped_by", lambda mark: self.drops.get(mark, "")),
+            (marks, "dropped_by", lambda mark: self.drops.get(mark, "")),
         ):
             patch = mock.patch.object(target, name, value)
             patch.start()
