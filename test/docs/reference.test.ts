@@ -38,4 +38,16 @@ describe("the documentation", () => {
       .filter((target) => !fs.existsSync(path.resolve(ROOT, path.dirname(page), target.replace(/#.*/, ""))));
     expect(broken).toEqual([]);
   });
+
+  it("names in its architecture only files that are there", () => {
+    const text = fs.readFileSync(path.join(ROOT, "docs/architecture.md"), "utf8");
+    const named = [...text.matchAll(/`((?:assets|bench|lab|lib|test)\/[\w./-]*)`/g)].map(([, name]) => name);
+    expect(named).toContain("lib/names.ts");
+    expect(named.filter((name) => !fs.existsSync(path.join(ROOT, name)))).toEqual([]);
+    const modules = [...text.matchAll(/`((?:\w+\/)*\w+\.py)`/g)].map(([, name]) => name);
+    const places = ["assets/dual_tunnel_vpn", "assets/dual_tunnel_vpn/agent", "assets/dual_tunnel_vpn/ipsec"];
+    places.push("assets/dual_tunnel_vpn/net", "assets/dual_tunnel_vpn/net/firewall", "");
+    const isThere = (name: string) => places.some((place) => fs.existsSync(path.join(ROOT, place, name)));
+    expect(modules.filter((name) => !isThere(name))).toEqual([]);
+  });
 });
