@@ -249,7 +249,7 @@ describe("every shape in one lab", () => {
     expect(new Set(present.map(({ linkinfo }) => linkinfo.info_data.if_id)).size).toBe(both.length);
     // alpha and beta have two uplinks, gamma has one.
     const tables = names.flatMap((name) => [derivedNumber(name, 1), derivedNumber(name, 2)]).slice(0, 5);
-    const rules = await list("ip -4 rule | sed -n 's/.* fwmark .* lookup //p'");
+    const rules = await list("ip -4 rule | sed -n 's/.* fwmark .* lookup \\([0-9]*\\).*/\\1/p'");
     expect(rules.map(Number).sort()).toEqual(tables.sort());
     expect(await list("ls /etc/dual-tunnel-vpn | grep -v json")).toEqual(names);
     await lab.box.succeed(`systemctl is-active ${names.map((name) => `dual-tunnel-vpn-agent@${name}`).join(" ")}`);
