@@ -233,9 +233,9 @@ class PlansLinks(unittest.TestCase):
         self.assertEqual(plan, [*map(Put, rules(5154)), *map(Remove, rules())])
 
     def test_stays_behind_the_rule_for_what_is_for_the_box_itself(self) -> None:
-        # As Cilium has it: rules of its own come before table local.
+        # As Cilium has it: rules of its own come before table local. And as VRFs have it, which is no other's.
         network = installed()
-        network.rules += [Rule(0x200, 2004, 9, mask=0xF00), Rule(0, 255, 100), MAIN_RULE]
+        network.rules += [Rule(0x200, 2004, 9, mask=0xF00), Rule(0, 255, 100), Rule(0, 0, 1000, vrf=True), MAIN_RULE]
         self.assertEqual(links.plan(samples.site(), network), [])
 
     def test_takes_no_rule_of_others_for_its_own(self) -> None:

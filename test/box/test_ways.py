@@ -182,6 +182,12 @@ class Kernel(unittest.TestCase):
             self.assertIn(words, told)
             self.assertEqual(self.routes.elsewhere(), [])
 
+    def test_a_block_is_asked_about_beside_the_parts_that_others_have(self) -> None:
+        self.has("route add 192.168.0.0/20 via 172.16.3.10", "route del 192.168.0.0/20")
+        self.has("route add 192.168.16.0/20 via 172.16.3.10", "route del 192.168.16.0/20")
+        asked = {way.destination: way.interface for way in ways.look(self.site, self.routes.network)}
+        self.assertEqual(asked, {"192.168.32.0": "singapore-1", "192.168.0.1": "eth2", "192.168.16.1": "eth2"})
+
     def test_the_box_itself_sends_from_its_address_on_the_lan(self) -> None:
         command = ["ip", "route", "get", "192.168.10.10"]
         shown = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -143,11 +143,11 @@ describe("on a box with other routes and rules", () => {
     await lab.box.succeed(`ping -q -c 2 -W 2 ${ECS.address}`);
     expect(await lab.box.succeed(`ip route get ${ECS.address}`)).toMatch(` src ${LAN.box} `);
     const device = (await lab.box.succeed(`ip -o -4 addr | awk '/${LAN.box}/ { print $2 }'`)).trim();
-    await lab.box.succeed(`ip addr del ${LAN.box}/24 dev ${device}; ip addr add 172.16.3.77/24 dev ${device}`);
+    await lab.box.succeed(`ip addr add 172.16.3.77/32 dev ${device}; ip addr del ${LAN.box}/24 dev ${device}`);
     try {
       await lab.box.waitUntilSucceeds(`ip route get ${ECS.address} | grep -q ' src 172.16.3.77 '`, { timeoutS: 5 });
     } finally {
-      await lab.box.succeed(`ip addr del 172.16.3.77/24 dev ${device}; ip addr add ${LAN.box}/24 dev ${device}`);
+      await lab.box.succeed(`ip addr add ${LAN.box}/24 dev ${device}; ip addr del 172.16.3.77/32 dev ${device}`);
     }
     await lab.box.waitUntilSucceeds(`ping -q -c 1 -W 2 ${ECS.address}`, { timeoutS: 10 });
   });
@@ -205,7 +205,7 @@ describe("on a box with other routes and rules", () => {
       "a rule that takes the LAN's packets",
       `ip rule add from ${LAN.network} lookup 102`,
       `ip rule del from ${LAN.network} lookup 102`,
-      /what is for 192\.168\.0\.1 in the VPC from 172\.16\.3\.\d+ leaves by \S+ and not by a tunnel .*in table 102/,
+      /what is for 192\.168\.0\.1 in the VPC from 172\.16\.3\.[0-9]+ leaves by \S+ and not by a tunnel .*in table 102/,
     ],
   ])("says %s that comes later, within 5 s, and that it is gone", async (_, make, undo, words) => {
     await lab.box.succeed(make);

@@ -51,7 +51,8 @@ def _rules_of_others(site: Site, network: Network) -> list[Rule]:
     ours = set(map(key, _rules(site, 0)))
     local = min((rule.priority for rule in network.rules if rule.table == LOCAL_TABLE), default=0)
     theirs = [rule for rule in network.rules if rule.protocol != paths.ROUTE_PROTOCOL and key(rule) not in ours]
-    return [rule for rule in theirs if rule.table != LOCAL_TABLE and rule.priority >= local]
+    # That of VRFs is for packets of interfaces in one.
+    return [rule for rule in theirs if rule.table != LOCAL_TABLE and rule.priority >= local and not rule.vrf]
 
 
 def rule_changes(site: Site, network: Network) -> list[Change]:

@@ -58,19 +58,24 @@ def questions(site: Site, network: Network, places: Iterable[Place]) -> list[Que
 def _addresses(site: Site, network: Network, places: Iterable[Place]) -> list[str]:
     """One address of each block, and one wherever somebody has a way of his own."""
     blocks = [ipaddress.IPv4Network(block) for block in site.vpc_cidrs]
-    parts = [*(place.destination for place in places), *(rule.destination for rule in network.rules)]
-    found = [_first(block) for block in blocks]
+    theirs = [*(place.destination for place in places), *(rule.destination for rule in network.rules)]
+    networks = set(map(ipaddress.IPv4Network, filter(None, theirs)))
+    parts = sorted(part for part in networks if any(part.subnet_of(block) for block in blocks))
+    found = [str(_beside(block, [part for part in parts if part != block])) for block in blocks]
     found += site.agent.vpc_probe_addresses
-    found += [_first(part) for part in map(ipaddress.IPv4Network, filter(None, parts)) if _inside(part, blocks)]
+    found += [str(_first(part)) for part in parts if part not in blocks]
     return list(dict.fromkeys(found))[:ADDRESSES]
 
 
-def _inside(part: ipaddress.IPv4Network, blocks: list[ipaddress.IPv4Network]) -> bool:
-    return any(part.subnet_of(block) for block in blocks)
+def _beside(block: ipaddress.IPv4Network, parts: list[ipaddress.IPv4Network]) -> ipaddress.IPv4Address:
+    """An address of the block that is in none of the parts, where there is one."""
+    candidates = [_first(block), *(part.broadcast_address + 1 for part in parts)]
+    free = (each for each in candidates if each in block and not any(each in part for part in parts))
+    return next(free, candidates[0])
 
 
-def _first(block: ipaddress.IPv4Network) -> str:
-    return str(block[min(1, block.num_addresses - 1)])
+def _first(block: ipaddress.IPv4Network) -> ipaddress.IPv4Address:
+    return block[min(1, block.num_addresses - 1)]
 
 
 def look(site: Site, network: Network) -> list[Way]:
