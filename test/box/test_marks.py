@@ -30,7 +30,7 @@ class Marks(unittest.TestCase):
     def dropped(self, mark: int, ruleset: Ruleset, saved: str = "") -> str:
         """Which rule drops what has that mark."""
         with (
-            mock.patch.object(Ruleset, "read", lambda: ruleset),
+            mock.patch.object(Ruleset, "found", lambda: ruleset),
             mock.patch.object(marks, "find", lambda program: saved and program == "iptables-save"),
             mock.patch.object(marks, "run", lambda _: Result(0, saved, "")),
         ):

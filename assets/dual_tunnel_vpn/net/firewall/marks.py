@@ -17,7 +17,7 @@ _IPTABLES = re.compile(r"-A (\S+) .*?(! )?--mark (0x[0-9a-f]+|\d+)(?:/(0x[0-9a-f
 def dropped_by(mark: int) -> str:
     """Which rule drops packets with this mark, in words; empty when none does."""
     saved = (run(program).output for program in ("iptables-save", "iptables-legacy-save") if find(program))
-    rules = [*_nftables(Ruleset.read()), *(rule for text in saved for rule in _iptables(text.splitlines()))]
+    rules = [*_nftables(Ruleset.found()), *(rule for text in saved for rule in _iptables(text.splitlines()))]
     return next((where for where, value, mask, inverted in rules if (mark & mask == value) != inverted), "")
 
 
