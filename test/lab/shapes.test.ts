@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
-import { WorldCloudEnd } from "../../lab/cloud-end";
+import { WorldCloudEnd, type TunnelReport } from "../../lab/cloud-end";
 import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
 import { cacheDirectory } from "../../lab/cache";
 import { Lab } from "../../lab/machines/lab";
@@ -174,15 +174,16 @@ describe("every shape in one lab", () => {
   });
 
   it("carries traffic between each pair of blocks, by destination and by policy, for each connection and site", async () => {
-    for (const pair of PAIRS) await reachEachOther(lab, pair);
-    await reachEachOther(lab, [BRANCH.server, ECS.address], "branch");
-    const { tunnels } = await cloudEnd.report();
-    for (const { role, sas } of Object.values(tunnels).filter((tunnel) => tunnel.role === "master")) {
-      const children = sas.flatMap((sa) => sa.children);
-      expect({ role, carries: children.some(({ bytesIn, bytesOut }) => bytesIn > 0 && bytesOut > 0) }).toEqual({
-        role,
-        carries: true,
-      });
+    const active = async () => Object.values((await cloudEnd.report()).tunnels).filter(({ role }) => role === "master");
+    const carries = ({ sas }: TunnelReport) =>
+      sas.some(({ children }) => children.some(({ bytesIn, bytesOut }) => bytesIn > 0 && bytesOut > 0));
+    // A host that is busy enough makes an agent use the standby tunnel for a moment.
+    for (const deadline = Date.now() + 60_000; ; await delay(1000)) {
+      for (const pair of PAIRS) await reachEachOther(lab, pair);
+      await reachEachOther(lab, [BRANCH.server, ECS.address], "branch");
+      const idle = (await active()).filter((tunnel) => !carries(tunnel)).map(({ connection }) => connection);
+      if (idle.length === 0) break;
+      if (Date.now() > deadline) throw new Error(`the active tunnel carries nothing: ${idle.join(", ")}`);
     }
   });
 
