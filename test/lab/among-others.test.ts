@@ -17,6 +17,11 @@ const LATER_S = 40;
 
 const AGENT = "dual-tunnel-vpn-agent@singapore";
 
+/** Knocks at a port that is closed: the refusal has come both ways. Not a ping, which ufw forwards for everybody. */
+const KNOCK = `python3 -c "import socket
+try: socket.create_connection(('${ECS.address}', 7), 1)
+except ConnectionRefusedError: pass"`;
+
 /** Rules as Docker 24 leaves them once its first bridge is up, without its containers'. */
 const DOCKER = `*nat
 :PREROUTING ACCEPT [0:0]
@@ -116,8 +121,7 @@ describe("traffic between the data center and the VPC goes on when", () => {
   const saved = new Map<string, string>();
   let cloud: WorldCloudEnd;
 
-  const flows = (timeoutS: number) =>
-    lab.namespace("dc").waitUntilSucceeds(`ping -q -c 2 -i 0.2 -W 1 ${ECS.address}`, { timeoutS, intervalMs: 100 });
+  const flows = (timeoutS: number) => lab.namespace("dc").waitUntilSucceeds(KNOCK, { timeoutS, intervalMs: 100 });
   const status = () => lab.box.execute("dual-tunnel-vpn status", { timeoutS: 60 });
 
   async function healthy(timeoutS = 60): Promise<void> {
@@ -151,10 +155,10 @@ describe("traffic between the data center and the VPC goes on when", () => {
     await cloud.apply(cloudState());
     const { status: ended, stdout } = await install(lab);
     if (ended !== 0) throw new Error(`${stdout}\n${await cloud.log(40)}`);
-    // A ping that was translated on its way does not arrive.
+    // What was translated on its way does not arrive.
     await lab.in("ecs", "nft -f -", {
       stdin: `table ip untranslated { chain in { type filter hook input priority 0
-        ip saddr ${DATA_CENTER_CIDR} ip saddr != ${LAN.server} icmp type echo-request drop
+        ip saddr ${DATA_CENTER_CIDR} ip saddr != ${LAN.server} drop
       }
       }
 `,
@@ -185,7 +189,7 @@ describe("traffic between the data center and the VPC goes on when", () => {
 
     await lab.box.succeed(`systemctl kill -s STOP ${AGENT}`);
     await lab.box.succeed(deed, { stdin, timeoutS: 400 });
-    expect(await lab.namespace("dc").execute(`ping -q -c 2 -i 0.2 -W 1 ${ECS.address}`)).toMatchObject({ status: 1 });
+    expect(await lab.namespace("dc").execute(KNOCK)).toMatchObject({ status: 1 });
     const told = await status();
     expect(told.status).toBe(1);
 
