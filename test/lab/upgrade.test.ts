@@ -77,6 +77,8 @@ describe("an upgrade from the version before", () => {
   });
 
   whenThere(`loses no packet, keeps both tunnels' SAs and replaces nothing in the cloud${without}`, async () => {
+    // Both ends may negotiate at once, at the start.
+    await lab.box.waitUntilSucceeds("! swanctl --list-sas | grep -q CONNECTING");
     const [before, inCloud] = [await sas(), ids()];
     const traffic = await Traffic.start(lab, { intervalMs: 20 });
     await traffic.waitUntilFlowing();
