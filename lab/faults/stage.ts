@@ -133,7 +133,16 @@ export class Stage {
 
   private async becomeWell(): Promise<void> {
     const traffic = await Traffic.start(this.lab, { intervalMs: INTERVAL_MS });
-    await new Scene(this.lab, this.cloud, this.contender, traffic).well(240);
+    const scene = new Scene(this.lab, this.cloud, this.contender, traffic);
+    await scene.well(240);
+    // A negotiation under way, such as one that the cloud began too soon and repeats ever more seldom, would replace a
+    // tunnel's SAs in every run of what is saved.
+    await this.lab.box.waitUntilSucceeds("! swanctl --list-sas | grep -q CONNECTING", { timeoutS: 240 });
+    await scene.until(async () => {
+      const { tunnels } = await this.cloud.report();
+      const states = Object.values(tunnels).flatMap(({ sas }) => sas.map(({ state }) => state));
+      return states.every((state) => state === "ESTABLISHED") ? "" : `the cloud's SAs are ${states.join(", ")}`;
+    }, 240);
     await traffic.hangUp();
     this.options.log?.("all is well, traffic flows");
   }
