@@ -10,6 +10,8 @@ import { cloudState, install, stage, type Staged } from "./staged-connection";
 jest.setTimeout(900_000);
 
 const LOG = "/run/apply.log";
+const STATE = "/run/dual-tunnel-vpn/singapore/agent.json";
+const MOVED = "lives by the other uplink";
 const PROPOSAL = "aes256-sha256-modp2048";
 
 /** Falls silent, both ways, with the first CREATE_CHILD_SA (36) of an IKE_SA behind NAT that comes from the box. */
@@ -38,9 +40,12 @@ describe("an apply", () => {
   let cloud: WorldCloudEnd;
 
   const lastLine = ({ stdout }: Result) => stdout.trimEnd().split("\n").at(-1);
-  const leavesBy = (uplink: 1 | 2) =>
-    lab.box.waitUntilSucceeds(`ip route get ${IPSEC_ADDRESSES[0]} | grep -qF 'via ${UPLINKS[uplink - 1].gateway} '`);
   const sas = (number: 1 | 2) => lab.box.succeed(`swanctl --list-sas --ike singapore-${number} | grep -o '#[0-9]*'`);
+  /** The phase of the first tunnel's rescue, when it is one of these; agent/facts.py has them all. */
+  const rescue = async (...phases: string[]) =>
+    (
+      await lab.box.waitUntilSucceeds(`grep -oE '"number": 1, "role"[^}]*"phase": "(${phases.join("|")})"' ${STATE}`)
+    ).trim();
   const bothUp = () => lab.box.waitUntilSucceeds("dual-tunnel-vpn status", { timeoutS: 120 });
 
   async function installed(staged: Staged = {}): Promise<void> {
@@ -117,12 +122,21 @@ describe("an apply", () => {
       const change = { ikeLifetime: [43200, 86400] } as const;
       let traffic: Traffic;
 
-      beforeAll(async () => {
-        traffic = await Traffic.start(lab);
+      /** Has the first tunnel live by the other uplink. Where the machines stand still for a moment the proof is late. */
+      async function failover(tries = 3): Promise<void> {
+        await rescue("none");
         await traffic.waitUntilFlowing();
         await lab.cut("uplink1");
-        await leavesBy(2);
-        await traffic.waitUntilFlowing();
+        if ((await rescue(MOVED, "waits for its own uplink")).includes(MOVED)) return;
+        if (tries === 1) throw new Error("The cloud never followed the tunnel in time.");
+        await lab.restore("uplink1");
+        await bothUp();
+        await failover(tries - 1);
+      }
+
+      beforeAll(async () => {
+        traffic = await Traffic.start(lab);
+        await failover();
       });
 
       afterAll(async () => {
@@ -150,13 +164,11 @@ describe("an apply", () => {
       });
 
       it("names the uplink that does not reach the other end when the tunnel is gone", async () => {
-        await lab.cut("uplink1");
-        await leavesBy(2);
-        await traffic.waitUntilFlowing();
+        await failover();
         const other = { esp: ["aes128-sha256-modp2048", PROPOSAL] } as const;
         // The cloud deletes the tunnel with its change.
         await cloud.apply(cloudState(other));
-        await leavesBy(1);
+        await lab.box.waitUntilSucceeds(`ip route get ${IPSEC_ADDRESSES[0]} | grep -qF 'via ${UPLINKS[0].gateway} '`);
         const result = await install(lab, other);
         expect(result.status).toBe(1);
         expect(lastLine(result)).toMatch(
