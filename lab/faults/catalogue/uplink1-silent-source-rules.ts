@@ -1,7 +1,10 @@
 import { UPLINKS } from "../../network";
 import type { Fault } from "../fault";
+import silent from "./uplink1-silent";
 
 export default {
+  // It has to be as without the rules.
+  ...silent,
   what: "Everything on uplink 1 is dropped silently, on a box with a rule by source and a table for each uplink.",
   async prepare(scene) {
     // As most guides for two providers tell. Without a priority they come before every rule that is there.
@@ -13,10 +16,4 @@ export default {
     }
     await scene.untroubled();
   },
-  async make(scene) {
-    await scene.cut("uplink1");
-    await scene.trafficBy(2, 300);
-  },
-  limits: { out: { gapS: 3 }, in: { gapS: 4 }, switches: 1 },
-  target: { out: { medianS: 0.8, maxS: 1.2 }, in: { medianS: 1.1, maxS: 1.6 } },
 } satisfies Fault;
