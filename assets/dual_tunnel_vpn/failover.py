@@ -40,7 +40,7 @@ def carrying(site: Site, network: Network) -> int | None:
 
 def unreached(site: Site, tunnel: Tunnel) -> str:
     """What the agent sees amiss on the tunnel's own uplink, in words; empty when it sees nothing, or is not there."""
-    state = _agent_state(site.name)
+    state = agent_state(site.name)
     try:
         if not 0 <= time.time() - state["time"] < _FRESH_SECONDS:
             return ""
@@ -54,8 +54,9 @@ def unreached(site: Site, tunnel: Tunnel) -> str:
     return ""
 
 
-def _agent_state(name: str) -> Any:
+def agent_state(name: str) -> Any:
+    """What the agent of a connection last said, None where it said nothing that can be read."""
     try:
-        return json.loads(files.content(paths.agent_state(name)) or b"{}")
+        return json.loads(files.content(paths.agent_state(name)) or b"null")
     except ValueError:
-        return {}
+        return None

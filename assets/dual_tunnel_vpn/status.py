@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from . import files, links, manifest, paths, verdict
+from . import failover, links, manifest, paths, verdict
 from .commands import Refusal
 from .ipsec import strongswan, vici
 from .net import wanted, ways
@@ -36,14 +36,6 @@ def _routes(site: Site, network: Network) -> list[dict[str, Any]]:
         for route in network.routes
         if route.destination in site.vpc_cidrs and (route.table, route.kind) == (MAIN_TABLE, UNICAST)
     ]
-
-
-def _agent(name: str) -> Any:
-    data = files.content(paths.agent_state(name))
-    try:
-        return json.loads(data) if data is not None else None
-    except ValueError:
-        return None
 
 
 def _misled(site: Site, network: Network, agent: Any) -> list[str]:
@@ -105,7 +97,7 @@ def describe(site: Site) -> dict[str, Any]:
     amiss += [f"no route to {cidr}" for cidr in site.vpc_cidrs if cidr not in {r["destination"] for r in routes}]
     if charon != "answers":
         amiss.append(charon)
-    agent = _agent(site.name)
+    agent = failover.agent_state(site.name)
     running = units[paths.agent_unit(site.name)].active
     if running and agent is not None and time.time() - agent["time"] > SILENT:
         amiss.append(f"the agent has said nothing for {time.time() - agent['time']:.0f} s")

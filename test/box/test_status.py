@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import links, status
+from dual_tunnel_vpn import failover, links, status
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.sas import Sa
 from dual_tunnel_vpn.ipsec.strongswan import Unit
@@ -60,7 +60,7 @@ def described(
         mock.patch.object(
             strongswan, "units", lambda *names: {name: Unit(True, True, active, trouble=trouble) for name in names}
         ),
-        mock.patch.object(status, "_agent", lambda name: said or agent()),
+        mock.patch.object(failover, "agent_state", lambda name: said or agent()),
         mock.patch.object(status, "_misled", lambda *_: []),
         mock.patch.object(links, "amiss", lambda *_: list(kernel)),
         mock.patch.object(ways, "look", lambda *_: BY_TUNNEL_1 if found is None else found),
