@@ -35,6 +35,9 @@ MODULES = Path("/etc/modules-load.d/dual-tunnel-vpn.conf")
 NETWORKD = Path("/etc/systemd/networkd.conf.d/90-dual-tunnel-vpn.conf")
 """Has systemd-networkd leave routes and rules alone that are not its own."""
 
+LEGACY_TABLES = Path("/proc/net/ip_tables_names")
+"""The tables in use of the kernel's older filter, which tells nobody of its changes."""
+
 SHARED_TABLE = "dual_tunnel_vpn"
 """The nftables table of family ip that all connections share; the beginning of each connection's own."""
 

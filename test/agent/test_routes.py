@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import tempfile
 import unittest
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from dual_tunnel_vpn import paths
 from dual_tunnel_vpn.agent import routes
 from dual_tunnel_vpn.net import netlink as codec
 from dual_tunnel_vpn.net import sysctl
@@ -161,6 +164,21 @@ class Guards(unittest.TestCase):
         made.guard()
         made.leave(moved=False)
         self.assertEqual([(r.destination, r.kind) for r in netlink.routes_set], [("192.168.0.0/16", UNREACHABLE)])
+
+
+class Surroundings(unittest.TestCase):
+    def test_differ_once_there_is_another_bridge_or_a_table_of_the_older_iptables(self) -> None:
+        made, _ = box()
+        with tempfile.TemporaryDirectory() as directory:
+            tables = Path(directory) / "ip_tables_names"
+            with mock.patch.object(paths, "LEGACY_TABLES", tables):
+                first = made.surroundings()
+                self.assertEqual(made.surroundings(), first)
+                made.network.links["docker0"] = Link(9, "docker0", up=True, carrier=False, kind="bridge")
+                second = made.surroundings()
+                tables.write_text("filter\n")
+                third = made.surroundings()
+        self.assertEqual(len({repr(each) for each in (first, second, third)}), 3)
 
 
 class Forwarding(unittest.TestCase):

@@ -77,6 +77,7 @@ class Agent:
         self._monitor = Monitor()
         self._filter_monitor = Monitor(NETLINK_NETFILTER, FILTER_GROUPS)
         self._repairs = Repairs(places.repair_unit(site.name))
+        self._surroundings = self.routes.surroundings()
         self._tunnel_echo = ThroughTunnel(random.randrange(1, 1 << 16))
         self._echo_sequence = 0
         self._echoes: dict[int, tuple[int, float]] = {}
@@ -194,7 +195,7 @@ class Agent:
     def _refresh(self, now: float) -> None:
         self._stale = False
         self._refresh_at = now + REFRESH
-        before, bridges = dict(self.routes.devices), self.routes.bridges()
+        before = dict(self.routes.devices)
         was_well = dict(self.machine.links)
         try:
             self.routes.refresh()
@@ -218,7 +219,9 @@ class Agent:
             self._say(told, 4)
         self._complain(self._put_back())
         self._repairs.amiss(now, "; ".join(self.routes.amiss()))
-        if self.routes.bridges() != bridges:
+        surroundings = self.routes.surroundings()
+        if surroundings != self._surroundings:
+            self._surroundings = surroundings
             self._repairs.look(now)
 
     def _guard(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Protocol
 
-from .. import paths
+from .. import files, paths
 from ..net import sysctl, wanted, ways
 from ..net.netlink import (
     MAIN_TABLE,
@@ -239,9 +239,10 @@ class Routes:
     def _present(self) -> list[str]:
         return [name for name in self.devices.values() if name in self.network.links]
 
-    def bridges(self) -> set[str]:
-        """The box's bridges: what they carry themselves is no forwarding of ours, as the packet filter has to know."""
-        return {link.name for link in self.network.links.values() if link.kind == "bridge"}
+    def surroundings(self) -> tuple[set[str], bytes | None]:
+        """What the packet filter has to follow beside what nftables notifies: bridges, the older iptables' tables."""
+        bridges = {link.name for link in self.network.links.values() if link.kind == "bridge"}
+        return bridges, files.content(paths.LEGACY_TABLES)
 
     def counters(self) -> dict[int, Counters]:
         """What each tunnel's XFRM interface carried."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
-from ... import files
+from ... import files, paths
 from ...commands import find, must, run
 from ...site import Site
 from .openings import Step, is_ours, openings, signed
@@ -83,7 +82,7 @@ def _tables() -> list[tuple[str, str]]:
         return []
     modern = "nf_tables" in run("iptables", "--version").output
     in_nft = {table for family, table in tables() if family == "ip"}
-    in_legacy = set((files.content(Path("/proc/net/ip_tables_names")) or b"").decode().split())
+    in_legacy = set((files.content(paths.LEGACY_TABLES) or b"").decode().split())
     found: list[tuple[str, str]] = [
         ("iptables", table) for table in _HOOKS if table in (in_nft if modern else in_legacy)
     ]
