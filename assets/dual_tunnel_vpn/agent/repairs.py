@@ -15,7 +15,7 @@ SETTLE = 0.3
 """Seconds from a change of the packet filter to the look: who changes it seldom does so in one go."""
 
 PAUSE = 1.0
-"""Seconds from one run's end to the next one's beginning, at least; twice what the run took where that is longer."""
+"""Seconds from one run's end to the next one's beginning, at least; what the run took where that is longer."""
 
 RETRY = 10.0
 """Seconds until a run is tried again that did not help."""
@@ -66,7 +66,7 @@ class Repairs:
             if status is None:
                 return ""
             self._process = None
-            self._free_at = now + max(PAUSE, 2 * (now - self._began))
+            self._free_at = now + max(PAUSE, now - self._began)
             if status:
                 self._look_at = min(self._look_at, now + RETRY)
                 return f"{self._unit} failed: `journalctl -u {self._unit}` says why"
