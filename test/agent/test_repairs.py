@@ -78,6 +78,11 @@ class Runs(unittest.TestCase):
         box = Box(takes=40)
         self.assertEqual(box.passes(40, "the packet filter's table had vanished"), [0.1])
 
+    def test_what_is_seen_to_be_amiss_waits_only_a_moment_for_a_run_that_took_long(self) -> None:
+        box = Box(takes=5)
+        box.passes(5.1, "the rule of uplink 1 had vanished")
+        self.assertEqual(box.passes(2, "forwarding was switched off"), [1.0])
+
     def test_what_a_run_does_not_help_is_tried_again_after_a_while(self) -> None:
         box = Box()
         runs = box.passes(35, "the rule of uplink 1 had vanished")

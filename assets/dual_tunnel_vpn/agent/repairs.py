@@ -15,7 +15,7 @@ SETTLE = 0.3
 """Seconds from a change of the packet filter to the look: who changes it seldom does so in one go."""
 
 PAUSE = 1.0
-"""Seconds from one run's end to the next one's beginning, at least; what the run took where that is longer."""
+"""Seconds from one run's end to the next one's beginning; to a mere look what the run took, where that is longer."""
 
 RETRY = 10.0
 """Seconds until a run is tried again that did not help."""
@@ -48,6 +48,7 @@ class Repairs:
         """What was amiss when the last run began."""
         self._began = 0.0
         self._free_at = 0.0
+        self._free_to_look_at = 0.0
 
     def look(self, now: float) -> None:
         """Somebody changed the packet filter: only a run can tell whether it matters."""
@@ -66,11 +67,12 @@ class Repairs:
             if status is None:
                 return ""
             self._process = None
-            self._free_at = now + max(PAUSE, now - self._began)
+            self._free_at = now + PAUSE
+            self._free_to_look_at = now + max(PAUSE, now - self._began)
             if status:
                 self._look_at = min(self._look_at, now + RETRY)
                 return f"{self._unit} failed: `journalctl -u {self._unit}` says why"
-        if now < self._free_at or not (self._wanted or now >= self._look_at):
+        if not (now >= self._free_at and self._wanted) and now < max(self._look_at, self._free_to_look_at):
             return ""
         self._tried, why = self._wanted, self._wanted
         self._wanted, self._look_at = "", math.inf
