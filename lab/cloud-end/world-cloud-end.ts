@@ -203,6 +203,24 @@ ${await this.log(40)}`,
   }
 
   /**
+   * Waits until each tunnel has one IKE_SA, established: both ends may negotiate at once, and the end of the second
+   * IKE_SA, ten seconds later, would count as what a test did.
+   * @param timeoutS seconds after which an Error says what there is @default 120
+   */
+  async waitUntilSettled({ timeoutS = 120 } = {}): Promise<void> {
+    const deadline = Date.now() + timeoutS * 1000;
+    while (!((await this.call({ verb: "settle" })) as boolean)) {
+      if (Date.now() > deadline) {
+        const { tunnels } = await this.report();
+        throw new Error(
+          `A tunnel did not come to one IKE_SA within ${timeoutS} s: ${JSON.stringify(tunnels)}\n${await this.log(60)}`,
+        );
+      }
+      await delay(200);
+    }
+  }
+
+  /**
    * Changes how the gateway behaves. A peer policy holds at once; DPD delay and retransmission hold for SAs that are
    * negotiated from then on.
    */

@@ -135,15 +135,7 @@ export class Stage {
     const traffic = await Traffic.start(this.lab, { intervalMs: INTERVAL_MS });
     const scene = new Scene(this.lab, this.cloud, this.contender, traffic);
     await scene.well(240);
-    // Both ends may negotiate at once, at the start: of two IKE_SAs of a tunnel one goes ten seconds later, and would go
-    // in every run of what is saved.
-    await scene.until(async () => {
-      const { tunnels } = await this.cloud.report();
-      const settled = Object.values(tunnels).every(({ sas: [sa, ...more] }) => {
-        return more.length === 0 && sa?.state === "ESTABLISHED";
-      });
-      return settled ? "" : "a tunnel has more than one IKE_SA, or one that is being negotiated";
-    }, 240);
+    await this.cloud.waitUntilSettled({ timeoutS: 240 });
     await traffic.hangUp();
     this.options.log?.("all is well, traffic flows");
   }

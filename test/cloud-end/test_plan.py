@@ -157,6 +157,26 @@ class Rules(unittest.TestCase):
         )
 
 
+class Superfluous(unittest.TestCase):
+    def found(self, *sas: tuple[str, str, int]) -> list[int] | None:
+        listed = [
+            (tunnel, {"uniqueid": str(number), "state": state, "established": str(age)})
+            for number, (tunnel, state, age) in enumerate(sas, 1)
+        ]
+        return plan.superfluous("tun-1", listed)
+
+    def test_is_nothing_where_a_tunnel_has_one_ike_sa(self) -> None:
+        self.assertEqual(self.found(("tun-1", "ESTABLISHED", 1), ("tun-2", "CONNECTING", 0)), [])
+
+    def test_is_not_known_while_something_is_negotiated_or_may_end_by_itself(self) -> None:
+        self.assertIsNone(self.found(("tun-2", "ESTABLISHED", 60)))
+        self.assertIsNone(self.found(("tun-1", "ESTABLISHED", 60), ("tun-1", "CONNECTING", 0)))
+        self.assertIsNone(self.found(("tun-1", "ESTABLISHED", 60), ("tun-1", "ESTABLISHED", 9)))
+
+    def test_is_the_older_of_two_that_stay(self) -> None:
+        self.assertEqual(self.found(("tun-1", "ESTABLISHED", 17), ("tun-1", "ESTABLISHED", 16)), [1])
+
+
 class Names(unittest.TestCase):
     def test_keeps_the_number_that_a_name_has_and_reuses_free_ones(self) -> None:
         first = plan.allocate(["a", "b"], {}, 5)

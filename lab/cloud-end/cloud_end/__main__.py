@@ -35,6 +35,7 @@ def answer(gateway: Gateway, request: Mapping[str, Any]) -> Any:
         "report": gateway.report,
         "status": gateway.status,
         "terminate": lambda: gateway.terminate(request["tunnel"]),
+        "settle": gateway.settle,
         "initiate": lambda: gateway.initiate(request["tunnel"]),
         "rekey": lambda: gateway.rekey(request["tunnel"], request["what"]),
         "restart": lambda: gateway.restart(request["crash"]),

@@ -266,6 +266,15 @@ class Gateway:
                 self._end(client, unique_id)
         return {}
 
+    def settle(self) -> bool:
+        """Whether each tunnel has one established IKE_SA; ends one of two that were established at the same moment."""
+        with self._client() as client:
+            sas = list_sas(client)
+            found = [plan.superfluous(tunnel, sas) for tunnel in self._desired.tunnels]
+            for unique_id in [each for ids in found for each in ids or ()]:
+                self._end(client, unique_id)
+        return all(ids == [] for ids in found)
+
     def initiate(self, tunnel: str) -> dict[str, Any]:
         """Negotiates a tunnel from the cloud's side; does not wait for the outcome."""
         with self._client() as client:

@@ -14,6 +14,8 @@ Restart = Literal["changed", "both"]
 
 IKE_ALIVE = frozenset(("ESTABLISHED", "REKEYING", "REKEYED"))
 CHILD_ALIVE = frozenset(("INSTALLED", "REKEYING", "REKEYED", "RETRYING", "UPDATING"))
+DUPLICATE_ENDS = 12
+"""Seconds after which strongSwan has ended the older of two IKE_SAs, which it does after ten, or never does."""
 
 MAIN_TABLE = 254
 FIRST_TABLE = 3000
@@ -90,6 +92,20 @@ def status(tunnel: str, sas: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
     # While phase 2 is under way phase 1's success is the news; once it is over, phase 2's failure is.
     busy = {t for sa in established for key in ("tasks-active", "tasks-queued") for t in sa.get(key, ())}
     return "ike_sa_established" if busy & {"CHILD_CREATE", "QUICK_MODE"} else "ipsec_sa_not_established"
+
+
+def superfluous(tunnel: str, sas: Iterable[tuple[str, Mapping[str, Any]]]) -> list[int] | None:
+    """What ends where both ends negotiated a tunnel at once; None while it has no IKE_SA or is being negotiated.
+
+    Of two IKE_SAs strongSwan itself ends the older ten seconds later, unless both were established at the same moment.
+    """
+    own = sorted((sa for name, sa in sas if name == tunnel), key=lambda sa: int(sa.get("established", 0)))
+    if not own or any(sa.get("state") != "ESTABLISHED" for sa in own):
+        return None
+    newest, *older = own
+    if older and int(newest.get("established", 0)) < DUPLICATE_ENDS:
+        return None
+    return [int(sa["uniqueid"]) for sa in older]
 
 
 @dataclass(frozen=True)
