@@ -55,6 +55,21 @@ class TerraformData extends TerraformResource {
   }
 }
 
+/** A `moved` block, which cdktf makes only of a resource that it can ask the terraform program about. */
+class Moved extends TerraformElement {
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly block: unknown,
+  ) {
+    super(scope, id);
+  }
+
+  override toTerraform(): unknown {
+    return { moved: [this.block] };
+  }
+}
+
 type ElementClass = new (scope: Construct, id: string, config: never) => TerraformElement;
 
 const CLASSES: Readonly<Record<string, ElementClass>> = {
@@ -85,6 +100,7 @@ export function prepare(file: string, assets: string, count: number): () => App 
     variable?: Record<string, TerraformVariableConfig>;
     data?: Record<string, Record<string, Record<string, Json>>>;
     resource: Record<string, Record<string, Record<string, Json>>>;
+    moved?: Record<string, string>[];
   };
   const ordered = inOrder([
     ...Object.entries(json.variable ?? {}).map(([name, config]) => variable(name, config)),
@@ -95,10 +111,12 @@ export function prepare(file: string, assets: string, count: number): () => App 
     ...Object.entries(json.resource).flatMap(([type, all]) =>
       Object.entries(all).map(([name, body]) => resource(type, name, body)),
     ),
+    ...(json.moved ?? []).map(moved),
   ]);
-  const shared = ordered.filter(({ address }) => !address.includes("site_0"));
-  const ofSite = ordered.filter(({ address }) => address.includes("site_0"));
   const [first] = benchSites(1);
+  const isOfSite = ({ address }: Element) => placeholders(first).some((text) => address.includes(text));
+  const shared = ordered.filter((element) => !isOfSite(element));
+  const ofSite = ordered.filter(isOfSite);
   const fills = benchSites(count).map(
     (site) =>
       new Map(placeholders(first).map((placeholder, index) => [placeholder, placeholders(site)[index]] as const)),
@@ -131,6 +149,7 @@ function placeholders(site: BenchSite): string[] {
     site.dataCenterCidr,
     site.dataCenterCidr.replace(/[./]/g, "_"),
     ...site.egressIps,
+    ...site.egressIps.map((address) => address.replace(/\./g, "_")),
     site.box,
     String(derivedNumber(site.name, 1)),
     String(derivedNumber(site.name, 2)),
@@ -147,6 +166,16 @@ function variable(name: string, config: TerraformVariableConfig): Element {
     needs: [],
     make: (stack, context) =>
       new TerraformVariable(stack, id(context) as string, body(context) as TerraformVariableConfig),
+  };
+}
+
+function moved(block: Record<string, string>): Element {
+  const id = written(`moved-${block.to}`);
+  const body = written(block);
+  return {
+    address: `moved.${block.to}`,
+    needs: [],
+    make: (stack, context) => new Moved(stack, id(context) as string, body(context)),
   };
 }
 
