@@ -106,7 +106,7 @@ const groups: Record<string, () => Promise<boolean>> = {
 const EACH = ["--reporters=default", "--reporters=./scripts/each-test-reporter.js"];
 
 const labs: Record<string, () => Promise<boolean>> = {
-  lab: () => jest("lab", ["--maxWorkers=2", ...EACH]),
+  lab: () => jest("lab", ["--maxWorkers=2", "--testSequencer=./scripts/longest-first.js", ...EACH]),
   timed: () => jest("timed", ["--maxWorkers=2", ...EACH]),
 };
 
