@@ -11,7 +11,7 @@ export default tseslint.config(
       "eslint.config.mjs",
       "**/jest.config.js",
       "bin/app.js",
-      "scripts/each-test-reporter.js",
+      "scripts/*.js",
     ],
   },
   ...tseslint.configs.recommendedTypeChecked,
