@@ -8,6 +8,8 @@ import multiprocessing
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -65,6 +67,17 @@ class Locks(unittest.TestCase):
         self.path.unlink()
         with cli.lock(wait=0):
             self.assertTrue(self.path.exists())
+
+
+class Starts(unittest.TestCase):
+    def test_without_what_is_slow_to_load_and_is_not_used(self) -> None:
+        # Links, status and repair are processes of their own, and on a small box loading is most of what they do.
+        code = (
+            "import sys; sys.path.insert(0, sys.argv[1]); from dual_tunnel_vpn import cli, links, status; "
+            "print([name for name in ('urllib.request', 'http', 'ssl', 'email', 'asyncio', 'xml') if name in sys.modules])"
+        )
+        command = [sys.executable, "-ISB", "-c", code, str(Path(cli.__file__).parents[1])]
+        self.assertEqual(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "[]\n")
 
 
 class Speaks(unittest.TestCase):
