@@ -205,7 +205,9 @@ describe("traffic between the data center and the VPC goes on when", () => {
     await lab.box.succeed(`systemctl kill -s CONT ${AGENT}`);
     const began = Date.now();
     await flows(busy ? LATER_S : SOON_S).catch(async (error: Error) => {
-      const journal = await lab.box.succeed("journalctl -b -o short-precise --no-pager --lines 80 -u 'dual-tunnel-vpn*'");
+      const journal = await lab.box.succeed(
+        "journalctl -b -o short-precise --no-pager --lines 80 -u 'dual-tunnel-vpn*'",
+      );
       throw new Error(`${error.message}\n${journal}`);
     });
     process.stderr.write(
