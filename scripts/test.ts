@@ -1,6 +1,6 @@
 // `npm test`: everything; at the end what failed and why in short, what was skipped, each group's time and one closing
-// line. First the groups that need no lab, two at a time; then tests in two labs side by side, which wait more than they
-// work; then, apart from what works hard, those that measure time.
+// line. First the groups that need no lab, side by side, since they wait for programs and the registry; then tests in two
+// labs side by side; then, apart from what works hard, those that measure time.
 // `npm test -- unit lint` runs only the groups named; `npm run test:full` adds the tests that take long, which look at
 // DUAL_TUNNEL_VPN_TEST and else are skipped with the reason in their names.
 import { spawn } from "node:child_process";
@@ -93,14 +93,15 @@ async function lint(): Promise<boolean> {
   return (await check(lintPythonAndShell())) && typeScript;
 }
 
+/** The longest first. */
 const groups: Record<string, () => Promise<boolean>> = {
-  format: () => check(run("prettier", ["--check", "--log-level", "warn", "."])),
-  types: () => check(run("tsc", ["-p", "tsconfig.json"])),
-  lint,
-  terraform: () => jest("terraform", ["--maxWorkers=1"]),
-  unit: () => jest("unit", ["--maxWorkers=1"]),
+  terraform: () => jest("terraform", ["--maxWorkers=2"]),
   packaging: () => jest("packaging", ["--runInBand"]),
+  unit: () => jest("unit", ["--maxWorkers=1"]),
   docs: () => jest("docs", ["--ci", "--maxWorkers=1"]),
+  lint,
+  types: () => check(run("tsc", ["-p", "tsconfig.json"])),
+  format: () => check(run("prettier", ["--check", "--log-level", "warn", "."])),
 };
 
 const EACH = ["--reporters=default", "--reporters=./scripts/each-test-reporter.js"];
