@@ -37,7 +37,8 @@ const INGREDIENTS = ["assets", "bin", "lab", "lib", "package-lock.json", "packag
 export class Stage {
   /** The stage of a contender: kept since an earlier process, or made now. */
   static async of(id: Contender["id"], options: StageOptions = {}): Promise<Stage> {
-    const lab = new Lab({ log: options.log });
+    // The how-to page brings its own packages to a bare box.
+    const lab = new Lab({ log: options.log, packages: id === "product" });
     const content = contentOf(...INGREDIENTS.map((name) => path.join(ROOT, name)));
     const kept = new Kept("stages", keyOf(await lab.bootKey(), content, id, JSON.stringify(options.agent ?? {})));
     const stage = new Stage(lab, id, options);
