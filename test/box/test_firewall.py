@@ -469,3 +469,27 @@ class WritesFiles(unittest.TestCase):
             self.assertLessEqual(len(path.stem) - len(site.name) + 11, 17)
             self.assertIn("<!-- dual-tunnel-vpn singapore -->", text)
         self.assertEqual(sorted(path.parent.name for path in texts), ["policies"] * 3 + ["zones"])
+
+    def test_firewalld_is_waited_for_while_it_starts(self) -> None:
+        states = iter(["activating", "activating", "activating", "active"])
+        done: list[str] = []
+
+        def run(*command: str, **_: Any) -> Result:
+            return Result(3, next(states) + "\n", "")
+
+        def must(*command: str, **_: Any) -> str:
+            done.append(f"{' '.join(command)} with {len(list(states))} to come")
+            return ""
+
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            mock.patch.multiple(
+                firewalld, run=run, must=must, find=lambda _: "/usr/bin/firewall-cmd", _FIREWALLD=Path(directory)
+            ),
+            mock.patch("time.sleep"),
+        ):
+            self.assertTrue(firewalld.Firewalld().available())
+            _, [step] = firewalld.Firewalld().plan(samples.site(), set())
+            step.do()
+            _, none = firewalld.Firewalld().plan(samples.site(), set())
+        self.assertEqual((done, none), (["firewall-cmd --reload with 0 to come"], []))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from html import escape
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from ... import files
 from ...commands import find, must, run
 from ...site import Site
 from .openings import Step, mark
+
+START_SECONDS = 60
+"""How long one that is being started is waited for."""
 
 _FIREWALLD = Path("/etc/firewalld")
 TABLES = frozenset({("inet", "firewalld"), ("ip", "firewalld")})
@@ -43,9 +47,9 @@ class Firewalld:
     """firewalld and its own configuration."""
 
     def available(self) -> bool:
-        """Whether it runs."""
-        # firewall-cmd would tell too, a second later on a slow box.
-        return find("firewall-cmd") is not None and run("systemctl", "is-active", "--quiet", "firewalld").ok
+        """Whether it runs, or is about to."""
+        # One that is being started has its tables already, and notifies nobody once it is there.
+        return find("firewall-cmd") is not None and _state() in ("active", "activating", "reloading")
 
     def plan(self, site: Site, leave_out: set[tuple[str, str]]) -> tuple[set[tuple[str, str]], list[Step]]:
         """What lets the tunnels pass."""
@@ -54,6 +58,7 @@ class Firewalld:
         def load() -> None:
             for path, text in texts.items():
                 files.put(path, text)
+            _await_started()
             must("firewall-cmd", "--reload", timeout=120)
 
         right = all(files.content(path) == text for path, text in texts.items())
@@ -64,6 +69,18 @@ class Firewalld:
         removed = [files.remove(path) for folder in ("zones", "policies") for path in _ours(folder, name)]
         if removed and self.available():
             run("firewall-cmd", "--reload", timeout=120)
+
+
+def _state() -> str:
+    # firewall-cmd would tell too, a second later on a slow box.
+    return run("systemctl", "is-active", "firewalld").output.strip()
+
+
+def _await_started() -> None:
+    # Until then firewall-cmd says that it does not run.
+    deadline = time.monotonic() + START_SECONDS
+    while _state() == "activating" and time.monotonic() < deadline:
+        time.sleep(0.25)
 
 
 def _ours(folder: str, name: str) -> list[Path]:
