@@ -63,6 +63,7 @@ function rendered(changes: Partial<DualTunnelVpnProps>): Rendered | undefined {
 
 describe("what a stack is given", () => {
   let directory: string;
+  let scripts = 0;
   beforeEach(() => {
     directory = fs.mkdtempSync(path.join(os.tmpdir(), "hostile-"));
     fs.mkdirSync(path.join(directory, "bin"));
@@ -83,7 +84,8 @@ describe("what a stack is given", () => {
       // Nobody waits here for what Terraform would put in the script's place.
       .replace("tries=50", "tries=0");
     const own = text.includes("DUAL_TUNNEL_VPN_OWNER") ? OWNER : ID;
-    const script = path.join(directory, "script");
+    // What the script before leaves in the background removes its own once more.
+    const script = path.join(directory, `script-${++scripts}`);
     fs.writeFileSync(script, `#!/bin/sh\n${text.replaceAll("${self.id}", own)}\n`);
     expect(spawnSync("/bin/sh", ["-n", script], { encoding: "utf8" }).stderr).toBe("");
     return said(["/bin/sh", script]);
@@ -99,12 +101,12 @@ describe("what a stack is given", () => {
     return stdout.split("\n").slice(0, -1);
   }
 
-  function reachesTheShellAsItIs({ name, paths, scripts }: Rendered): void {
+  function reachesTheShellAsItIs({ name, paths, scripts: { begin, install, uninstall } }: Rendered): void {
     const staging = `${STAGING}/${name}.${ID}`;
-    expect(run(scripts.begin, name)).toEqual([name, ID]);
-    expect(run(scripts.install, name)).toEqual(["sh", `${staging}/assets/install.sh`, "apply", staging]);
-    const uninstall = [`DUAL_TUNNEL_VPN_OWNER=${OWNER}`, path.join(directory, "command"), "uninstall", name];
-    expect(run(scripts.uninstall, name)).toEqual(["env", ...uninstall]);
+    expect(run(begin, name)).toEqual([name, ID]);
+    expect(run(install, name)).toEqual(["sh", `${staging}/assets/install.sh`, "apply", staging]);
+    const removal = [`DUAL_TUNNEL_VPN_OWNER=${OWNER}`, path.join(directory, "command"), "uninstall", name];
+    expect(run(uninstall, name)).toEqual(["env", ...removal]);
     for (const script of paths) {
       // As Terraform says it, without quotes; what begins with a hyphen would be an option.
       expect(said(["/bin/sh", "-c", `chmod 0777 ${script}`])).toEqual(["chmod", "0777", script]);
