@@ -51,11 +51,11 @@ function rendered(changes: Partial<DualTunnelVpnProps>): Rendered | undefined {
   const { resource } = synthesized(stack);
   const [configuration] = Object.values(resource.null_resource);
   const presence = Object.values(resource.terraform_data).find((each) => "provisioner" in each)!;
-  const { name } = presence.input as { name: string };
+  const { name, script_directory: directory } = presence.input as { name: string; script_directory: string };
   const steps = [configuration, presence].flatMap((each) => each.provisioner as Resource[]);
   const commands = steps.flatMap((step) => (step["remote-exec"] ? [step["remote-exec"] as Resource] : []));
   const paths = commands.map(({ connection }) =>
-    String((connection as Resource).script_path).replace(/\$\{try\([^]*\)\}/, String(presence.input.script_directory)),
+    String((connection as Resource).script_path).replace(/\$\{try\([^]*\)\}/, directory),
   );
   const [begin, install, uninstall] = commands.map(({ inline }) => (inline as string[]).join("\n"));
   return { name, paths, scripts: { begin, install, uninstall } };
