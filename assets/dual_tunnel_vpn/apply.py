@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Callable, Protocol
 
-from . import checks, failover, files, library, links, manifest, owner, paths
+from . import checks, failover, files, installed, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, wanted, ways
@@ -29,7 +29,9 @@ FAILOVER_SECONDS = 60
 ROUTE_SECONDS = 10
 """How long the agent may take until the kernel leads what is for the VPC into a tunnel."""
 
-DROP_IN = paths.UNITS / f"{strongswan.UNIT}.d" / "dual-tunnel-vpn.conf"
+_RESTARTS = paths.UNITS / f"{strongswan.UNIT}.d" / "dual-tunnel-vpn.conf"
+_CONFINED = _RESTARTS.with_name("dual-tunnel-vpn-confined.conf")
+DROP_INS = (_RESTARTS, _CONFINED)
 
 UNIT_FILES = (
     "dual-tunnel-vpn-guard@.service",
@@ -89,8 +91,8 @@ def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None
     box = manifest.load_box() or manifest.Box()
     old = _former(site.name)
 
-    units_changed = _shared_files(layout, box)
-    new_site = files.put(paths.site(site.name), (directory / "site.json").read_bytes(), 0o600)
+    units_changed = _shared_files(layout, box, steps)
+    new_site = installed.put(paths.site(site.name), (directory / "site.json").read_bytes(), 0o600)
     _kernel_files(site, box)
     if _enable(site.name) or units_changed:
         must("systemctl", "daemon-reload")
@@ -116,31 +118,49 @@ def _former(name: str) -> Site | None:
         return None
 
 
-def _shared_files(layout: strongswan.Layout, box: manifest.Box) -> bool:
+def _shared_files(layout: strongswan.Layout, box: manifest.Box, steps: Reporter) -> bool:
     drop_in = library.asset("systemd/strongswan.service.conf").replace(
         b"/usr/sbin/swanctl", str(find("swanctl")).encode()
     )
-    changed = files.put(DROP_IN, drop_in)
+    changed = installed.put(_RESTARTS, drop_in)
+    changed = _confine(layout, steps) or changed
     for name in UNIT_FILES:
-        changed = files.put(paths.UNITS / name, library.asset(f"systemd/{name}")) or changed
-    files.put(paths.MODULES, b"# Made by dual-tunnel-vpn.\nxfrm_interface\n")
+        changed = installed.put(paths.UNITS / name, library.asset(f"systemd/{name}")) or changed
+    _modules()
     settings = library.asset("strongswan.d/zz-dual-tunnel-vpn.conf")
     if files.content(layout.settings_file) is None:
         box.restart_pending = True
         box.save()
     elif files.content(layout.settings_file) != settings:
         # A restart would cut both tunnels at once: what charon reads only then waits for the next one.
-        files.put(layout.settings_file, settings)
+        installed.put(layout.settings_file, settings)
         run("swanctl", "--reload-settings")
-    files.put(layout.settings_file, settings)
+    installed.put(layout.settings_file, settings)
     return changed
+
+
+def _confine(layout: strongswan.Layout, steps: Reporter) -> bool:
+    """Confines charon to what our connections need, from its next start on; whether anything had to change."""
+    others = strongswan.others(layout)
+    if not others:
+        return installed.put(_CONFINED, library.asset("systemd/strongswan-confined.conf"))
+    # What theirs need, such as scripts of theirs, nobody knows.
+    steps.say(f"strongSwan has connections of others too ({', '.join(others)}): {strongswan.UNIT} is not confined")
+    return installed.remove(_CONFINED)
+
+
+def _modules() -> None:
+    """Has the kernel load its modules, now and at boot."""
+    # Not every kernel has the second: without it many corrupt large IKE packets once an uplink merges UDP packets.
+    there = [name for name in ("xfrm_interface", "esp4_offload") if run("modprobe", name).ok]
+    installed.put(paths.MODULES, "\n".join(["# Made by dual-tunnel-vpn.", *there, ""]).encode())
 
 
 def _kernel_files(site: Site, box: manifest.Box) -> None:
     values = links.kernel_values(site, network.observe())
     if sysctl.remember(box, [key for key in values if key not in map(sysctl.loose, site.interfaces)]):
         box.save()
-    files.put(paths.sysctl_file(site.name), sysctl.render(site.name, values))
+    installed.put(paths.sysctl_file(site.name), sysctl.render(site.name, values))
     managers.tell_all(site)
 
 
@@ -193,16 +213,16 @@ class _Change:
     def install(self) -> None:
         """Puts the staged files in place."""
         for path, (data, mode) in self._targets.items():
-            files.put(path, data, mode)
+            installed.put(path, data, mode)
 
     def roll_back(self) -> None:
         """Puts the former files back."""
         for path, (_, mode) in self._targets.items():
             former = self.former[path]
             if former is None:
-                files.remove(path)
+                installed.remove(path)
             else:
-                files.put(path, former, mode)
+                installed.put(path, former, mode)
 
 
 def _tunnels(
@@ -219,6 +239,9 @@ def _tunnels(
     if changed:
         record.pending = sorted(changed)
         record.save(site.name)
+    for number in {1, 2} - changed:
+        # Their modes, and that they are known to be as they were put.
+        changes[number].install()
     running = strongswan.units(strongswan.UNIT)[strongswan.UNIT].active
     if box.restart_pending or not running:
         # charon starts with everything in place: nothing runs that a change could spare.

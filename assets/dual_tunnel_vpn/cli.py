@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import io
 import os
 import pwd
 import sys
@@ -125,6 +126,14 @@ def _name(text: str) -> str:
     return text
 
 
+def _tell_of_files() -> None:
+    from . import installed
+    from .agent.notify import log
+
+    for told in installed.amiss():
+        log(f"dual-tunnel-vpn: {told}", 4)
+
+
 def _run(arguments: Sequence[str]) -> int:
     # Each verb imports what it needs: a started process costs time on a slow box.
     options = _parser().parse_args(arguments)
@@ -146,7 +155,11 @@ def _run(arguments: Sequence[str]) -> int:
         from .links import bring
 
         repair = options.verb == "repair"
-        brought = bring(site.load(paths.site(_name(options.name))), wait=0 if repair else 10)
+        try:
+            brought = bring(site.load(paths.site(_name(options.name))), wait=0 if repair else 10)
+        finally:
+            if not repair:
+                _tell_of_files()
         for line in (*(f"{done}: put right" for done in brought.done if repair), *brought.amiss):
             print(f"dual-tunnel-vpn: {line}", flush=True)
         return 0
@@ -173,6 +186,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one verb; its exit status. What went wrong is the last line, one sentence."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What charon or a program said may be no text.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(arguments)
     except (Refusal, site.SiteError, vici.ViciError) as error:

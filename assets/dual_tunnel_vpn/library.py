@@ -12,7 +12,7 @@ import py_compile
 import shutil
 from pathlib import Path
 
-from . import files, paths
+from . import files, installed, paths
 from .commands import find, run
 
 _ASSETS = Path(__file__).resolve().parent.parent
@@ -47,11 +47,19 @@ def current() -> str | None:
         return None
 
 
+def _names() -> tuple[str, str]:
+    """Of this version's directory: the second where somebody changed the first, which may be in use."""
+    name = version()
+    return name, f"{name}.again"
+
+
 def install() -> None:
     """Installs this version for all connections."""
-    name = version()
-    target = paths.LIBRARY / name
-    if not target.is_dir():
+    name = current() or ""
+    if name not in _names() or not installed.programs_are_right():
+        name = next(each for each in _names() if each != name)
+        target = paths.LIBRARY / name
+        shutil.rmtree(target, ignore_errors=True)
         staging = paths.LIBRARY / f".{name}.new"
         shutil.rmtree(staging, ignore_errors=True)
         for source in _sources():
@@ -67,12 +75,12 @@ def install() -> None:
             run("restorecon", "-R", str(paths.LIBRARY))
         os.sync()
         staging.rename(target)
-    if current() != name:
         fresh = paths.LIBRARY / ".current.new"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(name)
         fresh.replace(paths.LIBRARY / "current")
-    files.put(paths.COMMAND, asset("dual-tunnel-vpn"), 0o755)
+    installed.put(paths.COMMAND, asset("dual-tunnel-vpn"), 0o755)
+    installed.note_library()
 
 
 def prune() -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from . import paths
-from .commands import Refusal, must
+from .commands import Refusal
 from .net import firewall, sysctl, wanted
 from .net.netlink import Route
 from .net.network import Change, Network, Put, Remove, XfrmLink, apply, observe
@@ -144,7 +144,7 @@ def bring(site: Site, wait: float = 0) -> Brought:
     ]
     with _alone():
         with _noted(failed):
-            told += _network(site, network)
+            told += apply(plan(site, network))
         done += sysctl.amiss(site, _devices(site, network))
         for key, value in kernel_values(site, network).items():
             sysctl.write(key, value)
@@ -170,13 +170,6 @@ def _with_uplinks(site: Site, wait: float) -> Network:
         time.sleep(0.5)
         network = observe()
     return network
-
-
-def _network(site: Site, network: Network) -> list[str]:
-    """Makes interfaces, routes and rules; what failed, in words."""
-    if any(tunnel.interface not in network.links for tunnel in site.tunnels):
-        must("modprobe", "xfrm_interface")
-    return apply(plan(site, network))
 
 
 def stale(old: Site, new: Site, network: Network) -> list[Remove]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import files, paths
+from . import files, installed, paths
 from .commands import Refusal
 
 
@@ -21,7 +21,7 @@ class Owner:
 
     def save(self, name: str) -> None:
         """Makes the connection this owner's."""
-        files.put(paths.owner(name), (json.dumps(vars(self)) + "\n").encode(), 0o600)
+        installed.put(paths.owner(name), (json.dumps(vars(self)) + "\n").encode(), 0o600)
 
 
 def _parse(data: bytes, path: Path) -> Owner:

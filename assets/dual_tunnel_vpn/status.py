@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from . import failover, links, manifest, paths, verdict
+from . import failover, installed, links, manifest, paths, verdict
 from .commands import Refusal
 from .ipsec import strongswan, vici
 from .net import wanted, ways
@@ -92,7 +92,7 @@ def describe(site: Site) -> dict[str, Any]:
     routes = _routes(site, network)
     amiss = [f"{name} {unit.trouble}" for name, unit in units.items() if unit.trouble]
     amiss += [f"uplink {uplink['number']} is not there" for uplink in uplinks if uplink["device"] is None]
-    amiss += links.amiss(site, network)
+    amiss += links.amiss(site, network) + installed.amiss()
     amiss += [f"tunnel {tunnel['number']} is down" for tunnel in tunnels if not tunnel["up"]]
     amiss += [f"no route to {cidr}" for cidr in site.vpc_cidrs if cidr not in {r["destination"] for r in routes}]
     if charon != "answers":

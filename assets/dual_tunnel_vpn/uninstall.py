@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 
-from . import checks, files, library, links, manifest, owner, paths, staging
-from .apply import DROP_IN, UNIT_FILES, Reporter
+from . import checks, installed, library, links, manifest, owner, paths, staging
+from .apply import DROP_INS, UNIT_FILES, Reporter
 from .commands import run
 from .ipsec import states, strongswan
 from .net import firewall, managers, sysctl
@@ -41,7 +41,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     if last:
         _shared()
     # Forwarding goes first and the guards last, so that nothing for the VPC leaves in clear in between.
-    files.remove(paths.sysctl_file(name))
+    installed.remove(paths.sysctl_file(name))
     box = manifest.load_box()
     if box is not None:
         sysctl.restore(box, sysctl.others(name))
@@ -50,6 +50,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     managers.undo_all(name, last)
     shutil.rmtree(paths.RUN / name, ignore_errors=True)
     shutil.rmtree(paths.connection(name), ignore_errors=True)
+    installed.forget(name)
     steps.say(f"connection {name} is removed")
     if last:
         manifest.remove_box()
@@ -71,7 +72,7 @@ def _tunnels(name: str) -> None:
     layout = strongswan.layout()
     if layout is None:
         return
-    removed = [files.remove(path) for number in (1, 2) for path in layout.tunnel_files(name, number)]
+    removed = [installed.remove(path) for number in (1, 2) for path in layout.tunnel_files(name, number)]
     if not any(removed) or not strongswan.units(strongswan.UNIT)[strongswan.UNIT].active:
         return
     strongswan.load(())
@@ -88,18 +89,19 @@ def _shared() -> None:
     if not box.service_enabled:
         run("systemctl", "disable", "--quiet", "--no-reload", strongswan.UNIT)
     run("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
-    changed = files.remove(DROP_IN)
-    if DROP_IN.parent.is_dir() and not any(DROP_IN.parent.iterdir()):
-        DROP_IN.parent.rmdir()
+    removed = [installed.remove(drop_in) for drop_in in DROP_INS]
+    directory = DROP_INS[0].parent
+    if directory.is_dir() and not any(directory.iterdir()):
+        directory.rmdir()
     if layout is not None:
-        changed = files.remove(layout.settings_file) or changed
+        removed.append(installed.remove(layout.settings_file))
     for name in UNIT_FILES:
-        files.remove(paths.UNITS / name)
-    files.remove(paths.MODULES)
+        installed.remove(paths.UNITS / name)
+    installed.remove(paths.MODULES)
     # Once for all: on a slow box it takes seconds.
     run("systemctl", "daemon-reload")
     run("systemctl", "reset-failed", strongswan.UNIT)
-    if box.service_active and changed:
+    if box.service_active and any(removed):
         run("systemctl", "restart", strongswan.UNIT, timeout=100)
 
 

@@ -19,9 +19,9 @@ interface Keys {
   readonly enc: string;
 }
 
-/** charon's own: aes256-sha256, a replay window of 32. */
+/** The library's own: aes256-sha256, a replay window of 1024. */
 const ALGORITHMS = (key: Keys) =>
-  `replay-window 32 flag af-unspec auth-trunc hmac(sha256) 0x${key.auth} 128 enc cbc(aes) 0x${key.enc}`;
+  `replay-window 1024 flag af-unspec auth-trunc hmac(sha256) 0x${key.auth} 128 enc cbc(aes) 0x${key.enc}`;
 
 /** The kernel undoes the encapsulation in the socket of whoever has asked for it, and no program wakes up for it. */
 const HOLDER = `import socket, sys, time

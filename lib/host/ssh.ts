@@ -132,6 +132,9 @@ export interface SshInput {
 /** The one directory that a user whom sshd lets in by a key nearly always has, closed to others. */
 const SCRIPT_DIRECTORY = ".ssh";
 
+/** Of the directory for scripts, which Terraform gives to the box's shell as it is. */
+const SCRIPT_DIRECTORY_FORM = "^[A-Za-z0-9_./][A-Za-z0-9_./-]*$";
+
 function scriptPath(directory: string): string {
   return `${directory}/dual-tunnel-vpn-%RAND%.sh`;
 }
@@ -219,8 +222,11 @@ export function checkSsh(ssh: SshOptions, findings: Findings): void {
     findings.error(`ssh.timeout "${ssh.timeout}" is not a duration; write it as 50s or 2m.`);
   }
   const { scriptDirectory } = ssh;
-  // Terraform gives it to the box's shell as it is.
-  if (scriptDirectory !== undefined && isLiteral(scriptDirectory) && !/^[A-Za-z0-9_./-]+$/.test(scriptDirectory)) {
+  if (
+    scriptDirectory !== undefined &&
+    isLiteral(scriptDirectory) &&
+    !new RegExp(SCRIPT_DIRECTORY_FORM).test(scriptDirectory)
+  ) {
     findings.error(
       `ssh.scriptDirectory "${scriptDirectory}" is not a path of letters, digits and . _ - /; write it as .ssh or /opt/deploy.`,
     );
@@ -274,7 +280,17 @@ export function sshPreconditions(ssh: SshOptions, name: string): Precondition[] 
     ["ssh", ssh],
     ...(ssh.bastion ? [["ssh.bastion", ssh.bastion] as [string, Machine]] : []),
   ];
-  return machines.flatMap(([where, { host, hostKey }]) => {
+  const { scriptDirectory } = ssh;
+  const ofScripts =
+    scriptDirectory === undefined || isLiteral(scriptDirectory) || isStandIn(scriptDirectory)
+      ? []
+      : [
+          {
+            condition: matches(SCRIPT_DIRECTORY_FORM, scriptDirectory),
+            errorMessage: `ssh.scriptDirectory of ${name} is not a path of letters, digits and . _ - /; write it as .ssh or /opt/deploy.`,
+          },
+        ];
+  const ofMachines = machines.flatMap(([where, { host, hostKey }]) => {
     if (isStandIn(hostKey) || isStandIn(host)) return [];
     const key = hostKey.pattern;
     return [
@@ -296,4 +312,5 @@ export function sshPreconditions(ssh: SshOptions, name: string): Precondition[] 
           ]),
     ];
   });
+  return [...ofScripts, ...ofMachines];
 }

@@ -46,7 +46,7 @@ class Codec(unittest.TestCase):
         self.assertIsNone(netlink.decode_route(struct.pack("=BBBBBBBBI", 2, 8, 0, 0, 254, 4, 0, 1, 0)))
 
     def test_carrier_counts_only_on_an_interface_that_is_up(self) -> None:
-        def link(flags: int) -> Link:
+        def link(flags: int) -> Link | None:
             return netlink.decode_link(struct.pack("=BxHiII", 0, 1, 3, flags, 0) + netlink.attribute(3, b"ens3\0"))
 
         self.assertEqual(link(0x1 | 0x10000), Link(3, "ens3", True, True))
@@ -79,9 +79,8 @@ class Codec(unittest.TestCase):
         struct.pack_into("!IB", body, 72, 0xC0FFEE01, 50)
         struct.pack_into("=QQ", body, 168, 42, 1_700_000_000)
         struct.pack_into("=H", body, 212, socket.AF_INET)
-        body[215] = 32
         found = netlink.decode_ipsec_state(bytes(body) + netlink.attribute(31, struct.pack("=I", 20481)))
-        self.assertEqual(found, netlink.IpsecState("192.0.2.152", 0xC0FFEE01, 20481, 1_700_000_000, 42, 32))
+        self.assertEqual(found, netlink.IpsecState("192.0.2.152", 0xC0FFEE01, 20481, 1_700_000_000, 42))
         self.assertIsNone(netlink.decode_ipsec_state(bytes(body[:200])))
 
     def test_an_xfrm_interface_is_read_with_its_if_id(self) -> None:
@@ -92,7 +91,8 @@ class Codec(unittest.TestCase):
         self.assertEqual(netlink.decode_link(body + info), Link(9, "lab-1", True, True, "xfrm", 20481, 1400))
         # The numbers of another driver's attributes mean other things.
         info = netlink.attribute(18, netlink.attribute(1, b"vlan\0") + netlink.attribute(2, data))
-        self.assertEqual(netlink.decode_link(body + info).if_id, 0)
+        found = netlink.decode_link(body + info)
+        self.assertEqual(found and found.if_id, 0)
 
     def test_a_route_of_any_kind_has_a_place(self) -> None:
         body = bytearray(netlink.encode_route(Route("10.0.0.0/8", 0, table=20481, protocol=4)))

@@ -11,10 +11,10 @@ from dual_tunnel_vpn.net.netlink import IpsecPolicy, IpsecState
 from .test_channel import example
 
 STATES = (
-    IpsecState("172.16.1.9", 1, 20481, 100, 0, 32),
-    IpsecState("172.16.1.9", 2, 20481, 100, 0, 32),
-    IpsecState("172.16.1.9", 3, 20481, 990, 0, 32),
-    IpsecState("172.16.1.9", 4, 7, 100, 0, 32),
+    IpsecState("172.16.1.9", 1, 20481, 100, 0),
+    IpsecState("172.16.1.9", 2, 20481, 100, 0),
+    IpsecState("172.16.1.9", 3, 20481, 990, 0),
+    IpsecState("172.16.1.9", 4, 7, 100, 0),
 )
 
 

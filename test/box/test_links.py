@@ -151,7 +151,7 @@ class PlansLinks(unittest.TestCase):
         network = samples.network()
         with (
             alone(),
-            mock.patch.multiple(links, observe=lambda: network, must=note("modprobe"), apply=note("routes", [])),
+            mock.patch.multiple(links, observe=lambda: network, apply=note("routes", [])),
             mock.patch.object(firewall.own, "guard", note("filter", [])),
             mock.patch.object(firewall, "open_all", note("openings", [])),
             mock.patch.multiple(sysctl, amiss=note("look", []), write=note("sysctl"), forward=note("forward")),
@@ -164,7 +164,7 @@ class PlansLinks(unittest.TestCase):
         network = samples.network()
         with (
             alone(),
-            mock.patch.multiple(links, observe=lambda: network, apply=lambda _: ["it was refused"], must=mock.Mock()),
+            mock.patch.multiple(links, observe=lambda: network, apply=lambda _: ["it was refused"]),
             mock.patch.object(firewall.own, "guard"),
             mock.patch.object(firewall, "open_all", return_value=[]) as opened,
             mock.patch.multiple(sysctl, amiss=lambda *_: [], write=mock.DEFAULT, forward=mock.DEFAULT) as kernel,

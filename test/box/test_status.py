@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import failover, links, status
+from dual_tunnel_vpn import failover, installed, links, status
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.sas import Sa
 from dual_tunnel_vpn.ipsec.strongswan import Unit
@@ -49,8 +49,9 @@ def described(
     found: list[Way] | None = None,
     said: dict[str, Any] | None = None,
     kernel: tuple[str, ...] = (),
+    files: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """What status finds on a box whose tunnels, routes and units are these, and what kernel and agent say."""
+    """What status finds on a box whose tunnels, routes, units and files are these, and what kernel and agent say."""
     network = samples.network()
     network.links["singapore-1"] = samples.link(9, "singapore-1", "xfrm", 20481, 1400)
     network.routes = [GUARD, *routes]
@@ -63,12 +64,19 @@ def described(
         mock.patch.object(failover, "agent_state", lambda name: said or agent()),
         mock.patch.object(status, "_misled", lambda *_: []),
         mock.patch.object(links, "amiss", lambda *_: list(kernel)),
+        mock.patch.object(installed, "amiss", lambda: list(files)),
         mock.patch.object(ways, "look", lambda *_: BY_TUNNEL_1 if found is None else found),
     ):
         return status.describe(samples.site())
 
 
 class Health(unittest.TestCase):
+    def test_a_file_that_somebody_touched_is_named_and_ends_nothing(self) -> None:
+        touched = "/etc/a.conf was changed since we installed it"
+        found = described({1: UP, 2: UP}, [ROUTE], files=(touched,))
+        self.assertEqual((found["health"], found["amiss"]), (status.DEGRADED, [touched]))
+        self.assertTrue(found["traffic"]["flows"])
+
     def test_all_well_is_healthy(self) -> None:
         found = described({1: UP, 2: UP}, [ROUTE])
         self.assertEqual((found["health"], found["amiss"]), (status.HEALTHY, []))

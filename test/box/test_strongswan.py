@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import unittest
+from pathlib import Path
 from unittest import mock
 
+from dual_tunnel_vpn import manifest
 from dual_tunnel_vpn.commands import Result
 from dual_tunnel_vpn.ipsec import strongswan, vici
 from dual_tunnel_vpn.ipsec.sas import Sa
@@ -36,6 +39,38 @@ class LoadsConnections(unittest.TestCase):
         problems = self.load(Result(2, "", said))
         self.assertEqual(len(problems), 1)
         self.assertNotIn("c2VjcmV0", problems[0])
+
+
+class ConnectionsOfOthers(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.etc = Path(directory.name)
+        (self.etc / "conf.d").mkdir()
+        self.main, self.ours = self.etc / "swanctl.conf", self.etc / "conf.d/singapore-1.conf"
+        self.main.write_text("# connections { }\n# Include config snippets\ninclude conf.d/*.conf\n")
+        self.ours.write_text("connections {\n}\n")
+
+    def others(self) -> list[str]:
+        found = strongswan.Layout(self.etc / "conf.d", self.etc / "strongswan.d")
+        with mock.patch.object(manifest, "names", lambda: ["singapore"]):
+            return strongswan.others(found)
+
+    def test_ours_are_none_nor_are_comments_and_what_the_package_includes(self) -> None:
+        self.assertEqual(self.others(), [])
+
+    def test_a_file_of_somebody_elses_is_one_if_it_defines_connections(self) -> None:
+        theirs = self.etc / "conf.d/theirs.conf"
+        theirs.write_text("secrets {\n}\n")
+        self.assertEqual(self.others(), [])
+        for text in ("connections {\n}\n", "secrets { }\nconnections.theirs { }\n"):
+            theirs.write_text(text)
+            self.assertEqual(self.others(), [str(theirs)])
+
+    def test_so_is_what_is_written_in_swanctls_own_file_or_included_from_elsewhere(self) -> None:
+        for text in ("connections {\n}\n", "include /opt/vpn/*.conf\n", "include conf.d/*.conf\ninclude more/*.conf\n"):
+            self.main.write_text(text)
+            self.assertEqual(self.others(), [str(self.main)])
 
 
 class ProvesRenewals(unittest.TestCase):

@@ -77,11 +77,30 @@ class Units(unittest.TestCase):
         self.assertEqual(post[0], "")
         self.assertTrue(post[1].startswith("-"))
 
-    def test_agent_is_watched_and_confined(self) -> None:
+    def test_agent_is_watched(self) -> None:
         service = unit("dual-tunnel-vpn-agent@.service")["Service"]
         self.assertEqual(service["Type"], ["notify"])
-        for key in ("WatchdogSec", "MemoryMax", "CapabilityBoundingSet", "NoNewPrivileges", "ProtectSystem"):
+        for key in ("WatchdogSec", "MemoryMax"):
             self.assertIn(key, service)
+
+    def test_what_we_run_is_confined(self) -> None:
+        for name in ("agent", "guard", "links", "repair"):
+            service = unit(f"dual-tunnel-vpn-{name}@.service")["Service"]
+            self.assertEqual(service["ProtectSystem"], ["strict"], name)
+            self.assertEqual(service["NoNewPrivileges"], ["yes"], name)
+            self.assertEqual(service["SystemCallFilter"], ["@system-service", "~@privileged @resources"], name)
+            self.assertNotRegex(service["CapabilityBoundingSet"][0], "SYS_|SETUID|MKNOD|CHOWN", name)
+
+    def test_guard_needs_nothing_of_tmp_which_may_come_later(self) -> None:
+        guard = unit("dual-tunnel-vpn-guard@.service")["Service"]
+        for key in ("PrivateTmp", "PrivateDevices"):
+            self.assertNotIn(key, guard)
+
+    def test_charon_may_still_be_given_its_domain_and_write_the_kernels_parameters_of_networks(self) -> None:
+        service = unit("strongswan-confined.conf")["Service"]
+        # SELinux and AppArmor change the domain at the start of a program, which this would forbid.
+        self.assertNotIn("NoNewPrivileges", service)
+        self.assertEqual(service["ReadWritePaths"], ["/proc/sys/net"])
 
 
 class Charon(unittest.TestCase):
@@ -111,6 +130,7 @@ class Library(unittest.TestCase):
     def test_every_asset_that_apply_installs_is_there(self) -> None:
         for name in (
             "systemd/strongswan.service.conf",
+            "systemd/strongswan-confined.conf",
             "systemd/networkd.conf",
             "systemd/dual-tunnel-vpn-guard@.service",
             "systemd/dual-tunnel-vpn-links@.service",

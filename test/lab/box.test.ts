@@ -216,6 +216,30 @@ describe("the box", () => {
     await ids(2);
   });
 
+  it("says what was changed in our files, by status and at each start, and goes on", async () => {
+    const unit = "/etc/systemd/system/dual-tunnel-vpn-repair@.service";
+    const program = "$(realpath /usr/local/lib/dual-tunnel-vpn/current)/dual_tunnel_vpn/verdict.py";
+    const secrets = "/etc/swanctl/conf.d/singapore-1.secrets.conf";
+    await lab.box.succeed(`echo '# touched' | tee -a ${unit} ${program} && chmod 644 ${secrets}`);
+    const changed = [
+      `${unit} was changed since we installed it`,
+      "dual_tunnel_vpn/verdict.py was changed since we installed it",
+      `${secrets} has mode 0644, and not 0600 as we installed it`,
+    ];
+    const { status, stdout } = await lab.box.execute("dual-tunnel-vpn status");
+    expect(status).toBe(1);
+    for (const each of changed) expect(stdout).toContain(each);
+    const agent = "dual-tunnel-vpn-agent@singapore";
+    const links = "dual-tunnel-vpn-links@singapore";
+    await lab.box.succeed(`systemctl restart ${agent} && systemctl reload ${links}`);
+    for (const of of [agent, links]) {
+      const journal = `journalctl --boot --unit ${of} --priority warning --no-pager`;
+      for (const each of changed) await lab.box.waitUntilSucceeds(`${journal} | grep -F ${quote(each)}`);
+    }
+    await passes();
+  });
+
+  // What was changed before goes with it: a box that is not as it was installed is not healthy after the reboot.
   it("completes what a killed apply began, wherever it was killed", async () => {
     for (const seconds of [1, 3, 6]) {
       const esp = [
@@ -239,6 +263,30 @@ describe("the box", () => {
     await lab.box.reboot();
     await passes();
     await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
+  });
+
+  it("confines what it runs, and denies it nothing that it needs", async () => {
+    const ours = ["agent", "guard", "links", "repair"].map((name) => `dual-tunnel-vpn-${name}@singapore.service`);
+    const units = [...ours, "strongswan.service"];
+    const text = await lab.box.succeed(`systemd-analyze security --no-pager ${units.join(" ")}`);
+    const found = [...text.matchAll(/Overall exposure level for (\S+): ([\d.]+)/g)].map(([, unit, level]) => [
+      unit,
+      level,
+    ]);
+    expect(found.map(([unit]) => unit).sort()).toEqual([...units].sort());
+    expect(found.filter(([, level]) => !(Number(level) <= 3))).toEqual([]);
+    const journal = await lab.box.succeed("journalctl --unit strongswan --unit 'dual-tunnel-vpn-*' --no-pager");
+    expect(journal.match(/.*(not permitted|permission denied|read-only).*/gi) ?? []).toEqual([]);
+    // Which charon itself writes.
+    expect(await lab.box.succeed("sysctl -n net.core.xfrm_acq_expires")).toBe("5\n");
+  });
+
+  it("takes packets that 1023 others have overtaken, and has ESP in UDP merged as it should be", async () => {
+    const states = await lab.box.succeed("ip xfrm state");
+    expect(states.match(/replay_window 1024/g)).toHaveLength(2);
+    await lab.box.succeed(
+      "lsmod | grep -w ^esp4_offload && grep -x esp4_offload /etc/modules-load.d/dual-tunnel-vpn.conf",
+    );
   });
 
   it("puts its links back when they were taken away", async () => {

@@ -101,6 +101,7 @@ const files = ({ psks = PSKS, esp = [ESP, ESP], ikeLifetime = [86400, 86400], fi
         esp_proposals = ${esp[i]}
         if_id_in = ${number(i)}
         if_id_out = ${number(i)}
+        replay_window = 1024
         start_action = start
         close_action = none
         dpd_action = restart

@@ -50,6 +50,16 @@ describe("the connection that swanctl loads", () => {
     expect(Object.keys(text).join()).not.toContain("updown");
   });
 
+  it("takes packets that were overtaken by many, as when traffic moves to the other uplink", () => {
+    for (const number of [1, 2]) {
+      const text = settings(local(`singapore_tunnel_${number}_conf`));
+      const window = text[`connections.singapore-${number}.children.singapore-${number}.replay_window`];
+      expect(Number(window)).toBeGreaterThanOrEqual(1024);
+      // The kernel's own limit.
+      expect(Number(window)).toBeLessThanOrEqual(4096);
+    }
+  });
+
   it("follows the tunnel's options", () => {
     const text = settings(
       local("singapore_tunnel_1_conf", {

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from typing import Any, Callable
 
+from .. import installed
 from .. import paths as places
 from ..ipsec import vici
 from ..ipsec.channel import Charon
@@ -92,6 +93,8 @@ class Agent:
         self._watchdog_at = 0.0
         self._counters_at = 0.0
         self._orphans_at = time.monotonic() + ORPHANS
+        self._files = installed.look()
+        """Looks whether our files are as they were installed: one in each round, so that none is late for it."""
         self._wrong: list[str] = []
         """What goes another way than it is to, and cannot be put right."""
         self._healths: list[Health] = []
@@ -271,9 +274,9 @@ class Agent:
     def _look_after(self, now: float) -> None:
         """What is not urgent: traffic counters, remains of a killed charon, what others changed."""
         running = self._repairs.running
-        told = self._repairs.tick(now)
-        if told:
-            self._say(told, 4)
+        for told in (self._repairs.tick(now), next(self._files, "")):
+            if told:
+                self._say(told, 4)
         # What a run has changed is seen at once, and our own rewriting table goes with the others'.
         self._stale = self._stale or running != self._repairs.running
         if now >= self._counters_at:

@@ -25,7 +25,7 @@ class Notifier:
         """Sends states such as READY=1; a full socket is no reason to stop."""
         if self._socket is not None:
             try:
-                self._socket.sendto("\n".join(states).encode(), self._address)
+                self._socket.sendto("\n".join(states).encode(errors="replace"), self._address)
             except OSError:
                 return
 

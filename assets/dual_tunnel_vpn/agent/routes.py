@@ -62,8 +62,8 @@ class Routes:
         if notes is None:
             self._others = None
             return
-        changed = [decode_place(body) for kind, body in notes if kind in (RTM_NEWROUTE, RTM_DELROUTE)]
-        if self._of_others(changed):
+        changed = (decode_place(body) for kind, body in notes if kind in (RTM_NEWROUTE, RTM_DELROUTE))
+        if self._of_others(filter(None, changed)):
             self._others = None
 
     def _of_others(self, places: Iterable[Place]) -> list[Place]:

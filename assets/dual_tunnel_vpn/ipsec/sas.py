@@ -60,7 +60,7 @@ def of_tunnels(site: Site, listed: Iterable[vici.Message]) -> dict[int, Sa]:
 def spis(listed: Iterable[vici.Message]) -> set[int]:
     """Every SPI that charon owns, of whichever connection."""
     children = [child for _, ike in _ike_sas(listed) for child in _children(ike)]
-    return {int(vici.text(child, key, "0"), 16) for child in children for key in ("spi-in", "spi-out")}
+    return {vici.number(child, key, base=16) for child in children for key in ("spi-in", "spi-out")}
 
 
 def _ike_sas(listed: Iterable[vici.Message]) -> list[tuple[str, vici.Message]]:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import files, manifest
 from ..commands import Refusal, must, run
 from ..site import Site, Tunnel
 from . import sas, vici
@@ -52,6 +53,22 @@ def layout() -> Layout | None:
         if (root / "swanctl").is_dir() and (root / "strongswan.d").is_dir():
             return Layout(root / "swanctl" / "conf.d", root / "strongswan.d")
     return None
+
+
+_CONNECTIONS = re.compile(r"\bconnections\b|\binclude\s+(?!conf\.d/\*\.conf\b)\S")
+"""What defines connections in swanctl's files, or has others read that may."""
+
+
+def others(found: Layout) -> list[str]:
+    """swanctl's files that define connections and are not ours."""
+    ours = {path for name in manifest.names() for number in (1, 2) for path in found.tunnel_files(name, number)}
+    candidates = [found.connections.parent / "swanctl.conf", *sorted(found.connections.glob("*.conf"))]
+    texts = {path: files.content(path) or b"" for path in candidates if path not in ours}
+    return [str(path) for path, text in texts.items() if _CONNECTIONS.search(_without_comments(text))]
+
+
+def _without_comments(text: bytes) -> str:
+    return re.sub("#.*", "", text.decode(errors="replace"))
 
 
 @dataclass(frozen=True)

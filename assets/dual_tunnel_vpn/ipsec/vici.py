@@ -31,6 +31,8 @@ MAX_PACKET = 512 * 1024
 
 CMD_REQUEST, CMD_RESPONSE, CMD_UNKNOWN = 0, 1, 2
 EVENT_REGISTER, EVENT_UNREGISTER, EVENT_CONFIRM, EVENT_UNKNOWN, EVENT = 3, 4, 5, 6, 7
+_REPEATED = 1000
+"""At most so many sections of one name are told apart."""
 _NAMED = frozenset((CMD_REQUEST, EVENT_REGISTER, EVENT_UNREGISTER, EVENT))
 
 _SECTION_START, _SECTION_END, _KEY_VALUE, _LIST_START, _LIST_ITEM, _LIST_END = 1, 2, 3, 4, 5, 6
@@ -180,6 +182,8 @@ def _put(parent: Message, name: str, section: Message) -> None:
     key, count = name, 1
     while key in parent:
         count += 1
+        if count > _REPEATED:
+            raise ViciFormatError(f"the vici message has more than {_REPEATED} sections of one name")
         key = f"{name}#{count}"
     parent[key] = section
 
@@ -247,10 +251,10 @@ def text(message: Message, key: str, default: str = "") -> str:
     return found if isinstance(found, str) else default
 
 
-def number(message: Message, key: str, default: int = 0) -> int:
-    """The decimal number under key, or the default."""
+def number(message: Message, key: str, default: int = 0, base: int = 10) -> int:
+    """The number under key, or the default."""
     try:
-        return int(text(message, key, str(default)))
+        return int(text(message, key), base)
     except ValueError:
         return default
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .. import files, library, paths
+from .. import installed, library, paths
 from ..commands import find, run
 from ..site import Site
 
@@ -33,12 +33,12 @@ class NetworkManager:
         """Has it manage no XFRM interface of the connection."""
         names = ";".join(f"interface-name:{name}" for name in site.interfaces)
         text = f"# Made by dual-tunnel-vpn.\n[keyfile]\nunmanaged-devices+={names}\n"
-        if files.put(paths.network_manager_file(site.name), text.encode()):
+        if installed.put(paths.network_manager_file(site.name), text.encode()):
             self._reload()
 
     def undo(self, name: str, last: bool) -> None:
         """Removes the connection's file."""
-        if files.remove(paths.network_manager_file(name)):
+        if installed.remove(paths.network_manager_file(name)):
             self._reload()
 
     def _reload(self) -> None:
@@ -55,13 +55,13 @@ class Networkd:
 
     def tell(self, site: Site) -> None:
         """Has it leave routes and rules alone that are not its own."""
-        files.put(paths.NETWORKD, library.asset("systemd/networkd.conf"))
+        installed.put(paths.NETWORKD, library.asset("systemd/networkd.conf"))
 
     def undo(self, name: str, last: bool) -> None:
         """Removes the file with the last connection, and its directory where nothing else is in it."""
         if not last:
             return
-        files.remove(paths.NETWORKD)
+        installed.remove(paths.NETWORKD)
         directory = paths.NETWORKD.parent
         if directory.is_dir() and not any(directory.iterdir()):
             directory.rmdir()

@@ -12,7 +12,8 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import wraps
+from typing import Callable, NamedTuple, TypeVar
 
 NETLINK_ROUTE, NETLINK_XFRM, NETLINK_NETFILTER = 0, 6, 12
 
@@ -195,14 +196,13 @@ class Counters(NamedTuple):
 
 
 class IpsecState(NamedTuple):
-    """An ESP state in the kernel. added: when, in seconds of the wall clock; 0 replay window: outbound."""
+    """An ESP state in the kernel. added: when, in seconds of the wall clock."""
 
     destination: str
     spi: int
     if_id: int
     added: int
     packets: int
-    replay_window: int
 
 
 class IpsecPolicy(NamedTuple):
@@ -270,7 +270,27 @@ def _text(value: str) -> bytes:
 
 
 def _block(raw: bytes | None, length: int) -> str:
-    return f"{_ipv4(raw) or '0.0.0.0'}/{length}"
+    if length > 32:
+        raise ValueError
+    # A rule's may have bits beyond its length, which the kernel passes over.
+    bits = int.from_bytes(raw or b"", "big") >> (32 - length) << (32 - length)
+    return f"{socket.inet_ntoa(struct.pack('!I', bits))}/{length}"
+
+
+_Thing = TypeVar("_Thing")
+
+
+def _decoder(decode: Callable[[bytes], _Thing | None]) -> Callable[[bytes], _Thing | None]:
+    """Has what is malformed be None, like what is not meant: nobody's mistake is to end the agent."""
+
+    @wraps(decode)
+    def decoded(body: bytes) -> _Thing | None:
+        try:
+            return decode(body)
+        except (struct.error, IndexError, ValueError):
+            return None
+
+    return decoded
 
 
 def encode_route(route: Route, any_scope: bool = False) -> bytes:
@@ -303,6 +323,7 @@ def encode_route(route: Route, any_scope: bool = False) -> bytes:
     return body
 
 
+@_decoder
 def decode_route(body: bytes) -> Route | None:
     """The IPv4 route in a message's body; None for what has not one next hop where one is due."""
     family, prefix_length, _, _, table, protocol, _, kind, flags = _ROUTE.unpack_from(body)
@@ -323,7 +344,8 @@ def decode_route(body: bytes) -> Route | None:
     )
 
 
-def decode_place(body: bytes) -> Place:
+@_decoder
+def decode_place(body: bytes) -> Place | None:
     """Where the IPv4 route in a message's body is, whatever its kind and its next hops."""
     _, prefix_length, _, _, table, protocol, _, kind, _ = _ROUTE.unpack_from(body)
     found = attributes(body[_ROUTE.size :])
@@ -338,7 +360,8 @@ def decode_place(body: bytes) -> Place:
     )
 
 
-def decode_link(body: bytes) -> Link:
+@_decoder
+def decode_link(body: bytes) -> Link | None:
     """The interface in a message's body."""
     _, _, index, flags, _ = _LINK.unpack_from(body)
     found = attributes(body[_LINK.size :])
@@ -357,6 +380,7 @@ def decode_link(body: bytes) -> Link:
     )
 
 
+@_decoder
 def decode_address(body: bytes) -> Address | None:
     """The IPv4 address in a message's body."""
     family, prefix_length, _, _, index = _ADDRESS.unpack_from(body)
@@ -386,7 +410,8 @@ def encode_rule(rule: Rule) -> bytes:
     return body
 
 
-def decode_rule(body: bytes) -> Rule:
+@_decoder
+def decode_rule(body: bytes) -> Rule | None:
     """The IPv4 rule in a message's body."""
     _, to_length, from_length, _, table, _, _, action, flags = _ROUTE.unpack_from(body)
     found = attributes(body[_ROUTE.size :])
@@ -409,6 +434,7 @@ def decode_rule(body: bytes) -> Rule:
     )
 
 
+@_decoder
 def decode_ipsec_state(body: bytes) -> IpsecState | None:
     """The IPv4 ESP state in a message's body (struct xfrm_usersa_info)."""
     if len(body) < _STATE_BYTES:
@@ -419,9 +445,10 @@ def decode_ipsec_state(body: bytes) -> IpsecState | None:
     if family != socket.AF_INET or protocol != socket.IPPROTO_ESP:
         return None
     if_id = _int(attributes(body[_STATE_BYTES:]).get(XFRMA_IF_ID))
-    return IpsecState(socket.inet_ntoa(body[56:60]), spi, if_id, added, packets, body[215])
+    return IpsecState(socket.inet_ntoa(body[56:60]), spi, if_id, added, packets)
 
 
+@_decoder
 def decode_ipsec_policy(body: bytes) -> IpsecPolicy | None:
     """The IPv4 policy in a message's body (struct xfrm_userpolicy_info)."""
     if len(body) < _POLICY_BYTES or struct.unpack_from("=H", body, _SELECTOR_FAMILY)[0] != socket.AF_INET:
@@ -507,6 +534,13 @@ class Netlink:
                 if not flags & (_ACK | _DUMP):
                     return answers, False
 
+    def one(self, kind: int, body: bytes, what: str) -> bytes:
+        """The body of the one answer to a request."""
+        answers = self.request(kind, 0, body, what)
+        if not answers:
+            raise NetlinkError(errno.EBADMSG, what)
+        return answers[0][1]
+
     def delete(self, kind: int, body: bytes, what: str, gone: tuple[int, ...]) -> None:
         """Has the thing removed that `what` names. gone: errors which say that it is not there, as it should be."""
         try:
@@ -519,7 +553,7 @@ class Netlink:
         """All interfaces."""
         body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
         answers = self.request(RTM_GETLINK, _DUMP, body, "the interfaces could not be read")
-        return [decode_link(content) for _, content in answers]
+        return [link for _, content in answers if (link := decode_link(content))]
 
     def put_xfrm_link(self, name: str, if_id: int, mtu: int) -> None:
         """Makes an XFRM interface, or gives the one of that name its MTU and switches it on."""
@@ -549,7 +583,9 @@ class Netlink:
         """What an interface received and sent."""
         body = _STATS.pack(socket.AF_UNSPEC, ifindex, 1 << (IFLA_STATS_LINK_64 - 1))
         what = f"the counters of {device_name(ifindex)} could not be read"
-        answer = self.request(RTM_GETSTATS, 0, body, what)[0][1]
+        answer = self.one(RTM_GETSTATS, body, what)
+        if len(answer) < _STATS.size + 20:
+            raise NetlinkError(errno.EBADMSG, what)
         # The one attribute asked for, a struct rtnl_link_stats64, begins with these two.
         received, sent = struct.unpack_from("=QQ", answer, _STATS.size + 4)
         return Counters(received, sent)
@@ -568,13 +604,14 @@ class Netlink:
 
     def places(self) -> list[Place]:
         """Where routes are, in all tables, of all kinds and protocols."""
-        return [decode_place(content) for content in self._route_bodies(0)]
+        return [place for content in self._route_bodies(0) if (place := decode_place(content))]
 
     def _route_bodies(self, protocol: int) -> list[bytes]:
         body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, ANY_TABLE, protocol, 0, 0, 0)
         answers = self.request(RTM_GETROUTE, _DUMP, body, "the routes could not be read")
         # What the kernel has learnt of a destination, such as its MTU, comes as a route too.
-        return [content for _, content in answers if not _ROUTE.unpack_from(content)[-1] & _LEARNT]
+        whole = (content for _, content in answers if len(content) >= _ROUTE.size)
+        return [content for content in whole if not _ROUTE.unpack_from(content)[-1] & _LEARNT]
 
     def match(self, question: Question) -> Place:
         """The route that such a packet takes, as the tables have it; NetlinkError when it has no way."""
@@ -591,14 +628,17 @@ class Netlink:
             body += attribute(RTA_IP_PROTO, bytes((socket.IPPROTO_UDP,)))
             body += attribute(RTA_SPORT, port) + attribute(RTA_DPORT, port)
         what = f"there is no way to {question.destination}"
-        return decode_place(self.request(RTM_GETROUTE, 0, body, what)[0][1])
+        place = decode_place(self.one(RTM_GETROUTE, body, what))
+        if place is None:
+            raise NetlinkError(errno.EBADMSG, what)
+        return place
 
     def way_to(self, address: str, source: str) -> Route | None:
         """The way that a packet of this box from `source` to this address takes, as a route of its own."""
         ends = attribute(RTA_DST, socket.inet_aton(address)) + attribute(RTA_SRC, socket.inet_aton(source))
         body = _ROUTE.pack(socket.AF_INET, 32, 32, 0, 0, 0, 0, 0, 0) + ends
         try:
-            return decode_route(self.request(RTM_GETROUTE, 0, body, f"there is no way to {address}")[0][1])
+            return decode_route(self.one(RTM_GETROUTE, body, f"there is no way to {address}"))
         except NetlinkError:
             return None
 
@@ -616,7 +656,7 @@ class Netlink:
         """The IPv4 rules."""
         body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
         answers = self.request(RTM_GETRULE, _DUMP, body, "the rules could not be read")
-        return [decode_rule(content) for _, content in answers]
+        return [rule for _, content in answers if (rule := decode_rule(content))]
 
     def add_rule(self, rule: Rule) -> None:
         """Adds a rule; one that is there is as good."""
@@ -707,12 +747,12 @@ class Nftables:
         body += attribute(NFTA_OBJ_TABLE, _text(table)) + attribute(NFTA_OBJ_NAME, _text(name))
         body += attribute(NFTA_OBJ_TYPE, struct.pack("!I", _NFT_OBJECT_COUNTER))
         try:
-            answer = self._netlink.request(_NFT_GETOBJ, 0, body, f"the counter {name} could not be read")[0][1]
+            answer = self._netlink.one(_NFT_GETOBJ, body, f"the counter {name} could not be read")
         except NetlinkError:
             return None
         data = attributes(attributes(answer[4:]).get(NFTA_OBJ_DATA, b""))
         packets = data.get(NFTA_COUNTER_PACKETS)
-        return None if packets is None else int(struct.unpack("!Q", packets)[0])
+        return None if packets is None or len(packets) != 8 else int(struct.unpack("!Q", packets)[0])
 
 
 class Monitor:

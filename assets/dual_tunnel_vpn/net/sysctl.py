@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .. import files, paths
+from .. import files, installed, paths
 from ..manifest import Box
 from ..site import Site
 
@@ -157,7 +157,7 @@ def _take_over(box: Box) -> bool:
         values = parse(files.content(path) or b"")
         if values.pop(FORWARD, None) is not None:
             name = path.name[len(paths.sysctl_file("").stem) : -len(path.suffix)]
-            files.put(path, render(name, values))
+            installed.put(path, render(name, values))
     if former == "0" and forwarded_by_others() and not configured_by_others():
         values = {FORWARD: "0", **{key: "1" for key in _forwarding() if read(key) == "1"}, REDIRECTS: "0"}
         with _undisturbed():
