@@ -8,6 +8,8 @@ export interface Operation {
   readonly id: string;
   /** What it does, in words. */
   readonly what: string;
+  /** The operation whose run to its end it shares. @default its own */
+  readonly as?: string;
   /** The box before it: with nothing of ours, or with a connection that works. */
   readonly from: "bare" | "installed";
   /** What is cut off. */
@@ -52,6 +54,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     id: "give-up",
     what: "a first installation, whose rest is then removed",
+    as: "install",
     from: "bare",
     runs: "apply",
     ends: "uninstall",
@@ -100,6 +103,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     id: "return",
     what: "the removal of a connection, which is then wanted again",
+    as: "uninstall",
     from: "installed",
     runs: "uninstall",
     ends: "apply",

@@ -37,6 +37,8 @@ export interface Outcome extends Place {
   readonly steps: number;
   /** What did not hold; empty when all did. */
   readonly broken: readonly string[];
+  /** What the box has to say about it. */
+  readonly journal?: string;
   readonly seconds: number;
 }
 
@@ -91,7 +93,7 @@ export class KillWalk {
     const began = Date.now();
     const operation = operationOf(place.operation);
     const known = await this.knownOf(operation);
-    await this.bringBack((await this.kept(operation.id)).path);
+    await this.bringBack((await this.kept(runOf(operation))).path);
     const at = await this.runTo(known.command, place);
     const broken: string[] = [];
     try {
@@ -99,8 +101,8 @@ export class KillWalk {
     } catch (error) {
       broken.push((error as Error).message);
     }
-    if (broken.length > 0) broken.push(await this.journal());
-    return { ...place, at, steps: known.steps.length, broken, seconds: (Date.now() - began) / 1000 };
+    const journal = broken.length > 0 ? await this.journal() : undefined;
+    return { ...place, at, steps: known.steps.length, broken, journal, seconds: (Date.now() - began) / 1000 };
   }
 
   async stop(): Promise<void> {
@@ -161,12 +163,13 @@ export class KillWalk {
   }
 
   private async knownOf(operation: Operation): Promise<Known> {
-    const before = this.known.get(operation.id);
+    const run = runOf(operation);
+    const before = this.known.get(run);
     if (before) return before;
-    const kept = await this.kept(operation.id);
+    const kept = await this.kept(run);
     if (!kept.exists) await kept.put((directory) => this.make(operation, directory));
     const known = JSON.parse(fs.readFileSync(path.join(kept.path, KNOWN), "utf8")) as Known;
-    this.known.set(operation.id, known);
+    this.known.set(run, known);
     return known;
   }
 
@@ -279,12 +282,10 @@ export class KillWalk {
   }
 
   private async journal(): Promise<string> {
-    const told =
-      "journalctl --no-pager -o short-precise -n 60 -u 'dual-tunnel-vpn-*' -u strongswan; dual-tunnel-vpn status";
-    return this.lab.box.execute(told).then(
-      ({ stdout }) => `--- the box\n${stdout}`,
-      (error: Error) => `--- the box tells nothing more: ${error.message}`,
-    );
+    const units = "-u 'dual-tunnel-vpn-*' -u strongswan -u ssh";
+    const told = `journalctl --no-pager -o short-precise ${units} | grep -v "plugin '" | tail -n 60; dual-tunnel-vpn status`;
+    const { stdout } = await this.lab.box.execute(told).catch((error: Error) => ({ stdout: error.message }));
+    return `--- the box\n${stdout}`;
   }
 }
 
@@ -293,6 +294,8 @@ function operationOf(id: string): Operation {
   if (!found) throw new Error(`there is no operation ${id}; there are ${OPERATIONS.map((each) => each.id).join(", ")}`);
   return found;
 }
+
+const runOf = ({ id, as: other = id }: Operation) => other;
 
 /** Files that are neither as before the operation nor as after it. */
 export function halves(now: Ours, { before, after }: Pick<Known, "before" | "after">): string[] {
