@@ -158,7 +158,8 @@ class Asked:
             if address == 0:
                 break
             words.append(self._text(address, 256))
-        return " ".join(words)
+        told = " ".join(" ".join(words).split())
+        return told if len(told) <= 120 else f"{told[:120]}…"
 
     def _sent(self) -> bytes:
         address, length = self.arguments[1], self.arguments[2]
