@@ -1,12 +1,14 @@
 // `npm run bench -- NAME [options]`: measurements whose targets the project holds itself to.
 import { benchAgent } from "./agent";
 import { benchFailover } from "./failover";
+import { benchKillWalk } from "./kill-walk";
 import { benchSynth } from "./synth";
 import { benchThroughput } from "./throughput";
 
 const BENCHMARKS: Record<string, (args: string[]) => Promise<boolean>> = {
   agent: benchAgent,
   failover: benchFailover,
+  "kill-walk": benchKillWalk,
   synth: benchSynth,
   throughput: benchThroughput,
 };

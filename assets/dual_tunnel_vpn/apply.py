@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +14,7 @@ from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, wanted, ways
 from .net.netlink import Netlink
-from .site import Site, SiteError, Tunnel, load
+from .site import Site, SiteError, Tunnel, parse
 
 UP_SECONDS = 60
 """How long both tunnels may take to come up after a first installation."""
@@ -64,6 +66,9 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
         box.save()
     paths.connection(site.name).mkdir(mode=0o700, parents=True, exist_ok=True)
     mine.save(site.name)
+    if library.current() != library.version() and not box.unfinished:
+        box.unfinished = True
+        box.save()
     library.install()
     return site
 
@@ -71,11 +76,10 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
 def apply(directory: Path, ssh_connection: str, steps: Reporter) -> None:
     """Makes the box as the staged files say; Refusal with the reason when it cannot."""
     try:
-        former_code = library.current()
         site = prepare(directory, ssh_connection, [])
         ends = checks.ssh_ends(ssh_connection)
         way = network.way_to(*ends) if ends else None
-        _apply(site, directory, library.current() != former_code, steps)
+        _apply(site, directory, steps)
         if ends and network.way_to(*ends) != way:
             raise Refusal(
                 f"after the change this box answers {ends[0]}, where you are, by another way than before: "
@@ -86,23 +90,35 @@ def apply(directory: Path, ssh_connection: str, steps: Reporter) -> None:
             (directory / f"secrets-{number}.conf").unlink(missing_ok=True)
 
 
-def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None:
+def _apply(site: Site, directory: Path, steps: Reporter) -> None:
     layout = checks.strongswan_expected()
     box = manifest.load_box() or manifest.Box()
-    old = _former(site.name)
+    record = manifest.load_connection(site.name)
+    # Where it is not known who has taken what, all take it anew.
+    anew = box.unfinished
+    if not anew:
+        box.unfinished = True
+        box.save()
 
-    units_changed = _shared_files(layout, box, steps)
-    new_site = installed.put(paths.site(site.name), (directory / "site.json").read_bytes(), 0o600)
+    units_changed = _shared_files(layout, box, anew, steps)
+    new_site = _site(site.name, (directory / "site.json").read_bytes(), record)
     _kernel_files(site, box)
-    if _enable(site.name) or units_changed:
+    if _enable(site.name) or units_changed or anew:
         must("systemctl", "daemon-reload")
-    if old is not None and new_site:
+    for old in formers(record):
         network.apply(links.stale(old, site, network.observe()))
-    if new_site or new_code or not _links_are_right(site):
+    if new_site or anew or not _links_are_right(site):
         must("systemctl", "restart", paths.links_unit(site.name), timeout=150)
         steps.say("interfaces, routes and packet filter are in place")
 
-    _tunnels(site, directory, layout, box, steps, lambda: _agent(site.name, new_site, new_code))
+    def start_agent() -> None:
+        _agent(site.name, new_site, anew)
+        record.former = []
+        record.save(site.name)
+        box.unfinished = False
+        box.save()
+
+    _tunnels(site, directory, layout, box, record, steps, start_agent)
     library.prune()
     wrong = ways.await_tunnels(site, ROUTE_SECONDS)
     if wrong:
@@ -111,14 +127,26 @@ def _apply(site: Site, directory: Path, new_code: bool, steps: Reporter) -> None
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
 
 
-def _former(name: str) -> Site | None:
-    try:
-        return load(paths.site(name))
-    except SiteError:
-        return None
+def _site(name: str, data: bytes, record: manifest.Connection) -> bool:
+    """Puts site.json in place and notes the former one, whose things in the network are to go; whether it is new."""
+    former = files.content(paths.site(name))
+    if former is not None and former != data:
+        with contextlib.suppress(ValueError):
+            record.former.append(json.loads(former))
+            record.save(name)
+    return installed.put(paths.site(name), data, 0o600)
 
 
-def _shared_files(layout: strongswan.Layout, box: manifest.Box, steps: Reporter) -> bool:
+def formers(record: manifest.Connection) -> list[Site]:
+    """What the connection was before this site.json, where something of it may still be in the box's network."""
+    sites = []
+    for former in record.former:
+        with contextlib.suppress(SiteError):
+            sites.append(parse(json.dumps(former)))
+    return sites
+
+
+def _shared_files(layout: strongswan.Layout, box: manifest.Box, anew: bool, steps: Reporter) -> bool:
     drop_in = library.asset("systemd/strongswan.service.conf").replace(
         b"/usr/sbin/swanctl", str(find("swanctl")).encode()
     )
@@ -131,7 +159,7 @@ def _shared_files(layout: strongswan.Layout, box: manifest.Box, steps: Reporter)
     if files.content(layout.settings_file) is None:
         box.restart_pending = True
         box.save()
-    elif files.content(layout.settings_file) != settings:
+    elif anew or files.content(layout.settings_file) != settings:
         # A restart would cut both tunnels at once: what charon reads only then waits for the next one.
         installed.put(layout.settings_file, settings)
         run("swanctl", "--reload-settings")
@@ -183,11 +211,11 @@ def _links_are_right(site: Site) -> bool:
     return state.active and not links.plan(site, found) and not links.amiss(site, found)
 
 
-def _agent(name: str, new_site: bool, new_code: bool) -> None:
-    verb = "restart" if new_site or new_code else "start"
+def _agent(name: str, new_site: bool, anew: bool) -> None:
+    verb = "restart" if new_site or anew else "start"
     must("systemctl", verb, paths.agent_unit(name), timeout=60)
     others = [paths.agent_unit(other) for other in manifest.names() if other != name]
-    if new_code and others:
+    if anew and others:
         must("systemctl", "try-restart", *others, timeout=60)
 
 
@@ -230,10 +258,10 @@ def _tunnels(
     directory: Path,
     layout: strongswan.Layout,
     box: manifest.Box,
+    record: manifest.Connection,
     steps: Reporter,
     start_agent: Callable[[], None],
 ) -> None:
-    record = manifest.load_connection(site.name)
     changes = {tunnel.number: _Change(site, tunnel, directory, layout) for tunnel in site.tunnels}
     changed = {number for number, change in changes.items() if change.differs or number in record.pending}
     if changed:

@@ -27,6 +27,7 @@ def _sync_directory(directory: Path) -> None:
 
 def put(path: Path, data: bytes, mode: int = 0o644) -> bool:
     """Makes the file have this content and mode, owned by root; whether anything had to change."""
+    _sweep(path)
     if content(path) == data and not path.is_symlink():
         if path.stat().st_mode & 0o7777 == mode:
             return False
@@ -50,10 +51,15 @@ def put(path: Path, data: bytes, mode: int = 0o644) -> bool:
     return True
 
 
-def remove(path: Path) -> bool:
-    """Removes the file and what an interrupted put left beside it; whether it was there."""
+def _sweep(path: Path) -> None:
+    """Removes what an interrupted put left beside the file: it may hold a secret."""
     for leftover in path.parent.glob(f".{path.name}.*.new"):
         leftover.unlink(missing_ok=True)
+
+
+def remove(path: Path) -> bool:
+    """Removes the file and what an interrupted put left beside it; whether it was there."""
+    _sweep(path)
     try:
         path.unlink()
     except (FileNotFoundError, NotADirectoryError):

@@ -31,6 +31,8 @@ class Box:
 
     restart_pending: bool = False
     """Whether charon has still to be restarted to take settings that it reads only then."""
+    unfinished: bool = False
+    """Whether programs are new or an apply was cut off: what runs may not be what the files say."""
 
     def save(self) -> None:
         """Writes box.json."""
@@ -54,6 +56,8 @@ class Connection:
 
     pending: list[int] = field(default_factory=list)
     """Tunnels whose files are in place, or half in place, and not yet known to be in force."""
+    former: list[Any] = field(default_factory=list)
+    """The contents of each site.json before this one of which something may still be in the box's network."""
 
     def save(self, name: str) -> None:
         """Writes the connection's manifest."""

@@ -9,8 +9,8 @@ import contextlib
 import shutil
 
 from . import checks, installed, library, links, manifest, owner, paths, staging
-from .apply import DROP_INS, UNIT_FILES, Reporter
-from .commands import run
+from .apply import DROP_INS, UNIT_FILES, Reporter, formers
+from .commands import Refusal, run
 from .ipsec import states, strongswan
 from .net import firewall, managers, sysctl
 from .net.network import apply, observe
@@ -36,7 +36,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     for unit in ours:
         # One by one: a former version did not have all of them, and systemd stops at one that it does not find.
         run("systemctl", "disable", "--quiet", "--no-reload", unit)
-    site = _site(name)
+    sites = _sites(name)
     _tunnels(name)
     if last:
         _shared()
@@ -46,7 +46,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     if box is not None:
         sysctl.restore(box, sysctl.others(name))
         box.save()
-    _network(name, site)
+    _network(name, sites)
     managers.undo_all(name, last)
     shutil.rmtree(paths.RUN / name, ignore_errors=True)
     shutil.rmtree(paths.connection(name), ignore_errors=True)
@@ -61,11 +61,14 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
         library.remove()
 
 
-def _site(name: str) -> Site | None:
-    try:
-        return load(paths.site(name))
-    except SiteError:
-        return None
+def _sites(name: str) -> list[Site]:
+    """What the connection is, and what it was where something of that may still be in the box's network."""
+    sites = []
+    with contextlib.suppress(SiteError):
+        sites.append(load(paths.site(name)))
+    with contextlib.suppress(Refusal):
+        sites += formers(manifest.load_connection(name))
+    return sites
 
 
 def _tunnels(name: str) -> None:
@@ -105,8 +108,8 @@ def _shared() -> None:
         run("systemctl", "restart", strongswan.UNIT, timeout=100)
 
 
-def _network(name: str, site: Site | None) -> None:
-    if site is not None:
+def _network(name: str, sites: list[Site]) -> None:
+    for site in sites:
         apply(links.take_down(site, observe()))
         with contextlib.suppress(OSError):
             # A kernel without IPsec has none of them, and the rest is to go all the same.

@@ -74,3 +74,11 @@ class PutsFiles(unittest.TestCase):
         self.assertEqual(list(self.path.parent.iterdir()), [other])
         self.assertFalse(files.remove(self.path))
         self.assertFalse(files.remove(self.path / "below" / "a file"))
+
+    def test_what_an_interrupted_put_left_goes_with_the_next_one_also_where_nothing_is_to_be_changed(self) -> None:
+        files.put(self.path, b"one")
+        left = self.path.with_name(".file.conf.abc.new")
+        for data in (b"one", b"two"):
+            left.write_bytes(b"half a secret")
+            files.put(self.path, data)
+            self.assertEqual(list(self.path.parent.iterdir()), [self.path])

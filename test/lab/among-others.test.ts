@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
 import { DATA_CENTER_CIDR, ECS, LAN } from "../../lab/network";
-import { cloudState, install } from "./staged-connection";
+import { cloudState, install } from "../../lab/box/staged-connection";
 
 jest.setTimeout(600_000);
 

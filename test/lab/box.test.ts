@@ -5,7 +5,7 @@ import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
 import { Lab } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { ECS, LAN } from "../../lab/network";
-import { cloudState, install, stage, type Staged } from "./staged-connection";
+import { cloudState, install, stage, type Staged } from "../../lab/box/staged-connection";
 
 jest.setTimeout(1_200_000);
 

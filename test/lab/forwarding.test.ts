@@ -5,7 +5,7 @@ import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
 import { Lab, type NamespaceName } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { DATA_CENTER_CIDR, ECS, INTERNET, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";
-import { cloudState, install } from "./staged-connection";
+import { cloudState, install } from "../../lab/box/staged-connection";
 
 jest.setTimeout(900_000);
 

@@ -3,7 +3,7 @@
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
 import { ECS, IPSEC_ADDRESSES, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";
-import { cloudState, install, type Staged } from "./staged-connection";
+import { cloudState, install, type Staged } from "../../lab/box/staged-connection";
 
 jest.setTimeout(600_000);
 

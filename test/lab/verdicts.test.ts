@@ -5,7 +5,7 @@ import { Lab } from "../../lab/machines/lab";
 import type { Result } from "../../lab/machines/shell";
 import { IPSEC_ADDRESSES, UPLINKS } from "../../lab/network";
 import { Traffic } from "../../lab/traffic/traffic";
-import { cloudState, install, stage, type Staged } from "./staged-connection";
+import { cloudState, install, stage, type Staged } from "../../lab/box/staged-connection";
 
 jest.setTimeout(900_000);
 

@@ -1,15 +1,17 @@
 // A connection staged on the lab's box as Terraform's provisioners would, from texts typed here:
 // what runs on the box is tested without the library that renders for it.
 import { execFileSync } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as path from "node:path";
-import type { CloudState } from "../../lab/cloud/cloud-end";
-import type { Lab } from "../../lab/machines/lab";
-import type { Result } from "../../lab/machines/shell";
-import { DATA_CENTER_CIDR, IPSEC_ADDRESSES, UPLINKS, VPC_CIDR } from "../../lab/network";
+import type { CloudState } from "../cloud/cloud-end";
+import type { Lab } from "../machines/lab";
+import type { Result } from "../machines/shell";
+import { DATA_CENTER_CIDR, IPSEC_ADDRESSES, UPLINKS, VPC_CIDR } from "../network";
 
 const ROOT = path.join(__dirname, "../..");
-const NAME = "singapore";
+/** The connection's name on the box. */
+export const NAME = "singapore";
 
 /** What can differ from one staging to the next. */
 export interface Staged {
@@ -23,6 +25,8 @@ export interface Staged {
   readonly firstUplink?: string;
   /** Firewall mark of each uplink's probes. @default 70001 and 70002 */
   readonly marks?: readonly [number, number];
+  /** The directory whose `assets` are uploaded. @default the repository */
+  readonly tree?: string;
 }
 
 const PSKS = ["psk-of-tunnel-one", "psk-of-tunnel-two"] as const;
@@ -167,12 +171,11 @@ export function cloudState({ psks = PSKS, esp = [ESP, ESP] }: Pick<Staged, "psks
   };
 }
 
-let uploads = 0;
-
 /** Runs the first script, and uploads; gives the command that Terraform runs last, or how the first script refused. */
 async function upload(lab: Lab, staged: Staged, user: string): Promise<string | Result> {
   const home = user === "root" ? "/root" : `/home/${user}`;
-  const id = `${++uploads}`;
+  // Terraform's is as random; a saved lab may hold the upload of an earlier process.
+  const id = `${randomInt(2 ** 47)}`;
   const script = `name=${NAME}\nupload=${id}\n${readFileSync(path.join(ROOT, "assets/begin.sh"), "utf8")}`;
   await lab.box.write(script, `${home}/.ssh/begin.sh`);
   const begun = await lab.box.execute(
@@ -181,7 +184,7 @@ async function upload(lab: Lab, staged: Staged, user: string): Promise<string | 
   await lab.box.succeed(`rm ${home}/.ssh/begin.sh`);
   if (begun.status !== 0) return begun;
   const directory = `/run/dual-tunnel-vpn-staging/${NAME}.${id}`;
-  const tar = execFileSync("tar", ["--exclude=__pycache__", "-C", ROOT, "-czf", "-", "assets"], {
+  const tar = execFileSync("tar", ["--exclude=__pycache__", "-C", staged.tree ?? ROOT, "-czf", "-", "assets"], {
     maxBuffer: 2 ** 26,
   }).toString("base64");
   await lab.box.succeed(`base64 -d | tar -xzf - --no-same-owner -C ${directory}`, { stdin: tar });

@@ -1,0 +1,114 @@
+"""An apply that was cut off: the next one has everybody take anew what they may not have taken."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from box.samples import DOCUMENT
+from dual_tunnel_vpn import apply, checks, files, library, links, manifest, paths, uninstall
+from dual_tunnel_vpn.ipsec import strongswan
+from dual_tunnel_vpn.net import network, ways
+from dual_tunnel_vpn.site import parse
+
+
+class Cut(Exception):
+    """Where the apply is cut off."""
+
+
+class CutsOff(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root = Path(directory.name)
+        self.ran: list[str] = []
+        self.stale: list[int] = []
+        self.cut = ""
+        state = self.root / "state"
+        patches: list[Any] = [
+            mock.patch.object(paths, "STATE", state),
+            mock.patch.object(manifest, "_BOX", state / "box.json"),
+            mock.patch.object(library, "prune"),
+            mock.patch.object(checks, "strongswan_expected"),
+            mock.patch.object(apply, "_shared_files", self.shared_files),
+            mock.patch.object(apply, "_kernel_files"),
+            mock.patch.object(apply, "_enable", return_value=False),
+            mock.patch.object(apply, "_links_are_right", return_value=True),
+            mock.patch.object(apply, "_tunnels", lambda *arguments: arguments[-1]()),
+            mock.patch.object(apply, "must", self.must),
+            mock.patch.object(links, "stale", lambda old, *_: self.note_stale(old.uplinks[0].mark)),
+            mock.patch.object(network, "observe"),
+            mock.patch.object(network, "apply"),
+            mock.patch.object(ways, "await_tunnels", return_value=[]),
+            mock.patch.object(strongswan, "tunnel_sas", return_value={}),
+        ]
+        for patch in patches:
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def shared_files(self, _layout: object, _box: object, anew: bool) -> bool:
+        self.ran.append("settings anew" if anew else "settings")
+        return False
+
+    def must(self, *command: str, **_: object) -> str:
+        words = " ".join(command[1:])
+        if self.cut and self.cut in words:
+            raise Cut
+        self.ran.append(words)
+        return ""
+
+    def note_stale(self, mark: int) -> list[object]:
+        self.stale.append(mark)
+        return []
+
+    def apply(self, mark: int, cut: str = "") -> list[str]:
+        """What an apply has done; with a cut, until it was there."""
+        self.ran, self.stale, self.cut = [], [], cut
+        document = copy.deepcopy(DOCUMENT)
+        document["uplinks"][0]["mark"] = mark
+        text = json.dumps(document)
+        staged = self.root / "staged"
+        files.put(staged / "site.json", text.encode())
+        with contextlib.suppress(Cut):
+            apply._apply(parse(text), staged, mock.Mock())
+        return self.ran
+
+    def test_nothing_is_started_again_where_nothing_is_new(self) -> None:
+        self.apply(1)
+        self.assertEqual(self.apply(1), ["settings", "start dual-tunnel-vpn-agent@singapore.service"])
+        self.assertEqual(self.stale, [])
+
+    def test_the_agent_takes_a_site_that_came_before_the_cut(self) -> None:
+        self.apply(1)
+        self.apply(2, cut="restart dual-tunnel-vpn-agent")
+        self.assertEqual(
+            self.apply(2),
+            [
+                "settings anew",
+                "daemon-reload",
+                "restart dual-tunnel-vpn-links@singapore.service",
+                "restart dual-tunnel-vpn-agent@singapore.service",
+            ],
+        )
+        self.assertEqual(self.apply(2), ["settings", "start dual-tunnel-vpn-agent@singapore.service"])
+
+    def test_what_each_former_site_had_in_the_network_goes_however_often_it_was_cut_off(self) -> None:
+        self.apply(1)
+        self.apply(2, cut="restart dual-tunnel-vpn-links")
+        self.apply(3, cut="daemon-reload")
+        self.assertEqual(self.stale, [])
+        self.apply(3)
+        self.assertEqual(self.stale, [1, 2])
+        self.apply(3)
+        self.assertEqual(self.stale, [])
+
+    def test_an_uninstall_takes_down_what_each_former_site_had(self) -> None:
+        self.apply(1)
+        self.apply(2, cut="restart")
+        self.assertEqual([site.uplinks[0].mark for site in uninstall._sites("singapore")], [2, 1])

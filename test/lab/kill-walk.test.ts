@@ -1,0 +1,30 @@
+// Installing, changing and removing, cut off at places that a seed chooses; `npm run bench -- kill-walk` makes others.
+import { inWords, type Place } from "../../lab/kill-walk/places";
+import { KillWalk } from "../../lab/kill-walk/walk";
+
+/** Whether the whole walk is made. */
+const FULL = process.env.DUAL_TUNNEL_VPN_TEST === "full";
+const PLACES = FULL ? 200 : 2;
+const SEED = 1;
+/** What needs the fewest labs beforehand. */
+const ONLY = FULL ? undefined : ["install", "give-up"];
+
+jest.setTimeout(300_000);
+
+describe("a box on which something is cut off", () => {
+  const walk = new KillWalk();
+  let places: Place[];
+
+  beforeAll(async () => {
+    places = await walk.places(PLACES, SEED, ONLY);
+    expect(places).toHaveLength(PLACES);
+  }, 900_000);
+
+  afterAll(() => walk.stop());
+
+  it.each([...Array(PLACES).keys()])("is whole, works and is brought to its end after place %i", async (index) => {
+    const { at, steps, broken, journal } = await walk.cut(places[index]);
+    const where = at ? inWords(places[index], at, steps) : "it had ended before";
+    if (broken.length > 0) throw new Error([where, ...broken, journal].join("\n"));
+  });
+});
