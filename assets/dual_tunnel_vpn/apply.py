@@ -66,7 +66,7 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
         box.save()
     paths.connection(site.name).mkdir(mode=0o700, parents=True, exist_ok=True)
     mine.save(site.name)
-    if library.current() != library.version() and not box.unfinished:
+    if not box.unfinished and not library.stands():
         box.unfinished = True
         box.save()
     library.install()

@@ -53,11 +53,15 @@ def _names() -> tuple[str, str]:
     return name, f"{name}.again"
 
 
+def stands() -> bool:
+    """Whether this version is the installed one, as it was put there."""
+    return current() in _names() and installed.programs_are_right()
+
+
 def install() -> None:
     """Installs this version for all connections."""
-    name = current() or ""
-    if name not in _names() or not installed.programs_are_right():
-        name = next(each for each in _names() if each != name)
+    if not stands():
+        name = next(each for each in _names() if each != current())
         target = paths.LIBRARY / name
         shutil.rmtree(target, ignore_errors=True)
         staging = paths.LIBRARY / f".{name}.new"

@@ -52,7 +52,7 @@ class CutsOff(unittest.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
 
-    def shared_files(self, _layout: object, _box: object, anew: bool) -> bool:
+    def shared_files(self, _layout: object, _box: object, anew: bool, _steps: object) -> bool:
         self.ran.append("settings anew" if anew else "settings")
         return False
 
