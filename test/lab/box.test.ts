@@ -275,7 +275,7 @@ describe("the box", () => {
     ]);
     expect(found.map(([unit]) => unit).sort()).toEqual([...units].sort());
     expect(found.filter(([, level]) => !(Number(level) <= 3))).toEqual([]);
-    const journal = await lab.box.succeed("journalctl --unit strongswan --unit 'dual-tunnel-vpn-*' --no-pager");
+    const journal = await lab.box.succeed("journalctl --boot --unit strongswan --unit 'dual-tunnel-vpn-*' --no-pager");
     expect(journal.match(/.*(not permitted|permission denied|read-only).*/gi) ?? []).toEqual([]);
     // Which charon itself writes.
     expect(await lab.box.succeed("sysctl -n net.core.xfrm_acq_expires")).toBe("5\n");
@@ -283,7 +283,8 @@ describe("the box", () => {
 
   it("takes packets that 1023 others have overtaken, and has ESP in UDP merged as it should be", async () => {
     const states = await lab.box.succeed("ip xfrm state");
-    expect(states.match(/replay_window 1024/g)).toHaveLength(2);
+    expect(states.match(/replay_window 1024/g)?.length).toBeGreaterThanOrEqual(2);
+    expect(states).not.toMatch(/replay-window 32/);
     await lab.box.succeed(
       "lsmod | grep -w ^esp4_offload && grep -x esp4_offload /etc/modules-load.d/dual-tunnel-vpn.conf",
     );
