@@ -95,7 +95,7 @@ async function lint(): Promise<boolean> {
 
 /** The longest first. */
 const groups: Record<string, () => Promise<boolean>> = {
-  terraform: () => jest("terraform", ["--maxWorkers=2"]),
+  terraform: () => jest("terraform", ["--maxWorkers=1"]),
   packaging: () => jest("packaging", ["--runInBand"]),
   unit: () => jest("unit", ["--maxWorkers=1"]),
   docs: () => jest("docs", ["--ci", "--maxWorkers=1"]),
