@@ -1,10 +1,10 @@
 // The lab: two machines, `box` and `world`, joined by three links, and the faults that can be made on them.
-import { execFileSync } from "child_process";
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync, mkdirSync } from "fs";
 import { tmpdir } from "os";
 import { dirname, join } from "path";
 import { cacheDirectory, contentOf, Kept, keyOf } from "../cache";
 import { ensureImages, type Images } from "../image/image";
+import { ensureQemu, type Qemu } from "../image/qemu";
 import { LAN, UPLINKS } from "../network";
 import { MACS, networkEnv } from "../world/network-env";
 import { acceleratorArguments, kvmWorks } from "./accelerator";
@@ -93,6 +93,13 @@ const NICS: readonly Nic[] = ["uplink1", "uplink2", "lan"];
 type SavedMachine = Pick<MachineState, "hostKeyEcdsa">;
 
 /** The ports on 127.0.0.1 that lead to each machine. */
+/** What the machines are made of and run by on this host. */
+interface Host {
+  readonly images: Images;
+  readonly qemu: Qemu;
+  readonly kvm: boolean;
+}
+
 type Ports = Readonly<Record<MachineName, readonly [number, number]>>;
 
 async function newPorts(): Promise<Ports> {
@@ -229,18 +236,18 @@ export class Lab {
   /** Builds what has to be built, and gives a lab whose topology stands: booted now, or once and kept since. */
   async start(): Promise<void> {
     const { detached = false, fresh = false, packages = false } = this.options;
-    const { images, kvm } = await this.prepare();
-    const key = this.keyOfBoot(images, kvm);
+    const host = await this.prepare();
+    const key = this.keyOfBoot(host);
     const booted = new Kept("booted", key);
     const installed = new Kept("booted", keyOf(key, ...PACKAGES));
     const wanted = packages ? installed : booted;
     const ports = await newPorts();
-    if (!fresh && wanted.exists) return this.take(wanted.path, images, kvm, ports);
+    if (!fresh && wanted.exists) return this.take(wanted.path, host, ports);
     try {
       if (!fresh && booted.exists) {
-        await this.take(booted.path, images, kvm, ports);
+        await this.take(booted.path, host, ports);
       } else {
-        await this.bootAnew(images, kvm, ports);
+        await this.bootAnew(host, ports);
         if (!fresh && !booted.exists) await booted.put((directory) => this.save(directory));
       }
       if (packages) {
@@ -254,13 +261,13 @@ export class Lab {
     }
   }
 
-  private async bootAnew(images: Images, kvm: boolean, ports: Ports): Promise<void> {
+  private async bootAnew(host: Host, ports: Ports): Promise<void> {
     this.directory = this.makeDirectory();
     this.machines = {
-      box: this.newMachine("box", images, kvm, ports.box, ["root", "admin", "nosudo"], boxFiles()),
-      world: this.newMachine("world", images, kvm, ports.world, ["root"], worldFiles()),
+      box: this.newMachine("box", host, ports.box, ["root", "admin", "nosudo"], boxFiles()),
+      world: this.newMachine("world", host, ports.world, ["root"], worldFiles()),
     };
-    await this.boot(kvm);
+    await this.boot(host);
   }
 
   private async installPackages(): Promise<void> {
@@ -274,17 +281,16 @@ export class Lab {
 
   /** Gives the lab that was saved in a directory, at ports of its own. */
   async open(directory: string): Promise<void> {
-    const { images, kvm } = await this.prepare();
-    await this.take(directory, images, kvm, await newPorts());
+    await this.take(directory, await this.prepare(), await newPorts());
   }
 
-  private async take(directory: string, images: Images, kvm: boolean, ports: Ports): Promise<void> {
+  private async take(directory: string, host: Host, ports: Ports): Promise<void> {
     this.directory = this.makeDirectory();
     try {
       const saved = JSON.parse(readFileSync(join(directory, SAVED), "utf8")) as Record<MachineName, SavedMachine>;
       const machine = (name: MachineName) => {
         copyFileSync(join(directory, `${name}.run`), join(this.directory as string, `${name}.run`));
-        return this.machine(name, images, kvm, ports[name], saved[name].hostKeyEcdsa);
+        return this.machine(name, host, ports[name], saved[name].hostKeyEcdsa);
       };
       this.machines = { box: machine("box"), world: machine("world") };
       await this.bringBack(directory);
@@ -326,29 +332,29 @@ export class Lab {
 
   /** Differs when a boot would make another lab. */
   async bootKey(): Promise<string> {
-    const { images, kvm } = await this.prepare();
-    return this.keyOfBoot(images, kvm);
+    return this.keyOfBoot(await this.prepare());
   }
 
-  private async prepare(): Promise<{ readonly images: Images; readonly kvm: boolean }> {
+  private async prepare(): Promise<Host> {
     if (this.options.detached && Lab.attach()) {
       throw new Error('A lab is up already; end it with "npm run lab -- down".');
     }
     const images = await ensureImages((line) => this.log(line));
+    const qemu = await ensureQemu((line) => this.log(line));
     removeLeftovers();
-    return { images, kvm: await kvmWorks(images, (line) => this.log(line)) };
+    return { images, qemu, kvm: await kvmWorks(images, qemu, (line) => this.log(line)) };
   }
 
   private makeDirectory(): string {
     return mkdtempSync(join(tmpdir(), this.options.detached ? "lab-kept-" : `${RUN_DIRECTORY}${process.pid}-`));
   }
 
-  private keyOfBoot(images: Images, kvm: boolean): string {
+  private keyOfBoot(host: Host): string {
     const files = [...boxFiles(), ...worldFiles()];
     return keyOf(
-      dirname(images.box),
-      execFileSync("qemu-system-x86_64", ["--version"], { encoding: "utf8" }),
-      ...NAMES.flatMap((name) => this.qemuArguments(name, images, kvm, "")),
+      dirname(host.images.box),
+      host.qemu.version,
+      ...NAMES.flatMap((name) => this.qemuArguments(name, host, "")),
       ...files.flatMap(({ path, content, mode }) => [path, content, String(mode)]),
       contentOf(join(__dirname, "run-disk.ts")),
       loginKey().public,
@@ -357,8 +363,7 @@ export class Lab {
 
   private newMachine(
     name: MachineName,
-    images: Images,
-    kvm: boolean,
+    host: Host,
     ports: readonly [number, number],
     users: string[],
     files: RunFile[],
@@ -368,22 +373,17 @@ export class Lab {
       ...keyFiles(loginKey(), ecdsa, makeKey("ed25519"), users),
       ...files,
     ]);
-    return this.machine(name, images, kvm, ports, ecdsa.public.split(" ").slice(0, 2).join(" "));
+    return this.machine(name, host, ports, ecdsa.public.split(" ").slice(0, 2).join(" "));
   }
 
-  private machine(
-    name: MachineName,
-    images: Images,
-    kvm: boolean,
-    ports: readonly [number, number],
-    hostKeyEcdsa: string,
-  ): Machine {
+  private machine(name: MachineName, host: Host, ports: readonly [number, number], hostKeyEcdsa: string): Machine {
     const directory = this.directory as string;
     return new Machine({
       name,
       directory,
-      image: images[name],
-      qemuArguments: this.qemuArguments(name, images, kvm, directory),
+      image: host.images[name],
+      qemu: host.qemu,
+      qemuArguments: this.qemuArguments(name, host, directory),
       sockets: NICS.map((nic) => this.socket(name, nic)),
       ports,
       keyPath: loginKey().path,
@@ -392,7 +392,7 @@ export class Lab {
     });
   }
 
-  private async boot(kvm: boolean): Promise<void> {
+  private async boot({ kvm }: Host): Promise<void> {
     const { box, world } = this.started;
     this.log(`booting box and world (${kvm ? "KVM" : "emulated"})`);
     await Promise.all([box.start(), world.start()]);
@@ -421,7 +421,7 @@ export class Lab {
     return join(directory, `${machine}-${nic}`);
   }
 
-  private qemuArguments(name: MachineName, images: Images, kvm: boolean, directory: string): string[] {
+  private qemuArguments(name: MachineName, { images, kvm }: Host, directory: string): string[] {
     const peer = name === "box" ? "world" : "box";
     return [
       ...["-machine", "pc", ...acceleratorArguments(kvm), "-smp", "1", "-m", "1024"],

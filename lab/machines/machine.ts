@@ -4,6 +4,7 @@ import { constants, copyFileSync, existsSync, openSync, readFileSync, closeSync,
 import { join } from "path";
 import { setTimeout as delay } from "timers/promises";
 import type { Channel, ClientChannel } from "ssh2";
+import type { Qemu } from "../image/qemu";
 import { runBound, spawnBound } from "../process";
 import { awaitMigration, qmp } from "./qmp";
 import { quote, Shell, type ExecuteOptions, type Result } from "./shell";
@@ -19,6 +20,7 @@ export interface MachineState {
   readonly pid: number;
   readonly directory: string;
   readonly image: string;
+  readonly qemu: Qemu;
   readonly qemuArguments: readonly string[];
   readonly sockets: readonly string[];
   readonly sshPort: number;
@@ -33,6 +35,7 @@ export interface MachineProps {
   readonly directory: string;
   /** The raw image that its disk begins as. */
   readonly image: string;
+  readonly qemu: Qemu;
   /** QEMU's arguments but for the disk `disk`, the management NIC's network and the console. */
   readonly qemuArguments: readonly string[];
   /** The sockets of its NICs, which QEMU makes and leaves behind. */
@@ -81,10 +84,14 @@ export class Machine extends Shell {
     return this.props.ports[1];
   }
 
+  get qemuVersion(): string {
+    return this.props.qemu.version;
+  }
+
   get state(): MachineState {
     const { name, keyPath, hostKeyEcdsa, sshPort, altSshPort, pid = 0 } = this;
-    const { directory, image, qemuArguments, sockets } = this.props;
-    return { name, keyPath, hostKeyEcdsa, sshPort, altSshPort, pid, directory, image, qemuArguments, sockets };
+    const { directory, image, qemu, qemuArguments, sockets } = this.props;
+    return { name, keyPath, hostKeyEcdsa, sshPort, altSshPort, pid, directory, image, qemu, qemuArguments, sockets };
   }
 
   private get qmpSocket(): string {
@@ -159,12 +166,12 @@ export class Machine extends Shell {
   private async makeDisk(format: "raw" | "qcow2", backing: string): Promise<void> {
     rmSync(this.disk, { force: true });
     const argumentsOf = ["create", "-q", "-f", "qcow2", "-F", format, "-b", backing, this.disk];
-    const { status, stderr } = await runBound("qemu-img", argumentsOf);
+    const { status, stderr } = await runBound(this.props.qemu.img, argumentsOf);
     if (status !== 0) throw new Error(`${this.name}: its disk could not be made: ${stderr.trim()}`);
   }
 
   private async startQemu(...more: readonly string[]): Promise<void> {
-    const { directory, qemuArguments, ports, detached } = this.props;
+    const { directory, qemu, qemuArguments, ports, detached } = this.props;
     const forwards = ports.map((port) => `hostfwd=tcp:127.0.0.1:${port}-:22`).join(",");
     const argumentsOf = [
       ...["-drive", `file=${this.disk},if=virtio,format=qcow2,cache=unsafe`],
@@ -179,8 +186,8 @@ export class Machine extends Shell {
     const log = openSync(logPath, "w");
     const stdio = ["ignore", log, log] as ("ignore" | number)[];
     const child = detached
-      ? spawn("qemu-system-x86_64", argumentsOf, { stdio, detached: true, cwd: directory })
-      : spawnBound("qemu-system-x86_64", argumentsOf, { stdio, cwd: directory });
+      ? spawn(qemu.system, argumentsOf, { stdio, detached: true, cwd: directory })
+      : spawnBound(qemu.system, argumentsOf, { stdio, cwd: directory });
     closeSync(log);
     if (detached) child.unref();
     this.child = child;

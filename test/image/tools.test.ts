@@ -1,5 +1,6 @@
 // What the lab asks of its host.
 import { imageKey } from "../../lab/image/image";
+import { backports } from "../../lab/image/qemu";
 import { ensureTools, missingPackages } from "../../lab/image/tools";
 
 describe("the host's programs", () => {
@@ -28,5 +29,22 @@ describe("the images' name in the cache", () => {
     const one = ["deb http://one.example/debian bookworm main"];
     expect(imageKey(one)).toBe(imageKey([...one]));
     expect(imageKey(one)).not.toBe(imageKey(["deb http://two.example/debian bookworm main"]));
+  });
+});
+
+describe("QEMU of Debian's backports", () => {
+  const sources = [
+    "deb http://one.example/debian bookworm main",
+    "deb http://one.example/debian-security bookworm-security main",
+  ];
+
+  it("comes from the host's own mirror, signed by Debian", () => {
+    expect(backports(sources, 'PRETTY_NAME="Debian"\nVERSION_CODENAME=bookworm\n')).toEqual([
+      "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://one.example/debian bookworm-backports main",
+    ]);
+  });
+
+  it("is left alone where another release's libraries are", () => {
+    expect(backports(sources, "VERSION_CODENAME=noble\n")).toEqual([]);
   });
 });
