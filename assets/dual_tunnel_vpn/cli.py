@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb, words in (
+        ("check", "tell all that keeps a staged connection from this box"),
         ("prepare", "check the box against a staged connection and note its state; used by install.sh"),
         ("apply", "install or change the staged connection"),
     ):
@@ -173,25 +174,31 @@ def _run(arguments: Sequence[str]) -> int:
 
             uninstall(_name(options.name), options.owner, Steps())
             return 0
-        from .apply import apply, prepare
+        from .apply import apply, check, prepare
         from .checks import ssh_session
 
-        session = ssh_session(options.ssh)
-        if options.verb == "prepare":
-            prepare(options.directory.resolve(), session, options.packages.split())
+        session, directory = ssh_session(options.ssh), options.directory.resolve()
+        if options.verb == "check":
+            check(directory, session)
+        elif options.verb == "prepare":
+            prepare(directory, session, options.packages.split())
         else:
-            apply(options.directory.resolve(), session, Steps())
+            apply(directory, session, Steps())
     return 0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs one verb; its exit status. What went wrong is the last line, one sentence."""
+    """Runs one verb; its exit status. What went wrong comes last, each thing in one sentence on a line."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What charon or a program said may be no text.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(arguments)
-    except (Refusal, site.SiteError, vici.ViciError) as error:
+    except Refusal as refusal:
+        for sentence in refusal.sentences:
+            print(f"dual-tunnel-vpn: {sentence}", flush=True)
+        return 1
+    except (site.SiteError, vici.ViciError) as error:
         print(f"dual-tunnel-vpn: {error}", flush=True)
         return 1
     except OSError as error:

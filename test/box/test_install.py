@@ -32,7 +32,7 @@ class Unpacks(unittest.TestCase):
         self.root = Path(directory.name)
         self.staging = self.root / "staging/singapore.1"
         (self.staging / "assets").mkdir(parents=True)
-        text, marker, _ = (ASSETS / "install.sh").read_text().partition("# What the box is.\n")
+        text, marker, _ = (ASSETS / "install.sh").read_text().partition("# What the box is.")
         self.assertTrue(marker)
         text = text.replace('"$(id -u)" -ne 0', '"$(id -u)" -lt 0')
         text = text.replace("/run/dual-tunnel-vpn-staging", str(self.root / "staging"))
@@ -105,7 +105,7 @@ class AwaitsLocks(unittest.TestCase):
         """The status of `fetch`, what it and last_words say, and the calls of apt-get, which is refused `times`."""
         text = (ASSETS / "install.sh").read_text()
         functions = text[text.index("now() {") : text.index('if [ "$#" -lt 2 ]')]
-        functions += text[text.index("log=$staging/log") : text.index('if [ -n "$missing" ]')]
+        functions += text[text.index("log=$staging/log") : text.index("# The version of strongSwan")]
         functions = functions.replace("lock_patience=120", f"lock_patience={patience}")
         functions = functions.replace("ls /var/lib/dpkg/updates", "true").replace("dpkg --audit", "true")
         (self.root / "said").write_text(f"{said}\n")
@@ -117,7 +117,7 @@ apt-get() {{
     [ "$(wc -l <calls)" -gt {times} ] || {{ cat said; return 100; }}
 }}
 sleep() {{ :; }}
-manager=apt staging=.
+manager=apt staging=. packages=repositories problems=
 {functions}
 fetch nftables || {{ last_words; exit 1; }}
 """
