@@ -310,8 +310,7 @@ ask_for_packages() {
     case $packages in
     repositories) from="on this box" ;;
     none)
-        problem "this box lacks the packages$missing, which the stack leaves to you (packages: \"none\"):" \
-            "install them and deploy again"
+        problem "the packages$missing are missing on this box and left to you (packages: \"none\"): install them"
         return
         ;;
     *)

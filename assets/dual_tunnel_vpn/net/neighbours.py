@@ -1,7 +1,8 @@
-"""Who is there on an uplink's Ethernet segment, asked by ARP (RFC 826, RFC 5227). The box's own tables are not touched."""
+"""Who is there on an uplink's Ethernet segment, asked by ARP (RFC 5227); no table of the box's is touched."""
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import selectors
 import socket
@@ -10,7 +11,6 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 SECONDS = 5.0
@@ -23,7 +23,8 @@ _EVERY = 0.5
 _ETHERNET, _NO_ARP = 1, 0x80
 _ETH_P_ARP, _IPV4, _REQUEST = 0x0806, 0x0800, 1
 _ARP = struct.Struct("!6s6sHHHBBH6s4s6s4s")
-_INTERFACES = Path("/sys/class/net")
+_SIOCGIFFLAGS, _SIOCGIFHWADDR = 0x8913, 0x8927
+_IFREQ = struct.Struct("16sH14s8x")
 
 
 class Segment(NamedTuple):
@@ -60,7 +61,7 @@ def ask(segments: Sequence[Segment]) -> dict[Segment, Answer]:
             stack.callback(opened.close)
             sockets[segment] = opened
             listening.register(opened, selectors.EVENT_READ, segment)
-        ours = _own() if sockets else set()
+        ours = set().union(*map(_own, sockets.values()))
         asked = began - _EVERY
         while sockets and (now := time.monotonic()) < began + SECONDS:
             if all(answer.gateway for answer in found.values()) and now >= began + RIVAL_SECONDS:
@@ -74,23 +75,32 @@ def ask(segments: Sequence[Segment]) -> dict[Segment, Answer]:
     return found
 
 
+def _ioctl(opened: socket.socket, number: int, device: str) -> tuple[int, bytes]:
+    """The first 16 bits of an interface's answer, and what follows."""
+    answer = fcntl.ioctl(opened, number, _IFREQ.pack(device.encode(), 0, b""))
+    _, first, rest = _IFREQ.unpack(answer)
+    return first, rest
+
+
 def _open(device: str) -> socket.socket | None:
     """A socket for the device's ARP packets; None where there are none."""
     opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
     opened.bind((device, _ETH_P_ARP))
-    flags = int((_INTERFACES / device / "flags").read_text(encoding="ascii"), 16)
+    flags, _ = _ioctl(opened, _SIOCGIFFLAGS, device)
     if opened.getsockname()[3] == _ETHERNET and not flags & _NO_ARP:
         return opened
     opened.close()
     return None
 
 
-def _own() -> set[bytes]:
+def _own(opened: socket.socket) -> set[bytes]:
     """The box's hardware addresses: Linux answers by any interface for the address of another."""
     own = set()
-    for path in _INTERFACES.glob("*/address"):
-        with suppress(OSError, ValueError):
-            own.add(bytes.fromhex(path.read_text(encoding="ascii").strip().replace(":", "")))
+    for _, device in socket.if_nameindex():
+        with suppress(OSError):
+            kind, rest = _ioctl(opened, _SIOCGIFHWADDR, device)
+            if kind == _ETHERNET:
+                own.add(rest[:6])
     return own
 
 
