@@ -310,7 +310,7 @@ ask_for_packages() {
     case $packages in
     repositories) from="on this box" ;;
     none)
-        problem "the packages$missing are missing on this box and left to you (packages: \"none\"): install them"
+        problem "the packages$missing are missing on this box and left to you (BoxPackages.provided): install them"
         return
         ;;
     *)

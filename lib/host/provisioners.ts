@@ -31,6 +31,8 @@ export function configurationSteps({ name, connection, assets, files }: Delivery
   const staging = `${STAGING}/${name}.\${self.id}`;
   const bundle = [
     ...Object.entries(files).map(([file, source]) => `${file} \${base64encode(local.${source})}`),
+    // So that the box can tell that its clock is wrong.
+    "time ${base64encode(timestamp())}",
     // Told apart by this: an upload that was cut off.
     "end",
   ];

@@ -285,6 +285,6 @@ class Requires(unittest.TestCase):
         status, said, calls = self.ask("none", dpkg_query=some)
         self.assertEqual(
             (status, said),
-            (1, ['the packages nftables are missing on this box and left to you (packages: "none"): install them']),
+            (1, ["the packages nftables are missing on this box and left to you (BoxPackages.provided): install them"]),
         )
         self.assertEqual(calls, ["python3 check"])
