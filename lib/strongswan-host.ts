@@ -11,7 +11,7 @@ import { BoxAssets } from "./host/assets";
 import { BoxMembers } from "./host/boxes";
 import { BoxFiles, renderFiles } from "./host/files";
 import { BoxPackages, checkPackages, PACKAGES, packagesPreconditions } from "./host/packages";
-import { configurationSteps, contentTriggers, uninstallStep } from "./host/provisioners";
+import { configurationSteps, contentTriggers, uninstallSteps } from "./host/provisioners";
 import { SITE_BOUNDS } from "./host/site-format";
 import { checkSsh, connectionFrom, connectionFromSelf, SSH, sshInput, SshOptions, sshPreconditions } from "./host/ssh";
 import {
@@ -108,7 +108,7 @@ export class StrongswanHost extends Construct {
         precondition: atPlan.length > 0 ? atPlan : undefined,
       },
       triggersReplace: [name],
-      provisioners: [uninstallStep(connectionFromSelf(), props.ssh.boxMayBeGone)],
+      provisioners: uninstallSteps(connectionFromSelf(), props.ssh.boxMayBeGone),
     });
     this.presence.overrideLogicalId(names.presence);
 

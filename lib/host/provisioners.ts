@@ -1,5 +1,5 @@
 // What Terraform runs and puts on a box, in its order; docs/architecture.md, "What reaches the box", says why.
-import { FileProvisioner, RemoteExecProvisioner, SSHProvisionerConnection } from "cdktf";
+import { FileProvisioner, LocalExecProvisioner, RemoteExecProvisioner, SSHProvisionerConnection } from "cdktf";
 
 /** Where uploads wait for install.sh: only root can make names there, and a reboot empties it. */
 export const STAGING = "/run/dual-tunnel-vpn-staging";
@@ -8,7 +8,10 @@ export const STAGING = "/run/dual-tunnel-vpn-staging";
 export const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
 
 type Step = FileProvisioner | RemoteExecProvisioner;
-type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };
+type AtDestroy = (RemoteExecProvisioner | LocalExecProvisioner) & {
+  readonly when: "destroy";
+  readonly onFailure?: "continue";
+};
 
 /** What is to reach a box. */
 export interface Delivery {
@@ -64,11 +67,11 @@ export function contentTriggers(files: Delivery["files"]): Record<string, string
 }
 
 /**
- * The provisioner of the presence: removes the connection from the box, unless another stack has it there.
- * @param mayBeGone go on where that fails, because the box is gone
+ * The provisioners of the presence: remove the connection from the box, unless another stack has it there.
+ * @param mayBeGone go on where that fails, because the box is gone, and say what its owner is to run if it is not
  */
-export function uninstallStep(connection: SSHProvisionerConnection, mayBeGone = false): AtDestroy {
-  return {
+export function uninstallSteps(connection: SSHProvisionerConnection, mayBeGone = false): AtDestroy[] {
+  const uninstall: AtDestroy = {
     type: "remote-exec",
     when: "destroy",
     onFailure: mayBeGone ? "continue" : undefined,
@@ -81,6 +84,12 @@ export function uninstallStep(connection: SSHProvisionerConnection, mayBeGone = 
       `exec env DUAL_TUNNEL_VPN_OWNER=\${self.id} ${COMMAND} uninstall \${self.input.name}`,
     ]),
   };
+  if (!mayBeGone) return [uninstall];
+  // Terraform says nothing of a failure that it goes on after, and tells the next provisioner nothing of it.
+  const told =
+    "dual-tunnel-vpn: if \${self.input.host} was not reached and is not gone, run this there: " +
+    `sudo ${COMMAND} uninstall \${self.input.name}`;
+  return [uninstall, { type: "local-exec", when: "destroy", onFailure: "continue", command: `echo "${told}"` }];
 }
 
 /**

@@ -183,6 +183,24 @@ describe("the presence of a box", () => {
     );
   });
 
+  it("is forgotten where it may be gone, with the command for its owner, and else has the same provisioner", () => {
+    const [plain] = provisioners(presence());
+    const steps = provisioners(presence({ ssh: ssh({ boxMayBeGone: true }) })) as Record<string, Resource>[];
+    expect(steps).toEqual([
+      { "remote-exec": { ...plain["remote-exec"], on_failure: "continue" } },
+      {
+        "local-exec": {
+          when: "destroy",
+          on_failure: "continue",
+          command:
+            'echo "dual-tunnel-vpn: if ${self.input.host} was not reached and is not gone, run this there: ' +
+            'sudo /usr/local/sbin/dual-tunnel-vpn uninstall ${self.input.name}"',
+        },
+      },
+    ]);
+    expect(presence({ ssh: ssh({ boxMayBeGone: false }) })).toEqual(presence());
+  });
+
   it("is reached by what it remembers, and by the state of an older version, which has no directory for scripts", () => {
     expect(provisioners(presence())[0]["remote-exec"]!.connection).toMatchObject({
       script_path: '${try(self.input.script_directory, ".ssh")}/dual-tunnel-vpn-%RAND%.sh',
