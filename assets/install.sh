@@ -167,7 +167,7 @@ packages=repositories
 # What is wrong with a directory of packages: nothing, where none but root can change it, its packages, or what leads there.
 not_only_roots() {
     find "$1" -mindepth 1 -maxdepth 1 \( -name '*.deb' -o -name '*.rpm' \) \
-        \( ! -type f -o ! -uid 0 -o -perm /022 \) | sed -n '1s/$/ in it is no file that only root can change/p' | grep . && return
+        \( ! -type f -o ! -uid 0 -o -perm /022 \) | sed -n '1s/$/ is no file that only root can change/p' | grep . && return
     place=$1
     while :; do
         find "$place" -maxdepth 0 \( ! -uid 0 -o -perm /022 \) | sed 's/.*/others than root can change &/' | grep . && return

@@ -288,3 +288,31 @@ class Requires(unittest.TestCase):
             (1, ["the packages nftables are missing on this box and left to you (BoxPackages.provided): install them"]),
         )
         self.assertEqual(calls, ["python3 check"])
+
+
+class OnlyRoots(unittest.TestCase):
+    """What install.sh says against a directory of packages."""
+
+    def judged(self, directory: Path | str) -> str:
+        text = (ASSETS / "install.sh").read_text()
+        function = text[text.index("not_only_roots() {") : text.index("# Output goes to a file")]
+        script = f"set -u\n{function}\nnot_only_roots {directory}"
+        return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False).stdout.strip()
+
+    def test_nothing_against_one_that_only_root_can_change(self) -> None:
+        self.assertEqual(self.judged("/usr/lib"), "")
+
+    def test_a_package_a_directory_and_one_above_that_others_can_change(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name).resolve()
+            # One of the two is why: the directory's own owner, or /tmp, where everybody writes.
+            self.assertRegex(self.judged(directory), "^others than root can change /")
+            directory.chmod(0o777)
+            self.assertEqual(self.judged(directory), f"others than root can change {directory}")
+            package = directory / "x_1_all.deb"
+            package.touch()
+            package.chmod(0o666)
+            self.assertEqual(self.judged(directory), f"{package} is no file that only root can change")
+            package.unlink()
+            package.symlink_to("/bin/sh")
+            self.assertEqual(self.judged(directory), f"{package} is no file that only root can change")
