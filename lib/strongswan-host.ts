@@ -10,7 +10,7 @@ import { AGENT, AgentOptions, checkAgentOptions, probePreconditions } from "./ho
 import { BoxAssets } from "./host/assets";
 import { BoxMembers } from "./host/boxes";
 import { BoxFiles, renderFiles } from "./host/files";
-import { BoxPackages, checkPackages, PACKAGES, packagesPreconditions } from "./host/packages";
+import { BoxPackages, checkPackages, PACKAGES, packageSource, packagesPreconditions } from "./host/packages";
 import { configurationSteps, contentTriggers, uninstallSteps } from "./host/provisioners";
 import { SITE_BOUNDS } from "./host/site-format";
 import { checkSsh, connectionFrom, connectionFromSelf, SSH, sshInput, SshOptions, sshPreconditions } from "./host/ssh";
@@ -118,7 +118,7 @@ export class StrongswanHost extends Construct {
       JSON.stringify({ stack: this.node.path, id: this.presence.getStringAttribute("id") }),
     );
     const files = { "site.json": site, "owner.json": owner, ...ofTunnels };
-    const source = props.packages?.source;
+    const source = props.packages && packageSource(props.packages);
     // Of no file's trigger: where packages came from is nothing that a box with all of them would have to be told.
     const packages = source === undefined ? {} : { packages: this.local(names.file("packages"), source) };
     // A connection that exists has no resource in the cloud that could hold its own.

@@ -16,7 +16,7 @@ const DIRECTORY_FORM = "^/[A-Za-z0-9._/-]+$";
 export class BoxPackages {
   /** By apt or dnf from the sources that the box has. */
   static fromRepositories(): BoxPackages {
-    return new BoxPackages(undefined);
+    return new BoxPackages(true);
   }
 
   /**
@@ -27,36 +27,37 @@ export class BoxPackages {
    *   above it, or a package in it
    */
   static fromDirectory(path: string): BoxPackages {
-    return new BoxPackages(path);
+    return new BoxPackages(true, path);
   }
 
   /** By you, before the first deploy: nothing is installed, and a box that lacks one is refused. */
   static provided(): BoxPackages {
-    return new BoxPackages("none");
+    return new BoxPackages(false);
   }
 
   private constructor(
-    /** As install.sh reads it: a directory, or `none`; undefined for the box's own sources. */
-    readonly source: string | undefined,
+    /** Whether packages that are missing are installed. */
+    readonly install: boolean,
+    /** Where they come from; undefined for the box's own sources. */
+    readonly directory?: string,
   ) {}
+}
+
+/** As install.sh reads it; undefined where that goes without saying. */
+export function packageSource({ install, directory }: BoxPackages): string | undefined {
+  return install ? directory : "none";
 }
 
 /** A BoxPackages, as a construct's option. */
 export const PACKAGES = having<BoxPackages>(
   "a BoxPackages, for example BoxPackages.fromRepositories()",
-  ["source"],
+  ["install"],
   () => BoxPackages.fromRepositories(),
 );
 
-/** The directory that was given, where there is one. */
-function directoryOf(packages: BoxPackages | undefined): string | undefined {
-  const source = packages?.source;
-  return source === undefined || source === "none" || isStandIn(source) ? undefined : source;
-}
-
 /** Checks the directory's path. */
 export function checkPackages(packages: BoxPackages | undefined, findings: Findings): void {
-  const directory = directoryOf(packages);
+  const directory = packages?.directory;
   if (directory !== undefined && isLiteral(directory) && !new RegExp(DIRECTORY_FORM).test(directory)) {
     findings.error(
       `packages: "${directory}" is not an absolute path of letters, digits and . _ - /; write it as /root/packages.`,
@@ -66,8 +67,8 @@ export function checkPackages(packages: BoxPackages | undefined, findings: Findi
 
 /** What of the path only Terraform can check. */
 export function packagesPreconditions(packages: BoxPackages | undefined, name: string): Precondition[] {
-  const directory = directoryOf(packages);
-  if (directory === undefined || isLiteral(directory)) return [];
+  const directory = packages?.directory;
+  if (directory === undefined || isLiteral(directory) || isStandIn(directory)) return [];
   return [
     {
       condition: matches(DIRECTORY_FORM, directory),

@@ -279,7 +279,7 @@ describe("checks of a box", () => {
   const uplink = (changes: Partial<UplinkOptions>) => complaints({ uplinks: [{ ...UPLINK_1, ...changes }, UPLINK_2] });
 
   it("refuse a directory of packages that is no plain absolute path, and what is no BoxPackages", () => {
-    for (const directory of ["", "/", "packages", "~/packages", "/a b", "/a;b", '/"']) {
+    for (const directory of ["", "/", "none", "packages", "~/packages", "/a b", "/a;b", '/"']) {
       expect(complaints({ packages: BoxPackages.fromDirectory(directory) })).toEqual([
         `packages: "${directory}" is not an absolute path of letters, digits and . _ - /; write it as /root/packages.`,
       ]);
