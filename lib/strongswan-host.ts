@@ -120,7 +120,8 @@ export class StrongswanHost extends Construct {
     const files = { "site.json": site, "owner.json": owner, ...ofTunnels };
     const source = props.packages && packageSource(props.packages);
     // Of no file's trigger: where packages came from is nothing that a box with all of them would have to be told.
-    const packages = source === undefined ? {} : { packages: this.local(names.file("packages"), source) };
+    const packages: Record<string, string> =
+      source === undefined ? {} : { packages: this.local(names.file("packages"), source) };
     // A connection that exists has no resource in the cloud that could hold its own.
     const ofConnection =
       connection.cloudResources.length > 0

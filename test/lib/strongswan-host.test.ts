@@ -85,7 +85,7 @@ describe("the configuration of a box", () => {
     const told = (packages: BoxPackages) => {
       const { resource, locals } = synthesizedSite({ packages });
       const { provisioner, triggers } = resource.null_resource.singapore_configure_box_over_ssh as Resource;
-      const { content } = (provisioner as { file?: Resource }[])[2].file!;
+      const { content } = (provisioner as { file: Resource }[])[2].file;
       expect(triggers).toEqual(configuration().triggers);
       return [
         locals!.singapore_packages,
