@@ -84,7 +84,7 @@ describe("the configuration of a box", () => {
   it("is told where packages come from, where that is not the box's own sources, and is not configured anew for it", () => {
     const told = (packages: BoxPackages) => {
       const { resource, locals } = synthesizedSite({ packages });
-      const { provisioner, triggers } = resource.null_resource.singapore_configure_box_over_ssh as Resource;
+      const { provisioner, triggers } = resource.null_resource.singapore_configure_box_over_ssh;
       const { content } = (provisioner as { file: Resource }[])[2].file;
       expect(triggers).toEqual(configuration().triggers);
       return [
