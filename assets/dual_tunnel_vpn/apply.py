@@ -105,14 +105,15 @@ def _apply(site: Site, directory: Path, steps: Reporter) -> None:
     _kernel_files(site, box)
     if _enable(site.name) or units_changed or anew:
         must("systemctl", "daemon-reload")
-    for old in formers(record):
-        network.apply(links.stale(old, site, network.observe()))
     if new_site or anew or not _links_are_right(site):
         must("systemctl", "restart", paths.links_unit(site.name), timeout=150)
         steps.say("interfaces, routes and packet filter are in place")
 
     def start_agent() -> None:
         _agent(site.name, new_site, anew)
+        # Not before: the agent from before would put them back.
+        for old in formers(record):
+            network.apply(links.stale(old, site, network.observe()))
         record.former = []
         record.save(site.name)
         box.unfinished = False

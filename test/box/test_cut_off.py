@@ -65,6 +65,7 @@ class CutsOff(unittest.TestCase):
 
     def note_stale(self, mark: int) -> list[object]:
         self.stale.append(mark)
+        self.ran.append(f"remove what mark {mark} had")
         return []
 
     def apply(self, mark: int, cut: str = "") -> list[str]:
@@ -94,6 +95,7 @@ class CutsOff(unittest.TestCase):
                 "daemon-reload",
                 "restart dual-tunnel-vpn-links@singapore.service",
                 "restart dual-tunnel-vpn-agent@singapore.service",
+                "remove what mark 1 had",
             ],
         )
         self.assertEqual(self.apply(2), ["settings", "start dual-tunnel-vpn-agent@singapore.service"])
@@ -107,6 +109,11 @@ class CutsOff(unittest.TestCase):
         self.assertEqual(self.stale, [1, 2])
         self.apply(3)
         self.assertEqual(self.stale, [])
+
+    def test_what_the_former_site_had_goes_when_the_agent_that_keeps_it_there_is_gone(self) -> None:
+        self.apply(1)
+        restarted = "restart dual-tunnel-vpn-agent@singapore.service"
+        self.assertEqual(self.apply(2)[-2:], [restarted, "remove what mark 1 had"])
 
     def test_an_uninstall_takes_down_what_each_former_site_had(self) -> None:
         self.apply(1)
