@@ -107,7 +107,8 @@ describe("what a stack is given", () => {
     expect(run(install, name)).toEqual(["sh", `${staging}/assets/install.sh`, "apply", staging]);
     const removal = [`DUAL_TUNNEL_VPN_OWNER=${OWNER}`, path.join(directory, "command"), "uninstall", name];
     expect(run(uninstall, name)).toEqual(["env", ...removal]);
-    for (const script of paths) {
+    // What holds an expression is Terraform's to evaluate: the result is checked at plan, as a test below says.
+    for (const script of paths.filter((each) => !each.includes("${"))) {
       // As Terraform says it, without quotes; what begins with a hyphen would be an option.
       expect(said(["/bin/sh", "-c", `chmod 0777 ${script}`])).toEqual(["chmod", "0777", script]);
       expect(script).not.toMatch(/^-/);
