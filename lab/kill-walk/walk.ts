@@ -4,6 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { cloudState, install, NAME, stage } from "../box/staged-connection";
 import { BOX_LISTING_SCRIPT, differences } from "../box/listing";
+import { COMMAND, PROGRAMS, STATE } from "../../lib/host/provisioners";
 import { contentOf, Kept, keyOf } from "../cache";
 import { WorldCloudEnd } from "../cloud-end";
 import { Lab } from "../machines/lab";
@@ -52,9 +53,8 @@ const ROOT = path.join(__dirname, "../..");
 const INGREDIENTS = ["assets", "lab/box", "lab/cloud-end", "lab/kill-walk", "lab/network.ts"];
 
 const KNOWN = "known.json";
-const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
-/** As Terraform does it: where the command is gone there is nothing to do. */
-const UNINSTALL = `if [ -x ${COMMAND} ]; then exec ${COMMAND} uninstall ${NAME}; fi`;
+/** As Terraform does it. */
+const UNINSTALL = `if [ -e ${COMMAND} ]; then exec ${COMMAND} uninstall ${NAME}; fi; exec rm -rf ${STATE} ${PROGRAMS}`;
 
 /** On the disk, where a boot leaves them, and where a listing does not look. */
 const [STEPPER, OURS] = ["stepper.py", "ours.py"].map((name) => `/var/tmp/${name}`);

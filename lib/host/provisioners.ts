@@ -6,6 +6,10 @@ export const STAGING = "/run/dual-tunnel-vpn-staging";
 
 /** The command on the box. */
 export const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
+/** What the box's programs note. */
+export const STATE = "/etc/dual-tunnel-vpn";
+/** The box's programs. */
+export const PROGRAMS = "/usr/local/lib/dual-tunnel-vpn";
 
 type Step = FileProvisioner | RemoteExecProvisioner;
 type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };
@@ -72,8 +76,12 @@ export function uninstallStep(connection: SSHProvisionerConnection, mayBeGone = 
     onFailure: mayBeGone ? "continue" : undefined,
     connection,
     inline: script([
-      // Where the installation never came so far as to install the command there is nothing to undo.
-      `test -e ${COMMAND} || exit 0`,
+      // A first installation that was cut off before the command was there has noted and copied, and changed nothing.
+      `if ! test -e ${COMMAND}; then`,
+      `  test -e ${STATE} || test -e ${PROGRAMS} || exit 0`,
+      `  test "$(id -u)" -eq 0 && exec rm -rf ${STATE} ${PROGRAMS}`,
+      `  exec sudo -n rm -rf ${STATE} ${PROGRAMS}`,
+      "fi",
       "test -x /usr/bin/python3 || { echo 'dual-tunnel-vpn: this box has lost /usr/bin/python3: install python3 and destroy again'; exit 1; }",
       // In the environment, which an older version of the command overlooks.
       `exec env DUAL_TUNNEL_VPN_OWNER=\${self.id} ${COMMAND} uninstall \${self.input.name}`,

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { COMMAND, STAGING } from "../../lib/host/provisioners";
+import { COMMAND, PROGRAMS, STAGING, STATE } from "../../lib/host/provisioners";
 
 const ASSETS = path.join(__dirname, "../../assets");
 
@@ -53,7 +53,8 @@ describe("the places on the box", () => {
   });
 
   it("are those of paths.py in the library", () => {
-    expect({ COMMAND, STAGING }).toEqual({ COMMAND: paths.COMMAND, STAGING: paths.STAGING });
+    const { COMMAND: command, LIBRARY, STAGING: staging, STATE: state } = paths;
+    expect([COMMAND, PROGRAMS, STAGING, STATE]).toEqual([command, LIBRARY, staging, state]);
   });
 
   it("have the units by the names that paths.py has", () => {

@@ -150,9 +150,16 @@ describe("the presence of a box", () => {
     expect(references).toBeNull();
   });
 
-  it("uninstalls by name, and nothing where the command never came", () => {
+  it("uninstalls by name, and removes notes and copies where the command never came", () => {
     const { inline } = provisioners(presence())[0]["remote-exec"] as { inline: string[] };
-    expect(inline).toContain("test -e /usr/local/sbin/dual-tunnel-vpn || exit 0");
+    const [begin, end] = ["if ! test -e /usr/local/sbin/dual-tunnel-vpn; then", "fi"].map((line) =>
+      inline.indexOf(line),
+    );
+    expect(inline.slice(begin + 1, end)).toEqual([
+      "  test -e /etc/dual-tunnel-vpn || test -e /usr/local/lib/dual-tunnel-vpn || exit 0",
+      '  test "$(id -u)" -eq 0 && exec rm -rf /etc/dual-tunnel-vpn /usr/local/lib/dual-tunnel-vpn',
+      "  exec sudo -n rm -rf /etc/dual-tunnel-vpn /usr/local/lib/dual-tunnel-vpn",
+    ]);
     expect(inline).toContain(
       "exec env DUAL_TUNNEL_VPN_OWNER=${self.id} /usr/local/sbin/dual-tunnel-vpn uninstall ${self.input.name}",
     );
