@@ -190,6 +190,7 @@ export class KillWalk {
       .split("\n")
       .map((line) => JSON.parse(line) as Step);
     this.log(`${operation.id}: ${steps.length} steps`);
+    if (operation.runs === "apply") await this.healthy();
     const known: Known = { command, steps, before, after: await this.ours() };
     fs.writeFileSync(path.join(directory, KNOWN), JSON.stringify(known, null, 1));
   }
@@ -258,7 +259,10 @@ export class KillWalk {
 
   /** Both tunnels, and packets both ways by the active one. */
   private async healthy(): Promise<void> {
-    await this.lab.box.waitUntilSucceeds("dual-tunnel-vpn status", { timeoutS: PATIENCE_S });
+    const patience = { timeoutS: PATIENCE_S };
+    await this.lab.box.waitUntilSucceeds("dual-tunnel-vpn status", patience);
+    // The standby tunnel carries for a moment where it came up first.
+    await this.lab.box.waitUntilSucceeds(`ip -4 route show proto 157 | grep -q 'dev ${NAME}-1 '`, patience);
     await this.cloud.waitForTrafficVia("master");
     await this.passes();
   }
