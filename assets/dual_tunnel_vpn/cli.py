@@ -146,14 +146,13 @@ def _sentence(error: BaseException) -> str:
 
 @contextmanager
 def _outcome(directory: Path) -> Iterator[None]:
-    """Leaves word beside the upload of how it ended, for confirm.sh."""
+    """Leaves word beside the upload of why it failed, for confirm.sh."""
     try:
         yield
     except _ERRORS as error:
         with suppress(OSError):
             (directory / "outcome").write_text(f"dual-tunnel-vpn: {_sentence(error)}\n", encoding="utf-8")
         raise
-    (directory / "outcome").write_text("done\n", encoding="ascii")
 
 
 def _tell_of_files() -> None:
@@ -224,6 +223,8 @@ def _run(arguments: Sequence[str]) -> int:
             prepare(options.directory.resolve(), session, options.packages.split())
         else:
             apply(options.directory.resolve(), session, Steps(), options.confirmed)
+            if options.confirmed:
+                (options.directory / "outcome").write_text("done\n", encoding="ascii")
     return 0
 
 
