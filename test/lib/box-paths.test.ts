@@ -60,7 +60,9 @@ describe("the places on the box", () => {
   });
 
   it("have the units by the names that paths.py has", () => {
-    const ours = ["guard", "links", "repair", "agent", "rollback"].map((unit) => paths[`${unit}_unit`].replace("NAME", ""));
+    const ours = ["guard", "links", "repair", "agent", "rollback"].map((unit) =>
+      paths[`${unit}_unit`].replace("NAME", ""),
+    );
     expect(UNITS).toEqual(expect.arrayContaining([...ours, paths.rollback_timer.replace("NAME", "")]));
     for (const unit of UNITS) {
       const others = [...read(`systemd/${unit}`).matchAll(/dual-tunnel-vpn-\w+@NAME\.service/g)].map(

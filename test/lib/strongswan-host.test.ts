@@ -84,7 +84,9 @@ describe("the configuration of a box", () => {
         "name=singapore",
         "upload=${self.id}",
         expect.stringMatching(
-          new RegExp(`^\\$\\{file\\("\\$\\{path\\.module\\}/assets/dual-tunnel-vpn/[0-9a-f]{32}/${script}\\.sh"\\)\\}$`),
+          new RegExp(
+            `^\\$\\{file\\("\\$\\{path\\.module\\}/assets/dual-tunnel-vpn/[0-9a-f]{32}/${script}\\.sh"\\)\\}$`,
+          ),
         ),
       ]);
     }

@@ -1,0 +1,175 @@
+// Nobody is locked out: something on the box cuts SSH off as soon as our links come up, and the box helps itself.
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { cacheDirectory } from "../../lab/cache";
+import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
+import { WorldCloudEnd } from "../../lab/cloud-end";
+import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import { CommandFailed, Deployment, exampleConfig } from "../../lab/deployment/deployment";
+import { Lab } from "../../lab/machines/lab";
+import { quote } from "../../lab/machines/shell";
+import { prepareProviders } from "../../lab/terraform/providers";
+
+jest.setTimeout(900_000);
+
+const TIMER = "dual-tunnel-vpn-rollback@singapore.timer";
+const SITE = "/etc/dual-tunnel-vpn/singapore/site.json";
+const UNCONFIRMED = "/etc/dual-tunnel-vpn/singapore/unconfirmed.json";
+const TAKEN_BACK =
+  /\(remote-exec\): dual-tunnel-vpn: no new SSH connection reached this box within 60 s of the change, which the box has therefore taken back: /;
+/** What the box has for a confirmation, and what it may take beside that for the rest of the apply and for the rollback. */
+const [CONFIRM_S, WORK_S] = [60, 60];
+
+describe("a box that its change locks SSH out of", () => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "lockout-"));
+  const lab = new Lab({ packages: true });
+  let cloud: EmulatedCloud;
+  let deployment: Deployment;
+  let pristine: string;
+
+  const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
+  const holdSeconds = async () =>
+    (JSON.parse(await lab.box.succeed(`cat ${SITE}`)) as { agent: { holdSeconds: number } }).agent.holdSeconds;
+  const nothingWaits = () => lab.box.succeed(`! systemctl is-active ${TIMER} && test ! -e ${UNCONFIRMED}`);
+
+  /** Whether a new connection gets in. */
+  async function getsIn(): Promise<boolean> {
+    const connection = lab.box.connectionAs("root");
+    try {
+      await connection.connect(3);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      connection.close();
+    }
+  }
+
+  /** Has the packet filter cut SSH off while the links are up, where this shell condition holds as they come up. */
+  async function lockOut(condition: string, packets: string): Promise<void> {
+    const table = `table inet lockout { chain input { type filter hook input priority -350; ${packets} drop; }; }`;
+    const script = `#!/bin/sh\nif ${condition}; then nft '${table}'; fi\n`;
+    await lab.box.succeed("mkdir -p /etc/systemd/system/dual-tunnel-vpn-links@.service.d");
+    await lab.box.write(script, "/etc/lockout.sh", 0o755);
+    await lab.box.write(
+      "[Service]\nExecStartPost=/etc/lockout.sh\nExecStopPost=-nft delete table inet lockout\n",
+      "/etc/systemd/system/dual-tunnel-vpn-links@.service.d/lockout.conf",
+    );
+    await lab.box.succeed("systemctl daemon-reload");
+  }
+
+  async function lockOutNoMore(): Promise<void> {
+    await lab.box.succeed(
+      "rm -r /etc/lockout.sh /etc/systemd/system/dual-tunnel-vpn-links@.service.d && systemctl daemon-reload",
+      { timeoutS: 180 },
+    );
+  }
+
+  /** Deploys what has to fail; gives what was printed, and for how many seconds nobody got in. */
+  async function deployLockedOut(): Promise<{ text: string; seconds: number }> {
+    let ended = false;
+    let [first, last] = [0, 0];
+    const failed = deployment
+      .deploy()
+      .then(
+        () => {
+          throw new Error("the deployment succeeded");
+        },
+        (error: unknown) => {
+          if (error instanceof CommandFailed) return error.output;
+          throw error;
+        },
+      )
+      .finally(() => (ended = true));
+    const watched = (async () => {
+      while (!ended) {
+        const began = Date.now();
+        if (await getsIn()) {
+          await delay(500);
+          continue;
+        }
+        first ||= began;
+        last = Date.now();
+      }
+    })();
+    const [text] = await Promise.all([failed, watched]);
+    expect(await getsIn()).toBe(true);
+    return { text, seconds: (last - first) / 1000 };
+  }
+
+  beforeAll(async () => {
+    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
+    cloud = await startEmulatedCloud({ cloudEnd: new WorldCloudEnd(lab) });
+    pristine = await listing();
+    const key = () => randomBytes(18).toString("base64url");
+    deployment = new Deployment({
+      directory,
+      endpoint: cloud.endpoint,
+      providerEnv: providers.env,
+      config: exampleConfig(lab),
+      variables: { singapore_psk_active: key(), singapore_psk_standby: key() },
+    });
+  });
+
+  afterAll(async () => {
+    await cloud?.close();
+    await lab.stop();
+    fs.rmSync(directory, { recursive: true, force: true });
+  }, 60_000);
+
+  it("is as it was before a first installation, and the deployment says so, where sessions were cut too", async () => {
+    await lockOut("true", "tcp dport 22");
+    const { text, seconds } = await deployLockedOut();
+    expect(text).toMatch(TAKEN_BACK);
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThan(CONFIRM_S + WORK_S);
+    await lockOutNoMore();
+    expect(differences(pristine, await listing())).toEqual([]);
+  });
+
+  it("is installed by the next deployment, which leaves no timer", async () => {
+    const { text } = await deployment.deploy();
+    expect(text).toContain("connection singapore: both tunnels are up");
+    await nothingWaits();
+    await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
+  });
+
+  it("goes back to the former configuration after a change, its tunnels up", async () => {
+    const before = await holdSeconds();
+    await lockOut(`grep -Eq '"holdSeconds": ?${before + 1}' ${SITE}`, "tcp dport 22 ct state new");
+    deployment.config = exampleConfig(lab, { holdSeconds: before + 1 });
+    const { text, seconds } = await deployLockedOut();
+    expect(text).toMatch(TAKEN_BACK);
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThan(CONFIRM_S + WORK_S);
+    expect(await holdSeconds()).toBe(before);
+    await nothingWaits();
+    await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
+    await lockOutNoMore();
+    await deployment.deploy();
+    expect(await holdSeconds()).toBe(before + 1);
+    await nothingWaits();
+  });
+
+  it("goes back after a power cut, too, with a change that nobody came to confirm", async () => {
+    const now = await holdSeconds();
+    const site = await lab.box.succeed(`cat ${SITE}`);
+    const former = JSON.stringify({ ...(JSON.parse(site) as object), routeMetric: 38 });
+    await lab.box.write(JSON.stringify({ site: former }), UNCONFIRMED, 0o600);
+    await lab.box.succeed("sync");
+    await lab.box.crash();
+    await lab.box.waitForSsh();
+    await lab.box.waitUntilSucceeds(`grep -q 38 ${SITE} && test ! -e ${UNCONFIRMED}`, { timeoutS: 180 });
+    await lab.box.waitUntilSucceeds("ip route show proto 157 | grep -q 'metric 38'", { timeoutS: 120 });
+    expect(await holdSeconds()).toBe(now);
+    await nothingWaits();
+  });
+
+  it("is taken off the box whole", async () => {
+    await deployment.destroy();
+    expect(differences(pristine, await listing())).toEqual([]);
+  });
+});
