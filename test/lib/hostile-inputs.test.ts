@@ -118,7 +118,7 @@ describe("what a stack is given", () => {
 
   it("reaches the shell as it is where it is what people write", () => {
     const site = rendered({ name: "a-1", ssh: { ...SITE.ssh, user: "deploy", scriptDirectory: "/opt/deploy_1" } });
-    expect(site?.paths).toEqual(Array(3).fill("/opt/deploy_1/dual-tunnel-vpn-%RAND%.sh"));
+    expect(site?.paths).toEqual(Array(4).fill("/opt/deploy_1/dual-tunnel-vpn-%RAND%.sh"));
     reachesTheShellAsItIs(site!);
   });
 

@@ -29,6 +29,7 @@ describe("the configuration of a box", () => {
       "/run/dual-tunnel-vpn-staging/singapore.${self.id}/assets",
       "/run/dual-tunnel-vpn-staging/singapore.${self.id}/bundle",
       "command",
+      "command",
     ]);
   });
 
