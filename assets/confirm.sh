@@ -10,7 +10,8 @@ export LC_ALL PATH
 # shellcheck disable=SC2016 # it is root's shell that expands this
 as_root='
     name=$1
-    upload=/run/dual-tunnel-vpn-staging/$1.$2
+    staging=/run/dual-tunnel-vpn-staging
+    upload=$staging/$1.$2
     command=/usr/local/sbin/dual-tunnel-vpn
     say() {
         echo "dual-tunnel-vpn: $*"
@@ -24,7 +25,7 @@ as_root='
     if [ -e "$upload/armed" ] && ! { [ -x "$command" ] && "$command" confirm "$name"; }; then
         status=1
         [ -e "/etc/dual-tunnel-vpn/$name/unconfirmed.json" ] ||
-            say "no new SSH connection reached this box within 60 s of the change, which the box has therefore taken back: see to it that the change leaves SSH alone (\`journalctl -u dual-tunnel-vpn-rollback@$name\` on the box) and deploy again"
+            say "no new SSH connection reached this box in time after the change, which the box has therefore taken back: see to it that the change leaves SSH alone (\`journalctl -u dual-tunnel-vpn-rollback@$name\` on the box) and deploy again"
     elif [ "$(cat "$upload/outcome" 2>/dev/null)" != done ]; then
         status=1
         cat "$upload/outcome" 2>/dev/null || say "the apply was cut off: deploy again"

@@ -11,7 +11,7 @@ type Step = (FileProvisioner | RemoteExecProvisioner) & { readonly onFailure?: "
 type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };
 
 /** How long the last step tries to connect: until a box that took the change back is surely reached again. */
-const CONFIRMATION_TIMEOUT = "3m";
+const CONFIRMATION_TIMEOUT = "4m";
 
 /** What is to reach a box. */
 export interface Delivery {

@@ -116,7 +116,7 @@ describe("the configuration of a box", () => {
         host: "box.example.com",
         port: 22,
         user: "root",
-        timeout: index < 4 ? "50s" : "3m",
+        timeout: index < 4 ? "50s" : "4m",
         agent: "true",
         host_key: HOST_KEY,
         script_path: ".ssh/dual-tunnel-vpn-%RAND%.sh",
