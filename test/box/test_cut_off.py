@@ -13,6 +13,7 @@ from unittest import mock
 
 from box.samples import DOCUMENT
 from dual_tunnel_vpn import apply, checks, confirmation, files, library, links, manifest, paths, uninstall
+from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.net import network, ways
 from dual_tunnel_vpn.site import parse
@@ -31,6 +32,7 @@ class CutsOff(unittest.TestCase):
         self.stale: list[int] = []
         self.cut = ""
         self.confirmed = False
+        self.moved = ""
         state = self.root / "state"
         patches: list[Any] = [
             mock.patch.object(paths, "STATE", state),
@@ -79,7 +81,7 @@ class CutsOff(unittest.TestCase):
         staged = self.root / "staged"
         files.put(staged / "site.json", text.encode())
         with contextlib.suppress(Cut):
-            apply._apply(parse(text), staged, mock.Mock(moved=""), mock.Mock(), self.confirmed)
+            apply._apply(parse(text), staged, mock.Mock(moved=self.moved), mock.Mock(), self.confirmed)
         return self.ran
 
     def test_a_change_waits_for_its_confirmation_from_before_the_site_is_in_place(self) -> None:
@@ -87,6 +89,14 @@ class CutsOff(unittest.TestCase):
         self.apply(1, cut="restart dual-tunnel-vpn-rollback")
         self.assertTrue(confirmation.waits("singapore"))
         self.assertFalse(paths.site("singapore").exists())
+
+    def test_a_change_after_which_the_box_answers_by_another_way_is_taken_back_at_once(self) -> None:
+        self.confirmed, self.moved = True, "after the change this box answers 203.0.113.9 by another way"
+        with self.assertRaisesRegex(Refusal, "by another way: the change is taken back"):
+            self.apply(1)
+        self.assertEqual(self.ran[-1], "start --no-block dual-tunnel-vpn-rollback@singapore.service")
+        self.assertRaises(Refusal, confirmation.confirm, "singapore")
+        self.assertTrue(confirmation.waits("singapore"))
 
     def test_a_finished_apply_that_nobody_confirmed_may_still_be_confirmed_by_the_next(self) -> None:
         self.confirmed = True
