@@ -33,12 +33,12 @@ describe("a box that its change locks SSH out of", () => {
   let deployment: Deployment;
   let pristine: string;
 
+  const boxListing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
   /** Without the empty file that Terraform leaves where it hears of a script's end long after that: a later deploy removes it. */
   const listing = async () => {
     await lab.box.succeed("find /home/admin/.ssh -name 'dual-tunnel-vpn-*.sh' -size 0 -delete");
     return boxListing();
   };
-  const boxListing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
   const holdSeconds = async () =>
     (JSON.parse(await lab.box.succeed(`cat ${SITE}`)) as { agent: { holdSeconds: number } }).agent.holdSeconds;
   const nothingWaits = () => lab.box.succeed(`! systemctl is-active ${TIMER} && test ! -e ${UNCONFIRMED}`);

@@ -97,7 +97,7 @@ describe("the configuration of a box", () => {
   });
 
   it("hears of a failed installer from the last script, which runs whatever became of the installer's session", () => {
-    const failures = provisioners(configuration()).map((step) => step["remote-exec"]?.on_failure);
+    const failures = provisioners(configuration()).map((step) => step["remote-exec"]?.on_failure as unknown);
     expect(failures).toEqual([undefined, undefined, undefined, "continue", undefined]);
   });
 
