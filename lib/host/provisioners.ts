@@ -11,8 +11,11 @@ export const STATE = "/etc/dual-tunnel-vpn";
 /** The box's programs. */
 export const PROGRAMS = "/usr/local/lib/dual-tunnel-vpn";
 
-type Step = FileProvisioner | RemoteExecProvisioner;
+type Step = (FileProvisioner | RemoteExecProvisioner) & { readonly onFailure?: "continue" };
 type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };
+
+/** How long the last step tries to connect: until a box that took the change back is surely reached again. */
+const CONFIRMATION_TIMEOUT = "4m";
 
 /** What is to reach a box. */
 export interface Delivery {
@@ -27,8 +30,10 @@ export interface Delivery {
 }
 
 /**
- * The provisioners of the `null_resource` that configures a box: four connections, as a rate limit counts them.
- * Each apply uploads to a directory of its own, named by the id that the resource gets when it is made.
+ * The provisioners of the `null_resource` that configures a box: five connections, as a rate limit counts them.
+ * Each apply uploads to a directory of its own, named by the id that the resource gets when it is made. The last
+ * connection is the proof that the box lets new ones in: it ends as the installer did, and without it the box takes
+ * back what the installer changed of routes and packet filter.
  */
 export function configurationSteps({ name, connection, assets, files }: Delivery): Step[] {
   const local = `\${path.module}/${assets}`;
@@ -38,16 +43,24 @@ export function configurationSteps({ name, connection, assets, files }: Delivery
     // Told apart by this: an upload that was cut off.
     "end",
   ];
+  const ours = (asset: string) => script([`name=${name}`, "upload=${self.id}", `\${file("${local}/${asset}")}`]);
   return [
-    {
-      type: "remote-exec",
-      inline: script([`name=${name}`, "upload=${self.id}", `\${file("${local}/begin.sh")}`]),
-      connection,
-    },
+    { type: "remote-exec", inline: ours("begin.sh"), connection },
     { type: "file", source: `${local}/`, destination: `${staging}/assets`, connection },
     { type: "file", content: bundle.map((line) => `${line}\n`).join(""), destination: `${staging}/bundle`, connection },
-    // install.sh becomes root by itself and removes the staging directory whatever the outcome.
-    { type: "remote-exec", inline: script([`exec sh ${staging}/assets/install.sh apply ${staging}`]), connection },
+    // install.sh becomes root by itself and leaves nothing of the upload whatever the outcome.
+    {
+      type: "remote-exec",
+      inline: script([`exec sh ${staging}/assets/install.sh apply --confirmed ${staging}`]),
+      // The next one tells, also of a box that cut this one's session off.
+      onFailure: "continue",
+      connection,
+    },
+    {
+      type: "remote-exec",
+      inline: ours("confirm.sh"),
+      connection: { ...connection, timeout: CONFIRMATION_TIMEOUT },
+    },
   ];
 }
 
