@@ -48,7 +48,7 @@ class OnABox(unittest.TestCase):
             mock.patch.object(rollback, "run", self.run_command),
             mock.patch.object(rollback, "uninstall", self.uninstall),
             mock.patch.object(apply, "kernel_files"),
-            mock.patch.object(links, "stale", lambda old, *_: self.stale.append(old.uplinks[0].mark) or []),
+            mock.patch.object(links, "stale", lambda old, *_: self.note_stale(old.uplinks[0].mark)),
             mock.patch.object(network, "observe"),
             mock.patch.object(network, "apply"),
         ]
@@ -59,6 +59,10 @@ class OnABox(unittest.TestCase):
     def run_command(self, *command: str, **_: object) -> Result:
         self.ran.append(" ".join(command[1:]))
         return Result(0, "", "")
+
+    def note_stale(self, mark: int) -> list[object]:
+        self.stale.append(mark)
+        return []
 
     def uninstall(self, name: str, by: str, _steps: object) -> None:
         self.assertEqual(by, "")
