@@ -1,7 +1,7 @@
 #!/bin/sh
-# Puts a dual-tunnel IPsec-VPN connection on this box: `sh install.sh apply DIR`, DIR being the staging directory that
-# begin.sh made, with the assets and the bundle of the rendered files: on each line a file's name and its content in
-# base64, `end` on the last.
+# Puts a dual-tunnel IPsec-VPN connection on this box: `sh install.sh apply [--confirmed] DIR`, DIR being the staging
+# directory that begin.sh made, with the assets and the bundle of the rendered files: on each line a file's name and its
+# content in base64, `end` on the last. --confirmed: confirm.sh comes afterwards, or the box takes the change back.
 # Everything is checked before anything is changed; a refusal ends in all that is wrong, one sentence a line.
 set -u
 LC_ALL=C
@@ -12,12 +12,7 @@ say() {
     echo "dual-tunnel-vpn: $*"
 }
 
-refuse() {
-    say "$*"
-    exit 1
-}
-
-# What keeps the connection from this box, one sentence a line; told together.
+# What keeps the connection from this box, one sentence a line; told together, here and by confirm.sh.
 problems=
 problem() {
     problems="$problems$*
@@ -25,8 +20,15 @@ problem() {
 }
 refuse_if_any() {
     [ -n "$problems" ] || return 0
-    printf %s "$problems" | while read -r sentence; do say "$sentence"; done
+    told=$(printf %s "$problems" | sed 's/^/dual-tunnel-vpn: /')
+    # First what confirm.sh tells: whoever reads this may be gone.
+    [ -z "${confirmed-}" ] || printf '%s\n' "$told" >"$staging/outcome"
+    printf '%s\n' "$told"
     exit 1
+}
+refuse() {
+    problem "$*"
+    refuse_if_any
 }
 
 # Seconds by a clock that nobody sets: at a first boot the date may jump.
@@ -38,25 +40,39 @@ elapsed() {
     echo "$(($(now) - began)) s"
 }
 
+option=
+if [ "$#" -ge 3 ] && [ "$2" = --confirmed ]; then
+    option=$2
+    shift
+    set -- apply "$2" "${3-${SSH_CONNECTION-}}"
+fi
 if [ "$#" -lt 2 ] || [ "$1" != apply ]; then
-    refuse "usage: sh install.sh apply DIRECTORY"
+    refuse "usage: sh install.sh apply [--confirmed] DIRECTORY"
 fi
 assets=$(cd "$(dirname "$0")" && pwd) || refuse "the directory of install.sh cannot be entered"
 staging=$(cd "$2" 2>/dev/null && pwd) || refuse "the staging directory $2 does not exist on this box"
 ssh_connection=${3-${SSH_CONNECTION-}}
 
 if [ "$(id -u)" -ne 0 ]; then
-    exec sudo -n sh "$assets/install.sh" apply "$staging" "$ssh_connection"
+    # shellcheck disable=SC2086 # nothing where there is no option
+    exec sudo -n sh "$assets/install.sh" apply $option "$staging" "$ssh_connection"
 fi
 
 # Held while this runs: begin.sh of another apply leaves the directory alone.
 exec 9<"$staging"
 flock -n 9 || refuse "this upload is being installed already"
 
-# Nothing of the upload stays, whatever the outcome: Terraform brings it anew each time.
+# Nothing of the upload stays, whatever the outcome: Terraform brings it anew each time. What came of it is for confirm.sh.
+confirmed=$option
 clean() {
     case $staging in
-    /run/dual-tunnel-vpn-staging/*) rm -rf "$staging" ;;
+    /run/dual-tunnel-vpn-staging/*)
+        if [ -n "$confirmed" ]; then
+            find "$staging" -mindepth 1 -maxdepth 1 ! -name outcome ! -name armed -exec rm -rf {} +
+        else
+            rm -rf "$staging"
+        fi
+        ;;
     esac
 }
 trap clean EXIT
@@ -372,7 +388,8 @@ if [ -n "$missing" ]; then
         ask_python
         refuse_if_any
     }
-    python3 -IB "$assets/dual-tunnel-vpn" prepare "$staging" --ssh "$ssh_connection" --packages "$missing" || exit 1
+    # shellcheck disable=SC2086 # nothing where there is no option
+    python3 -IB "$assets/dual-tunnel-vpn" prepare "$staging" $confirmed --ssh "$ssh_connection" --packages "$missing" || exit 1
     # strongSwan is started once, later, with everything in place. A mask in /run does not outlive a reboot.
     installed strongswan-swanctl || installed strongswan || systemctl mask --runtime --quiet --no-reload strongswan.service 2>/dev/null
     # shellcheck disable=SC2086 # a list of packages
@@ -384,4 +401,5 @@ if [ -n "$missing" ]; then
     }
     say "installed the packages$missing ($(elapsed))"
 fi
-python3 -IB "$assets/dual-tunnel-vpn" apply "$staging" --ssh "$ssh_connection"
+# shellcheck disable=SC2086 # nothing where there is no option
+python3 -IB "$assets/dual-tunnel-vpn" apply "$staging" $confirmed --ssh "$ssh_connection"
