@@ -64,7 +64,7 @@ const [STEPPER, OURS] = ["stepper.py", "ours.py"].map((name) => `/var/tmp/${name
 const KINDS: Record<Cut, string> = { session: "hang-up", programs: "kill", power: "hold" };
 
 /** Notes of how far it has come: what they say differs from one moment to the next. */
-const NOTES = /^\/etc\/dual-tunnel-vpn\/(.*\/manifest|box)\.json$/;
+const NOTES = /^\/etc\/dual-tunnel-vpn\/(.*\/(manifest|rolling-back)|box)\.json$/;
 
 /** How long the slow box of the lab may take until it answers packets after a boot. */
 const PATIENCE_S = 120;
