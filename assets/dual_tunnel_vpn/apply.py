@@ -12,7 +12,7 @@ from typing import Callable, Protocol
 from . import checks, confirmation, failover, files, installed, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
-from .net import managers, network, sysctl, wanted, ways
+from .net import managers, network, sysctl, throughput, wanted, ways
 from .net.netlink import Netlink
 from .site import Site, SiteError, Tunnel, parse
 
@@ -159,6 +159,8 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
     wrong = ways.await_tunnels(site, ROUTE_SECONDS)
     if wrong:
         raise Refusal(f"the tunnels are there, but {wrong[0]}")
+    if falls_short := throughput.falls_short(site, network.observe()):
+        steps.say(falls_short)
     up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
 
