@@ -186,8 +186,9 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       ? undefined
       : new TerraformData(this, "second-vswitch", { input: { id: standby.id } });
     const bandwidth = props.bandwidth ?? DEFAULT_BANDWIDTH[this.networkType];
-    // What somebody changes elsewhere is another than this.
-    this.bandwidth = ignores(props.ignoreChanges, "bandwidth") ? undefined : bandwidth;
+    // One that is changed elsewhere is another than this.
+    const known = isLiteral(bandwidth) && !ignores(props.ignoreChanges, "bandwidth");
+    this.bandwidth = known ? bandwidth : undefined;
     this.resource = new VpnGateway(this, "Default", {
       provider: props.provider,
       lifecycle: this.lifecycle(props, bandwidth),
