@@ -290,6 +290,22 @@ describe("the box", () => {
     );
   });
 
+  it("says in one line with what it will not keep up", async () => {
+    await lab.box.succeed(`ethtool -K ${LAN_DEVICE} gro off`);
+    const slow = /^this box may not keep up with .*/gm;
+    const text = await installed({ bandwidthMbps: 1_000_000 });
+    console.log(text.match(slow)?.join("\n"));
+    expect(text.match(slow)).toEqual([
+      expect.stringMatching(
+        /1000000 Mbit\/s: one core of this box encrypts at most \d+ Mbit\/s with cbc\(aes\) of 256 bits and hmac\(sha256\) \(driver authenc\(.*\)\).*; GRO is off on \w+, /,
+      ) as string,
+    ]);
+    await lab.box.succeed(`ethtool -K ${LAN_DEVICE} gro on`);
+    // What any box does.
+    expect((await installed({ bandwidthMbps: 1 })).match(slow)).toBeNull();
+    await installed();
+  });
+
   it("puts its links back when they were taken away", async () => {
     await lab.box.succeed(
       "nft flush ruleset; ip rule del priority 5157; ip route flush table 70002; dual-tunnel-vpn links singapore",
