@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
+from dual_tunnel_vpn.commands import Result
 from dual_tunnel_vpn.net import throughput
 from dual_tunnel_vpn.net.netlink import Address, Algorithms, IpsecState
 from dual_tunnel_vpn.net.throughput import Driver, Speed
@@ -52,6 +53,8 @@ ivsize       : 16
 
 
 class Line(unittest.TestCase):
+    has_module = True
+
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
@@ -60,6 +63,7 @@ class Line(unittest.TestCase):
         for owner, name, fake in (
             (throughput, "_CPUINFO", self.cpuinfo),
             (throughput.platform, "machine", lambda: "x86_64"),
+            (throughput, "run", lambda *_: Result(0 if self.has_module else 1, "", "")),
         ):
             patch = mock.patch.object(owner, name, fake)
             patch.start()
@@ -94,6 +98,12 @@ class Line(unittest.TestCase):
         for driver in (GENERIC, "authenc(hmac-sha256-lib,cbc(ecb(aes-fixed-time)))"):
             end = "), this processor has AES instructions: `modprobe aesni_intel`"
             self.assertTrue(self.told(99, driver=driver).endswith(end))
+        self.has_module = False
+        self.assertTrue(
+            self.told(99, driver=GENERIC).endswith(
+                "), this processor has AES instructions that its kernel does not use"
+            )
+        )
         self.assertTrue(self.told(99).endswith(f"(driver {BUILT_IN})"))
         self.assertTrue(self.told(99, algorithms=DES3).endswith("), AES is faster: choose Encryption.AES_128"))
         with mock.patch.object(throughput.platform, "machine", lambda: "riscv64"):

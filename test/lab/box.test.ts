@@ -299,25 +299,18 @@ describe("the box", () => {
       );
     await gro(0);
     const slow = /this box may not keep up with .*/gm;
-    const text = await installed({ bandwidthMbps: 1_000_000 });
-    console.log(text.match(slow)?.join("\n"));
-    expect(text.match(slow)).toEqual([
+    const told = async (bandwidthMbps: number) => (await installed({ bandwidthMbps })).match(slow);
+    expect(await told(1_000_000)).toEqual([
       expect.stringMatching(
         /1000000 Mbit\/s: one core of this box encrypts at most \d+ Mbit\/s with cbc\(aes\) of 256 bits and hmac\(sha256\) \(driver authenc\(.*\)\).*; GRO is off on \S+, each packet /,
       ) as string,
     ]);
-    console.log(device, await lab.box.succeed(`cd /usr/local/lib/dual-tunnel-vpn/current && for i in 1 2 3; do python3 -c '
-import time
-from pathlib import Path
-from dual_tunnel_vpn import site
-from dual_tunnel_vpn.net import network, throughput
-s = site.load(Path("/etc/dual-tunnel-vpn/singapore/site.json")); n = network.observe(); b = time.monotonic()
-print(throughput.falls_short(s, n)); print("SECONDS", time.monotonic() - b)
-print(throughput.measure(throughput.Algorithms("rfc4106(gcm(aes))", 160, icv_bits=128), .2), throughput.in_use(s))
-'; done; lsmod | grep -i alg; nproc; uname -r`));
     await gro(1);
+    // The remedy that is named where it is not there yet.
+    await lab.box.succeed("modprobe aesni_intel");
+    expect(await told(1_000_000)).toEqual([expect.stringMatching(/cbc-aes-aesni\)\)( \(\S+ s\))?$/) as string]);
     // What any box does.
-    expect((await installed({ bandwidthMbps: 1 })).match(slow)).toBeNull();
+    expect(await told(1)).toBeNull();
     await installed();
   });
 

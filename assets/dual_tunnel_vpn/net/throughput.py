@@ -19,6 +19,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from ..commands import run
 from ..site import Site
 from .netlink import Algorithms, Ipsec
 from .network import Network
@@ -106,9 +107,13 @@ def _remedy(speed: Speed) -> str:
     module = _AES_MODULES.get(platform.machine())
     if module is None or not re.search(r"aes-(generic|fixed-time)", speed.driver):
         return ""
-    if re.search(r"^(flags|Features)\s*:.* aes\b", _CPUINFO.read_text(errors="replace"), re.MULTILINE):
-        return f", this processor has AES instructions: `modprobe {module}`"
-    return ", this processor shows no AES instructions (a virtual machine may hide them)"
+    if not re.search(r"^(flags|Features)\s*:.* aes\b", _CPUINFO.read_text(errors="replace"), re.MULTILINE):
+        return ", this processor shows no AES instructions (a virtual machine may hide them)"
+    # Not every kernel has it as a module.
+    there = run("modprobe", "--dry-run", "--quiet", module).ok
+    return ", this processor has AES instructions" + (
+        f": `modprobe {module}`" if there else " that its kernel does not use"
+    )
 
 
 def in_use(site: Site) -> list[Algorithms]:
