@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import socket
 import struct
 import tempfile
@@ -62,7 +63,7 @@ class Line(unittest.TestCase):
         self.cpuinfo.write_text("flags\t\t: fpu sse2\n")
         for owner, name, fake in (
             (throughput, "_CPUINFO", self.cpuinfo),
-            (throughput.platform, "machine", lambda: "x86_64"),
+            (platform, "machine", lambda: "x86_64"),
             (throughput, "run", lambda *_: Result(0 if self.has_module else 1, "", "")),
         ):
             patch = mock.patch.object(owner, name, fake)
@@ -106,7 +107,7 @@ class Line(unittest.TestCase):
         )
         self.assertTrue(self.told(99).endswith(f"(driver {BUILT_IN})"))
         self.assertTrue(self.told(99, algorithms=DES3).endswith("), AES is faster: choose Encryption.AES_128"))
-        with mock.patch.object(throughput.platform, "machine", lambda: "riscv64"):
+        with mock.patch.object(platform, "machine", lambda: "riscv64"):
             self.assertTrue(self.told(99, driver=GENERIC).endswith(f"(driver {GENERIC})"))
 
     def test_gro_matters_from_200_mbits_on(self) -> None:
@@ -214,11 +215,11 @@ class Measured(unittest.TestCase):
         socket_of = mock.Mock(accept=lambda: (operation, None))
         ticks = iter((0.0, 0.0, 0.1, 0.3))
         with (
-            mock.patch.object(throughput.socket, "socket", lambda *_: socket_of),
+            mock.patch.object(socket, "socket", lambda *_: socket_of),
             mock.patch.object(throughput, "chosen", lambda *_: Driver("d", 16)),
             mock.patch.object(throughput, "_CRYPTO", mock.Mock()),
-            mock.patch.object(throughput.time, "thread_time", lambda: next(spent)),
-            mock.patch.object(throughput.time, "monotonic", lambda: next(ticks)),
+            mock.patch.object(time, "thread_time", lambda: next(spent)),
+            mock.patch.object(time, "monotonic", lambda: next(ticks)),
         ):
             speed = throughput.measure(CBC, 0.2)
         assert speed is not None
