@@ -1,7 +1,7 @@
 #!/bin/sh
-# Puts a dual-tunnel IPsec-VPN connection on this box: `sh install.sh apply DIR`, DIR being the staging directory that
-# begin.sh made, with the assets and the bundle of the rendered files: on each line a file's name and its content in
-# base64, `end` on the last.
+# Puts a dual-tunnel IPsec-VPN connection on this box: `sh install.sh apply [--confirmed] DIR`, DIR being the staging
+# directory that begin.sh made, with the assets and the bundle of the rendered files: on each line a file's name and its
+# content in base64, `end` on the last. --confirmed: confirm.sh comes afterwards, or the box takes the change back.
 # Everything is checked before anything is changed; the last line of a refusal is one sentence.
 set -u
 LC_ALL=C
@@ -14,6 +14,7 @@ say() {
 
 refuse() {
     say "$*"
+    [ -z "${confirmed-}" ] || say "$*" >"$staging/outcome"
     exit 1
 }
 
@@ -26,25 +27,39 @@ elapsed() {
     echo "$(($(now) - began)) s"
 }
 
+option=
+if [ "$#" -ge 3 ] && [ "$2" = --confirmed ]; then
+    option=$2
+    shift
+    set -- apply "$2" "${3-${SSH_CONNECTION-}}"
+fi
 if [ "$#" -lt 2 ] || [ "$1" != apply ]; then
-    refuse "usage: sh install.sh apply DIRECTORY"
+    refuse "usage: sh install.sh apply [--confirmed] DIRECTORY"
 fi
 assets=$(cd "$(dirname "$0")" && pwd) || refuse "the directory of install.sh cannot be entered"
 staging=$(cd "$2" 2>/dev/null && pwd) || refuse "the staging directory $2 does not exist on this box"
 ssh_connection=${3-${SSH_CONNECTION-}}
 
 if [ "$(id -u)" -ne 0 ]; then
-    exec sudo -n sh "$assets/install.sh" apply "$staging" "$ssh_connection"
+    # shellcheck disable=SC2086 # nothing where there is no option
+    exec sudo -n sh "$assets/install.sh" apply $option "$staging" "$ssh_connection"
 fi
 
 # Held while this runs: begin.sh of another apply leaves the directory alone.
 exec 9<"$staging"
 flock -n 9 || refuse "this upload is being installed already"
 
-# Nothing of the upload stays, whatever the outcome: Terraform brings it anew each time.
+# Nothing of the upload stays, whatever the outcome: Terraform brings it anew each time. What came of it is for confirm.sh.
+confirmed=$option
 clean() {
     case $staging in
-    /run/dual-tunnel-vpn-staging/*) rm -rf "$staging" ;;
+    /run/dual-tunnel-vpn-staging/*)
+        if [ -n "$confirmed" ]; then
+            find "$staging" -mindepth 1 -maxdepth 1 ! -name outcome ! -name armed -exec rm -rf {} +
+        else
+            rm -rf "$staging"
+        fi
+        ;;
     esac
 }
 trap clean EXIT
@@ -204,7 +219,8 @@ if [ -n "$missing" ]; then
         }
         ;;
     esac
-    python3 -IB "$assets/dual-tunnel-vpn" prepare "$staging" --ssh "$ssh_connection" --packages "$missing" || exit 1
+    # shellcheck disable=SC2086 # nothing where there is no option
+    python3 -IB "$assets/dual-tunnel-vpn" prepare "$staging" $confirmed --ssh "$ssh_connection" --packages "$missing" || exit 1
     # strongSwan is started once, later, with everything in place. A mask in /run does not outlive a reboot.
     installed strongswan-swanctl || installed strongswan || systemctl mask --runtime --quiet --no-reload strongswan.service 2>/dev/null
     # shellcheck disable=SC2086 # a list of packages
@@ -216,4 +232,5 @@ if [ -n "$missing" ]; then
     }
     say "installed the packages$missing ($(elapsed))"
 fi
-python3 -IB "$assets/dual-tunnel-vpn" apply "$staging" --ssh "$ssh_connection"
+# shellcheck disable=SC2086 # nothing where there is no option
+python3 -IB "$assets/dual-tunnel-vpn" apply "$staging" $confirmed --ssh "$ssh_connection"

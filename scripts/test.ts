@@ -1,6 +1,7 @@
 // `npm test`: everything; at the end what failed and why in short, what was skipped, each group's time and one closing
 // line. First the groups that need no lab, side by side, since they wait for programs and the registry; then tests in two
-// labs side by side; then, apart from what works hard, those that measure time.
+// labs side by side (three end later: they want more than two cores have); then, apart from what works hard, those that
+// measure time.
 // `npm test -- unit lint` runs only the groups named; `npm run test:full` adds the tests that take long, which look at
 // DUAL_TUNNEL_VPN_TEST and else are skipped with the reason in their names, and has the labs' tests on each system of the
 // box: the groups that end in a system's name.

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Callable, Protocol
 
-from . import checks, failover, files, installed, library, links, manifest, owner, paths
+from . import checks, confirmation, failover, files, installed, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, wanted, ways
@@ -40,6 +40,8 @@ UNIT_FILES = (
     "dual-tunnel-vpn-links@.service",
     "dual-tunnel-vpn-repair@.service",
     "dual-tunnel-vpn-agent@.service",
+    "dual-tunnel-vpn-rollback@.service",
+    "dual-tunnel-vpn-rollback@.timer",
 )
 
 
@@ -73,24 +75,44 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     return site
 
 
-def apply(directory: Path, ssh_connection: str, steps: Reporter) -> None:
-    """Makes the box as the staged files say; Refusal with the reason when it cannot."""
+class _Access:
+    """The way by which the box answers whoever runs this, looked at after each step that may change it."""
+
+    def __init__(self, ssh_connection: str) -> None:
+        self._ends = checks.ssh_ends(ssh_connection)
+        self._way = self._now()
+
+    def _now(self) -> tuple[str, str] | None:
+        return network.way_to(*self._ends) if self._ends else None
+
+    @property
+    def moved(self) -> str:
+        """How it is another than before, empty when it is not."""
+        if self._ends is None or self._now() == self._way:
+            return ""
+        return f"after the change this box answers {self._ends[0]}, where you are, by another way than before"
+
+
+def apply(directory: Path, ssh_connection: str, steps: Reporter, confirmed: bool = False) -> None:
+    """Makes the box as the staged files say; Refusal with the reason when it cannot.
+
+    confirmed: a change of routes, rules or packet filter is taken back unless a new SSH connection confirms it.
+    """
     try:
         site = prepare(directory, ssh_connection, [])
-        ends = checks.ssh_ends(ssh_connection)
-        way = network.way_to(*ends) if ends else None
-        _apply(site, directory, steps)
-        if ends and network.way_to(*ends) != way:
-            raise Refusal(
-                f"after the change this box answers {ends[0]}, where you are, by another way than before: "
-                "check its routes before you close this session"
-            )
+        access = _Access(ssh_connection)
+        try:
+            _apply(site, directory, access, steps, confirmed)
+            if access.moved:
+                raise Refusal(f"{access.moved}: check its routes before you close this session")
+        finally:
+            confirmation.extend(site.name)
     finally:
         for number in (1, 2):
             (directory / f"secrets-{number}.conf").unlink(missing_ok=True)
 
 
-def _apply(site: Site, directory: Path, steps: Reporter) -> None:
+def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confirmed: bool) -> None:
     layout = checks.strongswan_expected()
     box = manifest.load_box() or manifest.Box()
     record = manifest.load_connection(site.name)
@@ -101,18 +123,27 @@ def _apply(site: Site, directory: Path, steps: Reporter) -> None:
         box.save()
 
     units_changed = _shared_files(layout, box, anew, steps)
-    new_site = _site(site.name, (directory / "site.json").read_bytes(), record)
-    _kernel_files(site, box)
     if _enable(site.name) or units_changed or anew:
         must("systemctl", "daemon-reload")
-    for old in formers(record):
-        network.apply(links.stale(old, site, network.observe()))
-    if new_site or anew or not _links_are_right(site):
+    data = (directory / "site.json").read_bytes()
+    new_site = files.content(paths.site(site.name)) != data
+    changes_links = new_site or anew or not _links_are_right(site)
+    if confirmed and (changes_links or confirmation.waits(site.name)):
+        confirmation.begin(site.name, directory)
+    put_site(site.name, data, record)
+    kernel_files(site, box)
+    if changes_links:
         must("systemctl", "restart", paths.links_unit(site.name), timeout=150)
+        if confirmed and access.moved:
+            confirmation.give_up(site.name, directory)
+            raise Refusal(f"{access.moved}: the change is taken back, check the routes that the connection makes")
         steps.say("interfaces, routes and packet filter are in place")
 
     def start_agent() -> None:
         _agent(site.name, new_site, anew)
+        # Not before: the agent from before would put them back.
+        for old in formers(record):
+            network.apply(links.stale(old, site, network.observe()))
         record.former = []
         record.save(site.name)
         box.unfinished = False
@@ -127,14 +158,14 @@ def _apply(site: Site, directory: Path, steps: Reporter) -> None:
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
 
 
-def _site(name: str, data: bytes, record: manifest.Connection) -> bool:
-    """Puts site.json in place and notes the former one, whose things in the network are to go; whether it is new."""
+def put_site(name: str, data: bytes, record: manifest.Connection) -> None:
+    """Puts site.json in place and notes the former one, whose things in the network are to go."""
     former = files.content(paths.site(name))
     if former is not None and former != data:
         with contextlib.suppress(ValueError):
             record.former.append(json.loads(former))
             record.save(name)
-    return installed.put(paths.site(name), data, 0o600)
+    installed.put(paths.site(name), data, 0o600)
 
 
 def formers(record: manifest.Connection) -> list[Site]:
@@ -184,7 +215,8 @@ def _modules() -> None:
     installed.put(paths.MODULES, "\n".join(["# Made by dual-tunnel-vpn.", *there, ""]).encode())
 
 
-def _kernel_files(site: Site, box: manifest.Box) -> None:
+def kernel_files(site: Site, box: manifest.Box) -> None:
+    """What has kernel parameters set and network managers leave ours alone, at boot too."""
     values = links.kernel_values(site, network.observe())
     if sysctl.remember(box, [key for key in values if key not in map(sysctl.loose, site.interfaces)]):
         box.save()
@@ -194,7 +226,8 @@ def _kernel_files(site: Site, box: manifest.Box) -> None:
 
 def _enable(name: str) -> bool:
     """Has all services start at boot; whether systemd has to be told (it is slow: once is enough)."""
-    ours = (strongswan.UNIT, paths.guard_unit(name), paths.links_unit(name), paths.agent_unit(name))
+    units = (paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agent_unit)
+    ours = (strongswan.UNIT, *(unit(name) for unit in units))
     states = strongswan.units(*ours)
     if states[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.

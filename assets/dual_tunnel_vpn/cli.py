@@ -1,16 +1,17 @@
-"""The command line: apply DIR, uninstall NAME, status [NAME], guard NAME, links NAME, repair NAME, agent NAME."""
+"""The command line: apply DIR, uninstall NAME, status [NAME], and what units and Terraform's last script run."""
 
 from __future__ import annotations
 
 import argparse
 import fcntl
 import io
+import math
 import os
 import pwd
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
@@ -99,6 +100,13 @@ def _parser() -> argparse.ArgumentParser:
         staged.add_argument("directory", type=Path, help="staging directory with site.json and the tunnels' files")
         staged.add_argument("--ssh", default="", help="SSH_CONNECTION of the caller, whose access must not be lost")
         staged.add_argument("--packages", default="", help="packages that install.sh is going to add")
+        staged.add_argument(
+            "--confirmed", action="store_true", help="take the change back unless `confirm` comes; note the outcome"
+        )
+    confirmation = verbs.add_parser("confirm", help="keep a change that would be taken back; by a new SSH connection")
+    confirmation.add_argument("name")
+    rollback = verbs.add_parser("roll-back", help="take an unconfirmed change back; used by its timer")
+    rollback.add_argument("name")
     removal = verbs.add_parser("uninstall", help="remove a connection and restore what it changed")
     removal.add_argument("name")
     removal.add_argument(
@@ -124,6 +132,27 @@ def _name(text: str) -> str:
     if not site.is_name(text):
         raise Refusal(f"{text!r} is not a connection's name: a lower-case letter and up to 10 letters, digits, hyphens")
     return text
+
+
+_ERRORS = (Refusal, site.SiteError, vici.ViciError, OSError)
+
+
+def _sentence(error: BaseException) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"this box does not allow it: {where}{error.strerror or error}"
+
+
+@contextmanager
+def _outcome(directory: Path) -> Iterator[None]:
+    """Leaves word beside the upload of why it failed, for confirm.sh."""
+    try:
+        yield
+    except _ERRORS as error:
+        with suppress(OSError):
+            (directory / "outcome").write_text(f"dual-tunnel-vpn: {_sentence(error)}\n", encoding="utf-8")
+        raise
 
 
 def _tell_of_files() -> None:
@@ -167,7 +196,20 @@ def _run(arguments: Sequence[str]) -> int:
         from .status import show
 
         return show(None if options.name is None else _name(options.name), options.json)
-    with lock():
+    if options.verb == "confirm":
+        from .confirmation import confirm
+
+        confirm(_name(options.name))
+        return 0
+    if options.verb == "roll-back":
+        # Before its turn comes: what is uninstalled by then cannot be imported.
+        from .rollback import roll_back
+
+        with lock(math.inf):
+            roll_back(_name(options.name), Steps())
+        return 0
+    staged = options.verb in ("prepare", "apply") and options.confirmed
+    with _outcome(options.directory) if staged else nullcontext(), lock():
         if options.verb == "uninstall":
             from .uninstall import uninstall
 
@@ -180,7 +222,9 @@ def _run(arguments: Sequence[str]) -> int:
         if options.verb == "prepare":
             prepare(options.directory.resolve(), session, options.packages.split())
         else:
-            apply(options.directory.resolve(), session, Steps())
+            apply(options.directory.resolve(), session, Steps(), options.confirmed)
+            if options.confirmed:
+                (options.directory / "outcome").write_text("done\n", encoding="ascii")
     return 0
 
 
@@ -191,15 +235,11 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(arguments)
-    except (Refusal, site.SiteError, vici.ViciError) as error:
-        print(f"dual-tunnel-vpn: {error}", flush=True)
-        return 1
-    except OSError as error:
-        if arguments[:1] == ["agent"]:
+    except _ERRORS as error:
+        if isinstance(error, OSError) and arguments[:1] == ["agent"]:
             # Nobody waits for its last words: the journal is told where it happened.
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"dual-tunnel-vpn: this box does not allow it: {where}{error.strerror or error}", flush=True)
+        print(f"dual-tunnel-vpn: {_sentence(error)}", flush=True)
         return 1
     except KeyboardInterrupt:
         return 130

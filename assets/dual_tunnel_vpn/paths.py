@@ -64,6 +64,16 @@ def owner(name: str) -> Path:
     return connection(name) / "owner.json"
 
 
+def unconfirmed(name: str) -> Path:
+    """There while a change waits for its confirmation: what the connection was before."""
+    return connection(name) / "unconfirmed.json"
+
+
+def rolling_back(name: str) -> Path:
+    """The same while the change is being taken back."""
+    return connection(name) / "rolling-back.json"
+
+
 def agent_state(name: str) -> Path:
     """What the agent last wrote about itself, JSON."""
     return RUN / name / "agent.json"
@@ -87,6 +97,16 @@ def repair_unit(name: str) -> str:
 def agent_unit(name: str) -> str:
     """The failover agent's unit."""
     return f"dual-tunnel-vpn-agent@{name}.service"
+
+
+def rollback_unit(name: str) -> str:
+    """The unit that takes an unconfirmed change back."""
+    return f"dual-tunnel-vpn-rollback@{name}.service"
+
+
+def rollback_timer(name: str) -> str:
+    """What starts that, unless the change is confirmed before."""
+    return f"dual-tunnel-vpn-rollback@{name}.timer"
 
 
 def nft_table(name: str) -> str:

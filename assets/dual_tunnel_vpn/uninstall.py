@@ -30,10 +30,12 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     checks.writable()
     last = not [other for other in manifest.names() if other != name]
     ours = (paths.agent_unit(name), paths.links_unit(name), paths.guard_unit(name))
+    # Not the rollback itself: it may be what runs this.
+    run("systemctl", "stop", paths.rollback_timer(name))
     # The agent first: it has what is taken down here repaired.
     run("systemctl", "stop", paths.agent_unit(name), timeout=60)
     run("systemctl", "stop", *ours, paths.repair_unit(name), timeout=60)
-    for unit in ours:
+    for unit in (*ours, paths.rollback_timer(name)):
         # One by one: a former version did not have all of them, and systemd stops at one that it does not find.
         run("systemctl", "disable", "--quiet", "--no-reload", unit)
     sites = _sites(name)

@@ -3,6 +3,9 @@
 Byte code is told as whole or broken, since it is not the same each time; `by itself` tells what no comparison is needed
 for: files of notes that are no JSON, byte code that Python would fail at. `left` are the beginnings of files that a cut
 left behind, `network` rules, routes and interfaces of ours, `behind` what runs from before its files were changed.
+
+Programs that were cut off before they were noted are put a second time, beside the first: where they lie is not told.
+Nor is installed.json, which has a salt; `dual-tunnel-vpn status` compares it with the files.
 """
 
 from __future__ import annotations
@@ -26,13 +29,15 @@ PLACES = (
     "/usr/local/lib",
     "/usr/local/sbin",
 )
+AGAIN = ".again"
+NOTED = "/etc/dual-tunnel-vpn/installed.json"
 OURS = ("dual-tunnel-vpn", "singapore", "strongswan.service")
 
 
 def told(path: str) -> tuple[str, str]:
     """How the file is, and what is wrong with it by itself."""
     if os.path.islink(path):
-        return f"-> {os.readlink(path)}", ""
+        return f"-> {os.readlink(path).removesuffix(AGAIN)}", ""
     with open(path, "rb") as file:
         data = file.read()
     mode = f"{stat.S_IMODE(os.stat(path).st_mode):o}"
@@ -58,7 +63,7 @@ def found() -> list[str]:
         for directory, names, files in os.walk(place):
             links = [name for name in names if os.path.islink(os.path.join(directory, name))]
             paths += [os.path.join(directory, name) for name in (*links, *files)]
-    return [path for path in paths if any(name in path for name in OURS)]
+    return [path for path in paths if path != NOTED and any(name in path for name in OURS)]
 
 
 def output(*command: str) -> list[str]:
@@ -99,9 +104,10 @@ def main() -> None:
         if "/." in path:
             left.append(path)
             continue
-        files[path], trouble = told(path)
+        name = path.replace(f"{AGAIN}/", "/")
+        files[name], trouble = told(path)
         if trouble:
-            troubles[path] = trouble
+            troubles[name] = trouble
     all_of_it = {"files": files, "by itself": troubles, "left": sorted(left), "network": network(), "behind": behind()}
     print(json.dumps(all_of_it, sort_keys=True))
 

@@ -4,6 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { cloudState, install, NAME, stage } from "../box/staged-connection";
 import { BOX_LISTING_SCRIPT, differences } from "../box/listing";
+import { COMMAND, PROGRAMS, STATE } from "../../lib/host/provisioners";
 import { contentOf, Kept, keyOf } from "../cache";
 import { WorldCloudEnd } from "../cloud-end";
 import { Lab } from "../machines/lab";
@@ -52,9 +53,8 @@ const ROOT = path.join(__dirname, "../..");
 const INGREDIENTS = ["assets", "lab/box", "lab/cloud-end", "lab/kill-walk", "lab/network.ts"];
 
 const KNOWN = "known.json";
-const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
-/** As Terraform does it: where the command is gone there is nothing to do. */
-const UNINSTALL = `if [ -x ${COMMAND} ]; then exec ${COMMAND} uninstall ${NAME}; fi`;
+/** As Terraform does it. */
+const UNINSTALL = `if [ -e ${COMMAND} ]; then exec ${COMMAND} uninstall ${NAME}; fi; exec rm -rf ${STATE} ${PROGRAMS}`;
 
 /** On the disk, where a boot leaves them, and where a listing does not look. */
 const [STEPPER, OURS] = ["stepper.py", "ours.py"].map((name) => `/var/tmp/${name}`);
@@ -190,6 +190,7 @@ export class KillWalk {
       .split("\n")
       .map((line) => JSON.parse(line) as Step);
     this.log(`${operation.id}: ${steps.length} steps`);
+    if (operation.runs === "apply") await this.healthy();
     const known: Known = { command, steps, before, after: await this.ours() };
     fs.writeFileSync(path.join(directory, KNOWN), JSON.stringify(known, null, 1));
   }
@@ -258,7 +259,10 @@ export class KillWalk {
 
   /** Both tunnels, and packets both ways by the active one. */
   private async healthy(): Promise<void> {
-    await this.lab.box.waitUntilSucceeds("dual-tunnel-vpn status", { timeoutS: PATIENCE_S });
+    const patience = { timeoutS: PATIENCE_S };
+    await this.lab.box.waitUntilSucceeds("dual-tunnel-vpn status", patience);
+    // The standby tunnel carries for a moment where it came up first.
+    await this.lab.box.waitUntilSucceeds(`ip -4 route show proto 157 | grep -q 'dev ${NAME}-1 '`, patience);
     await this.cloud.waitForTrafficVia("master");
     await this.passes();
   }

@@ -95,7 +95,6 @@ export class SshConnection {
     return new Promise((resolve, reject) => {
       const output: Buffer[] = [];
       const errors: Buffer[] = [];
-      let status: number | undefined;
       const timer = setTimeout(() => {
         channel.destroy();
         reject(
@@ -108,13 +107,12 @@ export class SshConnection {
       }, timeoutS * 1000);
       channel.on("data", (chunk: Buffer) => output.push(chunk));
       channel.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
-      channel.on("exit", (code: number | null, signal?: string) => {
-        status = code ?? 128 + (SIGNALS[(signal ?? "").replace(/^SIG/, "")] ?? 0);
-      });
-      channel.on("close", () => {
+      // What "exit" tells, "close" tells again: the former may have come with the channel, before anybody listened.
+      channel.on("close", (code?: number | null, signal?: string) => {
         clearTimeout(timer);
-        if (status === undefined) reject(new Error(`the connection was lost during "${command}"`));
-        else resolve({ status, stdout: Buffer.concat(output).toString(), stderr: Buffer.concat(errors).toString() });
+        if (code === undefined) return reject(new Error(`the connection was lost during "${command}"`));
+        const status = code ?? 128 + (SIGNALS[(signal ?? "").replace(/^SIG/, "")] ?? 0);
+        resolve({ status, stdout: Buffer.concat(output).toString(), stderr: Buffer.concat(errors).toString() });
       });
       channel.end(stdin);
     });

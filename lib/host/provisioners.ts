@@ -6,9 +6,16 @@ export const STAGING = "/run/dual-tunnel-vpn-staging";
 
 /** The command on the box. */
 export const COMMAND = "/usr/local/sbin/dual-tunnel-vpn";
+/** What the box's programs note. */
+export const STATE = "/etc/dual-tunnel-vpn";
+/** The box's programs. */
+export const PROGRAMS = "/usr/local/lib/dual-tunnel-vpn";
 
-type Step = FileProvisioner | RemoteExecProvisioner;
+type Step = (FileProvisioner | RemoteExecProvisioner) & { readonly onFailure?: "continue" };
 type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };
+
+/** How long the last step tries to connect: until a box that took the change back is surely reached again. */
+const CONFIRMATION_TIMEOUT = "4m";
 
 /** What is to reach a box. */
 export interface Delivery {
@@ -23,8 +30,10 @@ export interface Delivery {
 }
 
 /**
- * The provisioners of the `null_resource` that configures a box: four connections, as a rate limit counts them.
- * Each apply uploads to a directory of its own, named by the id that the resource gets when it is made.
+ * The provisioners of the `null_resource` that configures a box: five connections, as a rate limit counts them.
+ * Each apply uploads to a directory of its own, named by the id that the resource gets when it is made. The last
+ * connection is the proof that the box lets new ones in: it ends as the installer did, and without it the box takes
+ * back what the installer changed of routes and packet filter.
  */
 export function configurationSteps({ name, connection, assets, files }: Delivery): Step[] {
   const local = `\${path.module}/${assets}`;
@@ -34,16 +43,24 @@ export function configurationSteps({ name, connection, assets, files }: Delivery
     // Told apart by this: an upload that was cut off.
     "end",
   ];
+  const ours = (asset: string) => script([`name=${name}`, "upload=${self.id}", `\${file("${local}/${asset}")}`]);
   return [
-    {
-      type: "remote-exec",
-      inline: script([`name=${name}`, "upload=${self.id}", `\${file("${local}/begin.sh")}`]),
-      connection,
-    },
+    { type: "remote-exec", inline: ours("begin.sh"), connection },
     { type: "file", source: `${local}/`, destination: `${staging}/assets`, connection },
     { type: "file", content: bundle.map((line) => `${line}\n`).join(""), destination: `${staging}/bundle`, connection },
-    // install.sh becomes root by itself and removes the staging directory whatever the outcome.
-    { type: "remote-exec", inline: script([`exec sh ${staging}/assets/install.sh apply ${staging}`]), connection },
+    // install.sh becomes root by itself and leaves nothing of the upload whatever the outcome.
+    {
+      type: "remote-exec",
+      inline: script([`exec sh ${staging}/assets/install.sh apply --confirmed ${staging}`]),
+      // The next one tells, also of a box that cut this one's session off.
+      onFailure: "continue",
+      connection,
+    },
+    {
+      type: "remote-exec",
+      inline: ours("confirm.sh"),
+      connection: { ...connection, timeout: CONFIRMATION_TIMEOUT },
+    },
   ];
 }
 
@@ -72,8 +89,12 @@ export function uninstallStep(connection: SSHProvisionerConnection, mayBeGone = 
     onFailure: mayBeGone ? "continue" : undefined,
     connection,
     inline: script([
-      // Where the installation never came so far as to install the command there is nothing to undo.
-      `test -e ${COMMAND} || exit 0`,
+      // A first installation that was cut off before the command was there has noted and copied, and changed nothing.
+      `if ! test -e ${COMMAND}; then`,
+      `  test -e ${STATE} || test -e ${PROGRAMS} || exit 0`,
+      `  test "$(id -u)" -eq 0 && exec rm -rf ${STATE} ${PROGRAMS}`,
+      `  exec sudo -n rm -rf ${STATE} ${PROGRAMS}`,
+      "fi",
       "test -x /usr/bin/python3 || { echo 'dual-tunnel-vpn: this box has lost /usr/bin/python3: install python3 and destroy again'; exit 1; }",
       // In the environment, which an older version of the command overlooks.
       `exec env DUAL_TUNNEL_VPN_OWNER=\${self.id} ${COMMAND} uninstall \${self.input.name}`,

@@ -12,7 +12,8 @@ from typing import Any
 from unittest import mock
 
 from box.samples import DOCUMENT
-from dual_tunnel_vpn import apply, checks, files, library, links, manifest, paths, uninstall
+from dual_tunnel_vpn import apply, checks, confirmation, files, library, links, manifest, paths, uninstall
+from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.net import network, ways
 from dual_tunnel_vpn.site import parse
@@ -30,6 +31,8 @@ class CutsOff(unittest.TestCase):
         self.ran: list[str] = []
         self.stale: list[int] = []
         self.cut = ""
+        self.confirmed = False
+        self.moved = ""
         state = self.root / "state"
         patches: list[Any] = [
             mock.patch.object(paths, "STATE", state),
@@ -37,11 +40,13 @@ class CutsOff(unittest.TestCase):
             mock.patch.object(library, "prune"),
             mock.patch.object(checks, "strongswan_expected"),
             mock.patch.object(apply, "_shared_files", self.shared_files),
-            mock.patch.object(apply, "_kernel_files"),
+            mock.patch.object(apply, "kernel_files"),
             mock.patch.object(apply, "_enable", return_value=False),
             mock.patch.object(apply, "_links_are_right", return_value=True),
             mock.patch.object(apply, "_tunnels", lambda *arguments: arguments[-1]()),
             mock.patch.object(apply, "must", self.must),
+            mock.patch.object(confirmation, "must", self.must),
+            mock.patch.object(confirmation, "run", self.must),
             mock.patch.object(links, "stale", lambda old, *_: self.note_stale(old.uplinks[0].mark)),
             mock.patch.object(network, "observe"),
             mock.patch.object(network, "apply"),
@@ -65,6 +70,7 @@ class CutsOff(unittest.TestCase):
 
     def note_stale(self, mark: int) -> list[object]:
         self.stale.append(mark)
+        self.ran.append(f"remove what mark {mark} had")
         return []
 
     def apply(self, mark: int, cut: str = "") -> list[str]:
@@ -76,8 +82,29 @@ class CutsOff(unittest.TestCase):
         staged = self.root / "staged"
         files.put(staged / "site.json", text.encode())
         with contextlib.suppress(Cut):
-            apply._apply(parse(text), staged, mock.Mock())
+            apply._apply(parse(text), staged, mock.Mock(moved=self.moved), mock.Mock(), self.confirmed)
         return self.ran
+
+    def test_a_change_waits_for_its_confirmation_from_before_the_site_is_in_place(self) -> None:
+        self.confirmed = True
+        self.apply(1, cut="restart dual-tunnel-vpn-rollback")
+        self.assertTrue(confirmation.waits("singapore"))
+        self.assertFalse(paths.site("singapore").exists())
+
+    def test_a_change_after_which_the_box_answers_by_another_way_is_taken_back_at_once(self) -> None:
+        self.confirmed, self.moved = True, "after the change this box answers 203.0.113.9 by another way"
+        with self.assertRaisesRegex(Refusal, "by another way: the change is taken back"):
+            self.apply(1)
+        self.assertEqual(self.ran[-1], "start --no-block dual-tunnel-vpn-rollback@singapore.service")
+        self.assertRaises(Refusal, confirmation.confirm, "singapore")
+        self.assertTrue(confirmation.waits("singapore"))
+
+    def test_a_finished_apply_that_nobody_confirmed_may_still_be_confirmed_by_the_next(self) -> None:
+        self.confirmed = True
+        self.apply(1)
+        self.assertIn("restart dual-tunnel-vpn-rollback@singapore.timer", self.apply(1))
+        confirmation.confirm("singapore")
+        self.assertEqual(self.apply(1), ["settings", "start dual-tunnel-vpn-agent@singapore.service"])
 
     def test_nothing_is_started_again_where_nothing_is_new(self) -> None:
         self.apply(1)
@@ -94,6 +121,7 @@ class CutsOff(unittest.TestCase):
                 "daemon-reload",
                 "restart dual-tunnel-vpn-links@singapore.service",
                 "restart dual-tunnel-vpn-agent@singapore.service",
+                "remove what mark 1 had",
             ],
         )
         self.assertEqual(self.apply(2), ["settings", "start dual-tunnel-vpn-agent@singapore.service"])
@@ -107,6 +135,11 @@ class CutsOff(unittest.TestCase):
         self.assertEqual(self.stale, [1, 2])
         self.apply(3)
         self.assertEqual(self.stale, [])
+
+    def test_what_the_former_site_had_goes_when_the_agent_that_keeps_it_there_is_gone(self) -> None:
+        self.apply(1)
+        restarted = "restart dual-tunnel-vpn-agent@singapore.service"
+        self.assertEqual(self.apply(2)[-2:], [restarted, "remove what mark 1 had"])
 
     def test_an_uninstall_takes_down_what_each_former_site_had(self) -> None:
         self.apply(1)

@@ -40,14 +40,16 @@ class Unpacks(unittest.TestCase):
         text += f'cp -p "$staging"/* "{self.root}/out" 2>/dev/null\nexit 0\n'
         (self.staging / "assets/install.sh").write_text(text)
 
-    def install(self, bundle: str | None, shell: str = "sh") -> subprocess.CompletedProcess[str]:
+    def install(
+        self, bundle: str | None, shell: str = "sh", options: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
         if bundle is not None:
             (self.staging / "bundle").write_text(bundle)
         shutil.rmtree(self.root / "out", ignore_errors=True)
         (self.root / "out").mkdir()
         script = str(self.staging / "assets/install.sh")
         return subprocess.run(
-            [shell, script, "apply", str(self.staging)], capture_output=True, text=True, check=False
+            [shell, script, "apply", *options, str(self.staging)], capture_output=True, text=True, check=False
         )
 
     def test_every_file_is_there_byte_by_byte_for_nobody_else_to_read_and_the_upload_is_gone(self) -> None:
@@ -72,6 +74,22 @@ class Unpacks(unittest.TestCase):
                     done.stdout, "dual-tunnel-vpn: the upload of the configuration was incomplete: deploy again\n"
                 )
                 self.assertFalse(self.staging.exists())
+
+
+    def test_of_one_that_is_to_be_confirmed_stays_why_it_was_refused_and_nothing_else(self) -> None:
+        for shell in filter(shutil.which, ("dash", "bash")):
+            with self.subTest(shell):
+                self.setUp()
+                done = self.install(line("secrets-1.conf", b"secret"), shell, ("--confirmed",))
+                self.assertEqual((done.returncode, done.stderr), (1, ""))
+                self.assertEqual([path.name for path in self.staging.iterdir()], ["outcome"])
+                self.assertEqual((self.staging / "outcome").read_text(), done.stdout)
+
+    def test_what_it_armed_stays_for_the_last_script(self) -> None:
+        (self.staging / "armed").touch()
+        done = self.install("end\n", options=("--confirmed",))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual([path.name for path in self.staging.iterdir()], ["armed"])
 
 
 def by_apt(path: str) -> str:

@@ -136,6 +136,8 @@ class Library(unittest.TestCase):
             "systemd/dual-tunnel-vpn-links@.service",
             "systemd/dual-tunnel-vpn-repair@.service",
             "systemd/dual-tunnel-vpn-agent@.service",
+            "systemd/dual-tunnel-vpn-rollback@.service",
+            "systemd/dual-tunnel-vpn-rollback@.timer",
             "strongswan.d/zz-dual-tunnel-vpn.conf",
             "dual-tunnel-vpn",
         ):

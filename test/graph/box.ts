@@ -90,7 +90,7 @@ export class StandInBox {
   /** The names that were applied, oldest first. */
   get applied(): string[] {
     return this.scripts.flatMap((script) =>
-      [...script.matchAll(/install\.sh.* apply \S*\/([^\s.]+)/g)].map(([, n]) => n),
+      [...script.matchAll(/install\.sh.* apply (?:--\S+ )*\S*\/([^\s.]+)/g)].map(([, n]) => n),
     );
   }
 

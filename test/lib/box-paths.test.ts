@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { COMMAND, STAGING } from "../../lib/host/provisioners";
+import { COMMAND, PROGRAMS, STAGING, STATE } from "../../lib/host/provisioners";
 
 const ASSETS = path.join(__dirname, "../../assets");
 
@@ -24,7 +24,7 @@ const paths = (() => {
 const read = (file: string) => fs.readFileSync(path.join(ASSETS, file), "utf8").replace(/%i|\$\{?name\}?/g, "NAME");
 
 const UNITS = fs.readdirSync(path.join(ASSETS, "systemd"));
-const FILES = [...UNITS.map((unit) => `systemd/${unit}`), "begin.sh", "install.sh", "dual-tunnel-vpn"];
+const FILES = [...UNITS.map((unit) => `systemd/${unit}`), "begin.sh", "confirm.sh", "install.sh", "dual-tunnel-vpn"];
 
 /** The places of ours that a text names; a directory's content is known by the directory. */
 function named(text: string): string[] {
@@ -37,12 +37,15 @@ describe("the places on the box", () => {
   it("are found in every file of assets that names some", () => {
     expect(FILES.filter((file) => named(read(file)).length > 0).sort()).toEqual([
       "begin.sh",
+      "confirm.sh",
       "dual-tunnel-vpn",
       "install.sh",
       "systemd/dual-tunnel-vpn-agent@.service",
       "systemd/dual-tunnel-vpn-guard@.service",
       "systemd/dual-tunnel-vpn-links@.service",
       "systemd/dual-tunnel-vpn-repair@.service",
+      "systemd/dual-tunnel-vpn-rollback@.service",
+      "systemd/dual-tunnel-vpn-rollback@.timer",
     ]);
   });
 
@@ -53,12 +56,15 @@ describe("the places on the box", () => {
   });
 
   it("are those of paths.py in the library", () => {
-    expect({ COMMAND, STAGING }).toEqual({ COMMAND: paths.COMMAND, STAGING: paths.STAGING });
+    const { COMMAND: command, LIBRARY, STAGING: staging, STATE: state } = paths;
+    expect([COMMAND, PROGRAMS, STAGING, STATE]).toEqual([command, LIBRARY, staging, state]);
   });
 
   it("have the units by the names that paths.py has", () => {
-    const ours = ["guard", "links", "repair", "agent"].map((unit) => paths[`${unit}_unit`].replace("NAME", ""));
-    expect(UNITS).toEqual(expect.arrayContaining(ours));
+    const ours = ["guard", "links", "repair", "agent", "rollback"].map((unit) =>
+      paths[`${unit}_unit`].replace("NAME", ""),
+    );
+    expect(UNITS).toEqual(expect.arrayContaining([...ours, paths.rollback_timer.replace("NAME", "")]));
     for (const unit of UNITS) {
       const others = [...read(`systemd/${unit}`).matchAll(/dual-tunnel-vpn-\w+@NAME\.service/g)].map(
         ([other]) => other,

@@ -41,7 +41,7 @@ interface Rendered {
   readonly name: string;
   /** Where Terraform puts its scripts on the box. */
   readonly paths: readonly string[];
-  readonly scripts: Readonly<Record<"begin" | "install" | "uninstall", string>>;
+  readonly scripts: Readonly<Record<"begin" | "install" | "confirm" | "uninstall", string>>;
 }
 
 /** What Terraform would run on the box; undefined where the site is refused. */
@@ -57,8 +57,8 @@ function rendered(changes: Partial<DualTunnelVpnProps>): Rendered | undefined {
   const paths = commands.map(({ connection }) =>
     String((connection as Resource).script_path).replace(/\$\{try\([^]*\)\}/, directory),
   );
-  const [begin, install, uninstall] = commands.map(({ inline }) => (inline as string[]).join("\n"));
-  return { name, paths, scripts: { begin, install, uninstall } };
+  const [begin, install, confirm, uninstall] = commands.map(({ inline }) => (inline as string[]).join("\n"));
+  return { name, paths, scripts: { begin, install, confirm, uninstall } };
 }
 
 describe("what a stack is given", () => {
@@ -78,7 +78,7 @@ describe("what a stack is given", () => {
   /** What a script says when it runs as Terraform makes it, with programs that say what they were given. */
   function run(template: string, name: string): string[] {
     const text = template
-      .replace(/\$\{file\("[^"]*begin\.sh"\)\}/, `printf '%s\\n' "$name" "$upload"`)
+      .replace(/\$\{file\("[^"]*(?:begin|confirm)\.sh"\)\}/, `printf '%s\\n' "$name" "$upload"`)
       .replaceAll("${self.input.name}", () => name)
       .replaceAll(COMMAND, path.join(directory, "command"))
       // Nobody waits here for what Terraform would put in the script's place.
@@ -101,13 +101,15 @@ describe("what a stack is given", () => {
     return stdout.split("\n").slice(0, -1);
   }
 
-  function reachesTheShellAsItIs({ name, paths, scripts: { begin, install, uninstall } }: Rendered): void {
+  function reachesTheShellAsItIs({ name, paths, scripts: { begin, install, confirm, uninstall } }: Rendered): void {
     const staging = `${STAGING}/${name}.${ID}`;
     expect(run(begin, name)).toEqual([name, ID]);
-    expect(run(install, name)).toEqual(["sh", `${staging}/assets/install.sh`, "apply", staging]);
+    expect(run(confirm, name)).toEqual([name, ID]);
+    expect(run(install, name)).toEqual(["sh", `${staging}/assets/install.sh`, "apply", "--confirmed", staging]);
     const removal = [`DUAL_TUNNEL_VPN_OWNER=${OWNER}`, path.join(directory, "command"), "uninstall", name];
     expect(run(uninstall, name)).toEqual(["env", ...removal]);
-    for (const script of paths) {
+    // What holds an expression is Terraform's to evaluate: the result is checked at plan, as a test below says.
+    for (const script of paths.filter((each) => !each.includes("${"))) {
       // As Terraform says it, without quotes; what begins with a hyphen would be an option.
       expect(said(["/bin/sh", "-c", `chmod 0777 ${script}`])).toEqual(["chmod", "0777", script]);
       expect(script).not.toMatch(/^-/);
@@ -117,7 +119,7 @@ describe("what a stack is given", () => {
 
   it("reaches the shell as it is where it is what people write", () => {
     const site = rendered({ name: "a-1", ssh: { ...SITE.ssh, user: "deploy", scriptDirectory: "/opt/deploy_1" } });
-    expect(site?.paths).toEqual(Array(3).fill("/opt/deploy_1/dual-tunnel-vpn-%RAND%.sh"));
+    expect(site?.paths).toEqual(Array(4).fill("/opt/deploy_1/dual-tunnel-vpn-%RAND%.sh"));
     reachesTheShellAsItIs(site!);
   });
 

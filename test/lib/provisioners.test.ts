@@ -58,4 +58,5 @@ describe.each(shells)("a script of Terraform's, run by %s", (shell) => {
   }, 15_000);
 });
 
-it("is three scripts: the first, the installer's and the one at destroy", () => expect(scripts).toHaveLength(3));
+it("is four scripts: the first, the installer's, the last and the one at destroy", () =>
+  expect(scripts).toHaveLength(4));

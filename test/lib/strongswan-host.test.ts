@@ -29,6 +29,7 @@ describe("the configuration of a box", () => {
       "/run/dual-tunnel-vpn-staging/singapore.${self.id}/assets",
       "/run/dual-tunnel-vpn-staging/singapore.${self.id}/bundle",
       "command",
+      "command",
     ]);
   });
 
@@ -60,8 +61,8 @@ describe("the configuration of a box", () => {
     }
   });
 
-  it("arrives by four connections, which a limit of six in 30 seconds lets pass", () => {
-    expect(provisioners(configuration())).toHaveLength(4);
+  it("arrives by five connections, which a limit of six in 30 seconds lets pass", () => {
+    expect(provisioners(configuration())).toHaveLength(5);
   });
 
   it("brings every rendered file in one, whole when its last line is there", () => {
@@ -73,17 +74,31 @@ describe("the configuration of a box", () => {
     );
   });
 
-  it("begins with a directory that no other apply has, and ends with the installer", () => {
+  it("begins with a directory that no other apply has, installs, and ends with a new connection that confirms", () => {
     const steps = provisioners(configuration());
     const inline = (step: (typeof steps)[number]) => (step["remote-exec"] as { inline: string[] }).inline;
-    expect(inline(steps[0]).slice(3, 6)).toEqual([
-      "name=singapore",
-      "upload=${self.id}",
-      expect.stringMatching(/^\$\{file\("\$\{path\.module\}\/assets\/dual-tunnel-vpn\/[0-9a-f]{32}\/begin\.sh"\)\}$/),
-    ]);
+    for (const [step, script] of [
+      [steps[0], "begin"],
+      [steps[4], "confirm"],
+    ] as const) {
+      expect(inline(step).slice(3, 6)).toEqual([
+        "name=singapore",
+        "upload=${self.id}",
+        expect.stringMatching(
+          new RegExp(
+            `^\\$\\{file\\("\\$\\{path\\.module\\}/assets/dual-tunnel-vpn/[0-9a-f]{32}/${script}\\.sh"\\)\\}$`,
+          ),
+        ),
+      ]);
+    }
     expect(inline(steps[3]).slice(3, 4)).toEqual([
-      "exec sh /run/dual-tunnel-vpn-staging/singapore.${self.id}/assets/install.sh apply /run/dual-tunnel-vpn-staging/singapore.${self.id}",
+      "exec sh /run/dual-tunnel-vpn-staging/singapore.${self.id}/assets/install.sh apply --confirmed /run/dual-tunnel-vpn-staging/singapore.${self.id}",
     ]);
+  });
+
+  it("hears of a failed installer from the last script, which runs whatever became of the installer's session", () => {
+    const failures = provisioners(configuration()).map((step) => step["remote-exec"]?.on_failure as unknown);
+    expect(failures).toEqual([undefined, undefined, undefined, "continue", undefined]);
   });
 
   it("says whose it is: where in which stack, and an id that its first apply makes", () => {
@@ -93,15 +108,15 @@ describe("the configuration of a box", () => {
     });
   });
 
-  it("is reached with the host key checked, and given up after 50 seconds", () => {
-    for (const step of provisioners(configuration())) {
+  it("is reached with the host key checked, and given up after 50 seconds, or when it has surely taken a change back", () => {
+    for (const [index, step] of provisioners(configuration()).entries()) {
       const { connection } = (step.file ?? step["remote-exec"])!;
       expect(connection).toEqual({
         type: "ssh",
         host: "box.example.com",
         port: 22,
         user: "root",
-        timeout: "50s",
+        timeout: index < 4 ? "50s" : "4m",
         agent: "true",
         host_key: HOST_KEY,
         script_path: ".ssh/dual-tunnel-vpn-%RAND%.sh",
@@ -150,9 +165,16 @@ describe("the presence of a box", () => {
     expect(references).toBeNull();
   });
 
-  it("uninstalls by name, and nothing where the command never came", () => {
+  it("uninstalls by name, and removes notes and copies where the command never came", () => {
     const { inline } = provisioners(presence())[0]["remote-exec"] as { inline: string[] };
-    expect(inline).toContain("test -e /usr/local/sbin/dual-tunnel-vpn || exit 0");
+    const [begin, end] = ["if ! test -e /usr/local/sbin/dual-tunnel-vpn; then", "fi"].map((line) =>
+      inline.indexOf(line),
+    );
+    expect(inline.slice(begin + 1, end)).toEqual([
+      "  test -e /etc/dual-tunnel-vpn || test -e /usr/local/lib/dual-tunnel-vpn || exit 0",
+      '  test "$(id -u)" -eq 0 && exec rm -rf /etc/dual-tunnel-vpn /usr/local/lib/dual-tunnel-vpn',
+      "  exec sudo -n rm -rf /etc/dual-tunnel-vpn /usr/local/lib/dual-tunnel-vpn",
+    ]);
     expect(inline).toContain(
       "exec env DUAL_TUNNEL_VPN_OWNER=${self.id} /usr/local/sbin/dual-tunnel-vpn uninstall ${self.input.name}",
     );
