@@ -5,7 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import * as fc from "fast-check";
 import { Token } from "cdktf";
-import { DualTunnelVpnProps } from "../../lib";
+import { BoxPackages, DualTunnelVpnProps } from "../../lib";
 import { COMMAND, STAGING } from "../../lib/host/provisioners";
 import { problems, Resource, SITE, siteStack, synthesized, UPLINK_1, UPLINK_2 } from "./site";
 
@@ -25,6 +25,7 @@ const PLACES: Record<string, (text: string) => Partial<DualTunnelVpnProps>> = {
   "uplinks.address": (address) => ({ uplinks: [{ ...UPLINK_1, address }, UPLINK_2] }),
   "uplinks.gateway": (gateway) => ({ uplinks: [{ ...UPLINK_1, gateway }, UPLINK_2] }),
   "uplinks.device": (device) => ({ uplinks: [{ ...UPLINK_1, device }, UPLINK_2] }),
+  packages: (directory) => ({ packages: BoxPackages.fromDirectory(directory) }),
   dataCenterCidrs: (block) => ({ dataCenterCidrs: [block] }),
 };
 
