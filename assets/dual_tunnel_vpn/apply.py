@@ -52,11 +52,16 @@ class Reporter(Protocol):
         """Prints a line."""
 
 
+def check(directory: Path, ssh_connection: str) -> tuple[Site, owner.Owner]:
+    """What was staged and for whom; Refusal with all that keeps it from this box. Nothing is changed."""
+    site, mine = checks.staged(directory), owner.staged(directory)
+    checks.check(site, mine, ssh_connection, checks.sent(directory))
+    return site, mine
+
+
 def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     """Checks everything, then notes the box's state and installs the command, so that uninstall works from here on."""
-    site = checks.staged(directory)
-    mine = owner.staged(directory)
-    checks.check(site, mine, ssh_connection)
+    site, mine = check(directory, ssh_connection)
     box = manifest.load_box()
     if box is None:
         unit = strongswan.units(strongswan.UNIT)[strongswan.UNIT]

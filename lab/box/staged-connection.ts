@@ -27,6 +27,8 @@ export interface Staged {
   readonly marks?: readonly [number, number];
   /** The directory whose `assets` are uploaded. @default the repository */
   readonly tree?: string;
+  /** Directory on the box from which packages come. @default the box's own package sources */
+  readonly packages?: string;
 }
 
 const PSKS = ["psk-of-tunnel-one", "psk-of-tunnel-two"] as const;
@@ -188,7 +190,8 @@ async function upload(lab: Lab, staged: Staged, user: string): Promise<string | 
     maxBuffer: 2 ** 26,
   }).toString("base64");
   await lab.box.succeed(`base64 -d | tar -xzf - --no-same-owner -C ${directory}`, { stdin: tar });
-  const bundle = Object.entries(files(staged)).map(
+  const { packages } = staged;
+  const bundle = Object.entries({ ...files(staged), ...(packages && { packages }) }).map(
     ([name, text]) => `${name} ${Buffer.from(text).toString("base64")}\n`,
   );
   await lab.box.write(`${bundle.join("")}end\n`, `${directory}/bundle`, 0o600);

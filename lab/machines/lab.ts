@@ -258,10 +258,10 @@ export class Lab {
     const installed = new Kept("booted", keyOf(key, ...PACKAGES));
     const wanted = packages ? installed : booted;
     const ports = await newPorts();
-    if (!fresh && wanted.exists) return this.take(wanted.path, host, ports);
+    if (!fresh && wanted.exists) return this.takeBooted(wanted.path, host, ports);
     try {
       if (!fresh && booted.exists) {
-        await this.take(booted.path, host, ports);
+        await this.takeBooted(booted.path, host, ports);
       } else {
         await this.bootAnew(host, ports);
         if (!fresh && !booted.exists) await booted.put((directory) => this.save(directory));
@@ -275,6 +275,12 @@ export class Lab {
       await this.stop();
       throw error;
     }
+  }
+
+  private async takeBooted(directory: string, host: Host, ports: Ports): Promise<void> {
+    await this.take(directory, host, ports);
+    // Its clock stood still since it was saved, for days perhaps; a box's is kept right by NTP.
+    await this.box.succeed(`date -u -s @${Math.round(Date.now() / 1000)}`);
   }
 
   private async bootAnew(host: Host, ports: Ports): Promise<void> {
