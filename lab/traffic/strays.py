@@ -1,7 +1,7 @@
 """Runs in a namespace of the world machine: sends UDP packets with whatever addresses, each again and again.
 
-Its arguments: the interface that they leave by, the MAC address that they are handed to, and a JSON list of their source
-and destination addresses and destination ports.
+Its arguments: the interface that they leave by, the MAC address that they are handed to, and a JSON list of their
+source and destination addresses and destination ports.
 """
 
 from __future__ import annotations
