@@ -111,11 +111,14 @@ class Line(unittest.TestCase):
             self.assertTrue(self.told(99, driver=GENERIC).endswith(f"(driver {GENERIC})"))
 
     def test_gro_matters_from_200_mbits_on(self) -> None:
-        self.assertEqual(
-            throughput.told(200, [Speed(900, CBC, BUILT_IN)], ["eth1", "lan0"]),
+        line = (
             "this box may not keep up with the VPN gateway's 200 Mbit/s: GRO is off on eth1, lan0, each packet is "
-            "handled alone: `ethtool -K eth1 gro on && ethtool -K lan0 gro on`",
+            "handled alone: `ethtool -K eth1 gro on && ethtool -K lan0 gro on`"
         )
+        for there, package in ("/usr/sbin/ethtool", ""), (None, " (package ethtool)"):
+            with mock.patch.object(throughput, "find", return_value=there):
+                told = throughput.told(200, [Speed(900, CBC, BUILT_IN)], ["eth1", "lan0"])
+            self.assertEqual(told, line + package)
         self.assertEqual(throughput.told(100, [], ["eth1"]), "")
 
     def test_both_are_one_line(self) -> None:

@@ -19,7 +19,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from ..commands import run
+from ..commands import find, run
 from ..site import Site
 from .netlink import Algorithms, Ipsec
 from .network import Network
@@ -87,7 +87,8 @@ def told(bandwidth: int, speeds: Iterable[Speed], without_gro: list[str]) -> str
         )
     if without_gro and bandwidth >= GRO_MBPS:
         commands = " && ".join(f"ethtool -K {device} gro on" for device in without_gro)
-        parts.append(f"GRO is off on {', '.join(without_gro)}, each packet is handled alone: `{commands}`")
+        package = "" if find("ethtool") else " (package ethtool)"
+        parts.append(f"GRO is off on {', '.join(without_gro)}, each packet is handled alone: `{commands}`{package}")
     return f"this box may not keep up with the VPN gateway's {bandwidth} Mbit/s: {'; '.join(parts)}" if parts else ""
 
 
