@@ -6,15 +6,16 @@ import contextlib
 import json
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Protocol
 
 from . import checks, confirmation, failover, files, installed, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
-from .net import managers, network, sysctl, wanted, ways
+from .net import managers, network, sysctl, throughput, wanted, ways
 from .net.netlink import Netlink
-from .site import Site, SiteError, Tunnel, parse
+from .site import Site, SiteError, Tunnel, load, parse
 
 UP_SECONDS = 60
 """How long both tunnels may take to come up after a first installation."""
@@ -131,7 +132,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
     if _enable(site.name, anew) or units_changed or anew:
         must("systemctl", "daemon-reload")
     data = (directory / "site.json").read_bytes()
-    new_site = files.content(paths.site(site.name)) != data
+    new_site = _is_new(site)
     changes_links = new_site or anew or not _links_are_right(site)
     if confirmed and (changes_links or confirmation.waits(site.name)):
         confirmation.begin(site.name, directory)
@@ -159,8 +160,19 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
     wrong = ways.await_tunnels(site, ROUTE_SECONDS)
     if wrong:
         raise Refusal(f"the tunnels are there, but {wrong[0]}")
+    if falls_short := throughput.falls_short(site, network.observe()):
+        steps.say(falls_short)
     up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
+
+
+def _is_new(site: Site) -> bool:
+    """Whether the agent and the interfaces have anything to do with what differs from the site in place."""
+    try:
+        there = load(paths.site(site.name))
+    except SiteError:
+        return True
+    return replace(there, bandwidth_mbps=None) != replace(site, bandwidth_mbps=None)
 
 
 def put_site(name: str, data: bytes, record: manifest.Connection) -> None:
