@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Callable, Protocol
 
-from . import checks, confirmation, failover, files, installed, library, links, manifest, owner, paths
+from . import checks, confirmation, drift, failover, files, installed, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, wanted, ways
@@ -110,6 +110,7 @@ def apply(directory: Path, ssh_connection: str, steps: Reporter, confirmed: bool
             _apply(site, directory, access, steps, confirmed)
             if access.moved:
                 raise Refusal(f"{access.moved}: check its routes before you close this session")
+            _mark(site.name, directory)
         finally:
             confirmation.extend(site.name)
     finally:
@@ -161,6 +162,15 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
         raise Refusal(f"the tunnels are there, but {wrong[0]}")
     up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
+
+
+def _mark(name: str, directory: Path) -> None:
+    """Notes what the stack will compare with what its state says."""
+    mark = (files.content(directory / "drift") or b"").decode("ascii", "replace")
+    record = manifest.load_connection(name)
+    if record.mark != mark:
+        record.mark = mark
+        record.save(name)
 
 
 def put_site(name: str, data: bytes, record: manifest.Connection) -> None:
@@ -230,17 +240,16 @@ def kernel_files(site: Site, box: manifest.Box) -> None:
 
 
 def _enable(name: str) -> bool:
-    """Has all services start at boot; whether systemd has to be told (it is slow: once is enough)."""
-    units = (paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agent_unit)
-    ours = (strongswan.UNIT, *(unit(name) for unit in units))
-    states = strongswan.units(*ours)
+    """Has all services be ours and start at boot; whether systemd has to be told (it is slow: once is enough)."""
+    replaced = [files.remove(path) for path in drift.replaced(name)]
+    states = strongswan.units(*drift.enabled_units(name))
     if states[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.
         must("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
     missing = [unit for unit, state in states.items() if not state.enabled]
     if missing:
         must("systemctl", "enable", "--quiet", "--no-reload", *missing)
-    return bool(missing)
+    return bool(missing or replaced)
 
 
 def _links_are_right(site: Site) -> bool:
