@@ -357,7 +357,7 @@ ask_for_packages() {
 # All that Python asks of the box, in the words that it ends with.
 ask_python() {
     told=$(python3 -IB "$assets/dual-tunnel-vpn" check "$staging" --ssh "$ssh_connection") ||
-        problem "$(echo "${told:-its checks ended unexpectedly}" | sed 's/^dual-tunnel-vpn: //')"
+        problem "$(printf %s "${told:-its checks ended unexpectedly}" | sed 's/^dual-tunnel-vpn: //')"
 }
 
 judge_strongswan() {
