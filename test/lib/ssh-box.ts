@@ -1,5 +1,5 @@
 // A box or a bastion as SSH shows it, in a process of its own because synth waits for the answer: run with one argument,
-// a `SshBox` as JSON. It prints its port, then each command that it is given.
+// a `SshBox` as JSON. It prints its port.
 import * as net from "node:net";
 import { Server, utils } from "ssh2";
 
@@ -9,11 +9,12 @@ export interface SshBox {
   /** The public key that may log in, of this user. */
   readonly key: string;
   readonly user: string;
-  /** What every command prints, and its exit status; a bastion has none. */
-  readonly answer?: { readonly status: number; readonly stdout: string };
+  /** The one command that is there, and what it prints. */
+  readonly command?: string;
+  readonly answer?: string;
 }
 
-const { hostKey, key, user, answer } = JSON.parse(process.argv[2]) as SshBox;
+const { hostKey, key, user, command, answer } = JSON.parse(process.argv[2]) as SshBox;
 const allowed = utils.parseKey(key);
 if (allowed instanceof Error) throw allowed;
 const wanted = allowed.getPublicSSH();
@@ -26,11 +27,11 @@ const server = new Server({ hostKeys: [hostKey] }, (client) => {
     else context.reject(["publickey"]);
   });
   client.on("session", (accept) =>
-    accept().on("exec", (open, _reject, { command }) => {
+    accept().on("exec", (open, _reject, asked) => {
       const stream = open();
-      process.stdout.write(`${command}\n`);
-      stream.write(answer?.stdout ?? "");
-      stream.exit(answer?.status ?? 1);
+      const known = asked.command === command;
+      if (known) stream.write(answer);
+      stream.exit(known ? 0 : 127);
       stream.end();
     }),
   );
