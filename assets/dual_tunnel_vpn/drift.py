@@ -102,19 +102,19 @@ def _words(change: Change, network: Network) -> Iterator[str]:
         yield f"the interface {thing.name} is missing, down or another"
 
 
-def of_network(site: Site) -> list[str]:
-    """What the kernel has not as wanted of interfaces, routes and rules, in words."""
+def _of_kernel(site: Site) -> list[str]:
     network = observe()
     try:
-        changes = links.plan(site, network)
+        told = [words for change in links.plan(site, network) for words in _words(change, network)]
     except Refusal as refusal:
-        return [str(refusal)]
-    return [words for change in changes for words in _words(change, network)]
+        told = [str(refusal)]
+    return told + links.amiss(site, network)
 
 
-def _of_kernel(site: Site, agent: bool) -> list[str]:
+def _settled(site: Site, agent: bool) -> list[str]:
+    """What the kernel has not as wanted, in words, once a running agent has had its time."""
     deadline = time.monotonic() + (SETTLE_SECONDS if agent else 0)
-    while (told := of_network(site) + links.amiss(site, observe())) and time.monotonic() < deadline:
+    while (told := _of_kernel(site)) and time.monotonic() < deadline:
         time.sleep(0.25)
     return told
 
@@ -138,7 +138,7 @@ def look(name: str) -> dict[str, Any]:
     except SiteError as error:
         differences.append(str(error))
     else:
-        differences += _of_kernel(site, states[paths.agent_unit(name)].active)
+        differences += _settled(site, states[paths.agent_unit(name)].active)
     return {
         "installed": True,
         "mark": manifest.load_connection(name).mark,

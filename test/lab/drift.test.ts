@@ -58,20 +58,23 @@ describe("a stack that has its box asked for drift", () => {
     expect(await deployment.diff()).toMatch(NO_CHANGES);
   });
 
-  it("costs the box less than two seconds, and changes nothing, even with /etc mounted read-only", async () => {
+  it("changes nothing where it asks, even with /etc mounted read-only, and costs no more than status does", async () => {
     const listing = "find /etc /usr/local /run/dual-tunnel-vpn-private -newermt @$since ! -type d";
-    const seconds = Number(
-      await lab.box.succeed(
-        "since=$(date +%s.%N); mount --bind -o ro /etc /etc && cd / && start=$(cut -d ' ' -f 1 /proc/uptime) && " +
-          "/usr/local/sbin/dual-tunnel-vpn drift singapore >/run/answer; status=$?; end=$(cut -d ' ' -f 1 /proc/uptime); " +
-          `umount /etc; ${listing} >&2; [ $status -eq 0 ] && [ -z "$(${listing})" ] && ` +
-          'python3 -c "print($end - $start)"',
-      ),
+    const answer = await lab.box.succeed(
+      "since=$(date +%s.%N); mount --bind -o ro /etc /etc && dual-tunnel-vpn drift singapore; status=$?; " +
+        `umount /etc; ${listing} >&2; [ $status -eq 0 ] && [ -z "$(${listing})" ]`,
     );
-    const answer = JSON.parse(await lab.box.succeed("cat /run/answer && rm /run/answer")) as Record<string, unknown>;
-    expect(answer).toMatchObject({ installed: true, differences: [], added: [] });
-    process.stdout.write(`drift: the box answers within ${seconds.toFixed(2)} s\n`);
-    expect(seconds).toBeLessThan(2);
+    expect(JSON.parse(answer)).toMatchObject({ installed: true, differences: [], added: [] });
+    // Turn by turn, and the best of each: the machine may have other work.
+    const verb = (name: string) =>
+      `begin=$(now); dual-tunnel-vpn ${name} singapore >/dev/null; echo $(($(now) - begin))`;
+    const told = await lab.box.succeed(
+      `now() { date +%s%3N; }; for turn in 1 2 3; do ${verb("status")}; ${verb("drift")}; done`,
+    );
+    const milliseconds = told.trim().split("\n").map(Number);
+    const best = (turn: number) => Math.min(...milliseconds.filter((_, index) => index % 2 === turn));
+    process.stdout.write(`drift: the box answers within ${best(1)} ms, status within ${best(0)} ms\n`);
+    expect(best(1)).toBeLessThan(1.5 * best(0));
   });
 
   it("tells a file, units and a packet filter that were changed, puts them right, and is content then", async () => {
