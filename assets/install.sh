@@ -95,6 +95,8 @@ unpack() {
     return 1
 }
 if [ ! -f "$staging/bundle" ] || ! unpack; then
+    [ "$(df -k --output=avail "$staging" | tail -n 1)" -ge 1024 ] ||
+        refuse "/run has less than 1 MiB free on this box: see what fills it, and deploy again"
     refuse "the upload of the configuration was incomplete: deploy again"
 fi
 rm -f "$staging/bundle"

@@ -129,7 +129,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
         box.save()
 
     units_changed = _shared_files(layout, box, anew, steps)
-    if _enable(site.name) or units_changed or anew:
+    if _enable(site.name, anew) or units_changed or anew:
         must("systemctl", "daemon-reload")
     data = (directory / "site.json").read_bytes()
     new_site = files.content(paths.site(site.name)) != data
@@ -239,14 +239,14 @@ def kernel_files(site: Site, box: manifest.Box) -> None:
     managers.tell_all(site)
 
 
-def _enable(name: str) -> bool:
+def _enable(name: str, anew: bool) -> bool:
     """Has all services be ours and start at boot; whether systemd has to be told (it is slow: once is enough)."""
     replaced = [files.remove(path) for path in drift.replaced(name)]
-    states = strongswan.units(*drift.enabled_units(name))
-    if states[strongswan.UNIT].masked:
+    if strongswan.units(strongswan.UNIT)[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.
         must("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
-    missing = [unit for unit, state in states.items() if not state.enabled]
+    units = drift.units_at_boot(name)
+    missing = units if anew else strongswan.disabled(*units)
     if missing:
         must("systemctl", "enable", "--quiet", "--no-reload", *missing)
     return bool(missing or replaced)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from . import files, installed, links, manifest, paths
 from .commands import Refusal
 from .ipsec import strongswan
-from .ipsec.strongswan import Unit
 from .net.netlink import UNREACHABLE, Route, Rule
 from .net.network import Change, Network, Put, observe
 from .site import Site, SiteError, load
@@ -35,7 +34,7 @@ _PLACES = (
 _AT_BOOT = (paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agent_unit)
 
 
-def enabled_units(name: str) -> list[str]:
+def units_at_boot(name: str) -> list[str]:
     """The units that have to start at boot."""
     return [strongswan.UNIT, *(unit(name) for unit in _AT_BOOT)]
 
@@ -62,14 +61,14 @@ def added(name: str) -> list[str]:
     return [f"{path} changes a unit of ours and is not ours" for path in sorted(found)]
 
 
-def of_units(name: str, states: Mapping[str, Unit]) -> list[str]:
-    """What somebody changed in units, in words. states: at least those of `enabled_units`."""
+def of_units(name: str) -> list[str]:
+    """What somebody changed in which units there are and start at boot, in words."""
     taken = replaced(name)
     told = [f"{path} was put in the place of our unit" for path in taken]
     told += [
         f"{unit} does not start at boot: somebody disabled it"
-        for unit in enabled_units(name)
-        if not states[unit].enabled and unit not in {path.name for path in taken}
+        for unit in strongswan.disabled(*units_at_boot(name))
+        if unit not in {path.name for path in taken}
     ]
     return told
 
@@ -128,11 +127,9 @@ def look(name: str) -> dict[str, Any]:
     if files.content(paths.site(name)) is None:
         return {"installed": False, "mark": "", "differences": [], "added": []}
     differences = installed.amiss(_of_others(name))
-    states = strongswan.units(*enabled_units(name))
-    differences += of_units(name, states)
-    differences += [
-        f"{unit} {states[unit].trouble or 'is not active'}" for unit in units_at_work(name) if not states[unit].active
-    ]
+    differences += of_units(name)
+    states = strongswan.units(*units_at_work(name))
+    differences += [f"{unit} {state.trouble or 'is not active'}" for unit, state in states.items() if not state.active]
     try:
         site = load(paths.site(name))
     except SiteError as error:

@@ -24,7 +24,7 @@ SILENT = 60
 
 _DROPPED = {
     own.FROM_CLOUD: "from the cloud, not from its blocks or not to the data center's",
-    own.TO_CLOUD: "to the cloud, not from the data center's blocks or not to its own",
+    own.TO_CLOUD: "to the cloud, not from the data center's blocks, not to its own, or forged",
     own.BESIDE: "beside the tunnels, which this box did not forward before",
 }
 
@@ -66,7 +66,7 @@ def describe(site: Site) -> dict[str, Any]:
         charon = "answers"
     except vici.ViciError as error:
         states, charon = {}, str(error)
-    units = strongswan.units(*drift.enabled_units(site.name))
+    units = strongswan.units(*drift.units_at_work(site.name))
     tunnels = []
     for tunnel in site.tunnels:
         state = states.get(tunnel.number)
@@ -90,9 +90,9 @@ def describe(site: Site) -> dict[str, Any]:
         for u in site.uplinks
     ]
     routes = _routes(site, network)
-    amiss = [f"{name} {units[name].trouble}" for name in drift.units_at_work(site.name) if units[name].trouble]
+    amiss = [f"{name} {unit.trouble}" for name, unit in units.items() if unit.trouble]
     amiss += [f"uplink {uplink['number']} is not there" for uplink in uplinks if uplink["device"] is None]
-    amiss += links.amiss(site, network) + installed.amiss() + drift.of_units(site.name, units)
+    amiss += links.amiss(site, network) + installed.amiss() + drift.of_units(site.name)
     amiss += [f"tunnel {tunnel['number']} is down" for tunnel in tunnels if not tunnel["up"]]
     amiss += [f"no route to {cidr}" for cidr in site.vpc_cidrs if cidr not in {r["destination"] for r in routes}]
     if charon != "answers":

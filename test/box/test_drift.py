@@ -44,7 +44,8 @@ class OnBox(unittest.TestCase):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.root = Path(directory.name)
-        self.units = {unit: Unit(True, True, True) for unit in drift.enabled_units(NAME)}
+        self.units = {unit: Unit(True, True, True) for unit in drift.units_at_work(NAME)}
+        self.disabled: list[str] = []
         self.network = as_wanted()
         self.amiss: list[list[str]] = [[]]
         self.places = (self.root / "etc", self.root / "run")
@@ -58,6 +59,7 @@ class OnBox(unittest.TestCase):
             (drift, "SETTLE_SECONDS", 0.4),
             (links, "amiss", lambda *_: self.amiss.pop(0) if len(self.amiss) > 1 else self.amiss[0]),
             (strongswan, "units", lambda *names: {name: self.units[name] for name in names}),
+            (strongswan, "disabled", lambda *names: [name for name in names if name in self.disabled]),
             (strongswan, "layout", lambda: Layout(connections, self.root / "strongswan.d")),
         ):
             patch = mock.patch.object(target, attribute, value)
@@ -105,8 +107,9 @@ class Looking(OnBox):
         self.assertEqual(len(told), 2)
 
     def test_each_unit_that_somebody_disabled_is_told(self) -> None:
-        for unit in drift.enabled_units(NAME):
-            with self.subTest(unit), mock.patch.dict(self.units, {unit: Unit(True, False, True)}):
+        for unit in drift.units_at_boot(NAME):
+            self.disabled = [unit]
+            with self.subTest(unit):
                 self.assertEqual(self.told(), [f"{unit} does not start at boot: somebody disabled it"])
 
     def test_a_unit_that_was_stopped_is_told_and_one_that_is_just_starting_is_not(self) -> None:
@@ -122,7 +125,7 @@ class Looking(OnBox):
             place.mkdir()
             mask = place / AGENT
             mask.symlink_to("/dev/null")
-            self.units[AGENT] = Unit(False, False, True, masked=True)
+            self.disabled = [AGENT]
             self.assertEqual(self.told(), [f"{mask} was put in the place of our unit"])
             mask.unlink()
 
@@ -212,7 +215,7 @@ class Applied(OnBox):
 
     def enable(self) -> tuple[bool, mock.Mock | None]:
         with mock.patch.object(apply, "must") as must:
-            return apply._enable(NAME), must if must.called else None
+            return apply._enable(NAME, anew=False), must if must.called else None
 
     def test_a_mask_goes_and_what_was_disabled_is_enabled(self) -> None:
         self.assertEqual(self.enable(), (False, None))
@@ -220,7 +223,7 @@ class Applied(OnBox):
         (self.places[0] / LINKS).symlink_to("/dev/null")
         self.assertEqual(self.enable(), (True, None))
         self.assertEqual(drift.replaced(NAME), [])
-        self.units[AGENT] = Unit(True, False, True)
+        self.disabled = [AGENT]
         changed, must = self.enable()
         assert must is not None
         self.assertTrue(changed)

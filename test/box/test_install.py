@@ -205,8 +205,9 @@ class Requires(unittest.TestCase):
             (self.root / "packages").write_text(packages)
         hidden = [name for name, body in bodies.items() if not body]
         command = f'command() {{ case " {" ".join(hidden)} " in *" $2 "*) return 1 ;; esac; builtin command "$@"; }}\n'
+        given = f"staging=. assets=. ssh_connection= confirmed={confirmed}"
         done = subprocess.run(
-            ["bash", "-c", f"set -u\n{stubs}{command}staging=. assets=. ssh_connection= confirmed={confirmed}\n{script}refuse_if_any\n"],
+            ["bash", "-c", f"set -u\n{stubs}{command}{given}\n{script}refuse_if_any\n"],
             cwd=self.root,
             capture_output=True,
             text=True,
