@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import unittest
 from pathlib import Path
@@ -130,8 +131,8 @@ class ReadsUnits(unittest.TestCase):
 
         def run(_: str, verb: str, *names: str) -> Result:
             self.assertEqual(verb, "is-enabled")
-            there = "".join(states[name] for name in names[: names.index("c.service") if "c.service" in names else None])
-            return Result(1, there, "")
+            there = itertools.takewhile(bool, (states[name] for name in names))
+            return Result(1, "".join(there), "")
 
         with mock.patch.object(strongswan, "run", run):
             self.assertEqual(strongswan.disabled("a.service", "b.timer"), ["b.timer"])
