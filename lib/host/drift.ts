@@ -145,7 +145,7 @@ function run(ssh: SshOptions, command: string): Answer | string {
 
 /** Why there is no answer of the box's; undefined where there is one. */
 function unreached({ error, status, stderr }: Answer): string | undefined {
-  const code = error?.code;
+  const code = error && "code" in error ? error.code : undefined;
   if (code === "ENOENT") return "this machine has no ssh command";
   if (code === "ETIMEDOUT") return `it did not answer within ${ANSWER_SECONDS} s`;
   if (error) return harmless(error.message);
