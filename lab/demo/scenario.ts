@@ -48,7 +48,7 @@ export async function runDemo(reporter: Reporter, options: DemoOptions): Promise
   const lab = new Lab({ detached: options.keep, fresh: true, log: progress });
   let cloud: EmulatedCloud | undefined;
   try {
-    await reporter.step("Build the machines' images (cached by content)", () => ensureImages(progress));
+    await reporter.step("Build the machines' images (cached by content)", () => ensureImages(lab.system, progress));
     const providers = await reporter.step("Boot the box and the outside world, find the providers", async () => {
       const [found] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
       reporter.say(found.description);

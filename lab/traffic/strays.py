@@ -36,7 +36,7 @@ def enter(namespace: str) -> None:
 
 def checksum(data: bytes) -> int:
     """The Internet checksum of a header of even length."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
