@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Protocol
 
-from . import checks, confirmation, failover, files, installed, library, links, manifest, owner, paths
+from . import checks, confirmation, drift, failover, files, installed, library, links, manifest, owner, paths
 from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, throughput, wanted, ways
@@ -111,6 +111,7 @@ def apply(directory: Path, ssh_connection: str, steps: Reporter, confirmed: bool
             _apply(site, directory, access, steps, confirmed)
             if access.moved:
                 raise Refusal(f"{access.moved}: check its routes before you close this session")
+            _mark(site.name, directory)
         finally:
             confirmation.extend(site.name)
     finally:
@@ -173,6 +174,15 @@ def _is_new(site: Site) -> bool:
     except SiteError:
         return True
     return replace(there, bandwidth_mbps=None) != replace(site, bandwidth_mbps=None)
+
+
+def _mark(name: str, directory: Path) -> None:
+    """Notes what the stack will compare with what its state says."""
+    mark = (files.content(directory / "drift") or b"").decode("ascii", "replace")
+    record = manifest.load_connection(name)
+    if record.mark != mark:
+        record.mark = mark
+        record.save(name)
 
 
 def put_site(name: str, data: bytes, record: manifest.Connection) -> None:
@@ -242,18 +252,16 @@ def kernel_files(site: Site, box: manifest.Box) -> None:
 
 
 def _enable(name: str, anew: bool) -> bool:
-    """Has all services start at boot; whether systemd has to be told (it is slow: once is enough)."""
-    units = (paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agent_unit)
-    ours = (strongswan.UNIT, *(unit(name) for unit in units))
-    states = strongswan.units(*ours)
-    if states[strongswan.UNIT].masked:
+    """Has all services be ours and start at boot; whether systemd has to be told (it is slow: once is enough)."""
+    replaced = [files.remove(path) for path in drift.replaced(name)]
+    if strongswan.units(strongswan.UNIT)[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.
         must("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
-    # What systemd takes for enabled may be what an uninstall disabled before it was cut off.
-    missing = [unit for unit, state in states.items() if anew or not state.enabled]
+    units = drift.units_at_boot(name)
+    missing = units if anew else strongswan.disabled(*units)
     if missing:
         must("systemctl", "enable", "--quiet", "--no-reload", *missing)
-    return bool(missing)
+    return bool(missing or replaced)
 
 
 def _links_are_right(site: Site) -> bool:

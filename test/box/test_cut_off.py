@@ -243,6 +243,7 @@ class Enabled(unittest.TestCase):
             mock.patch.object(
                 strongswan, "units", lambda *names: dict.fromkeys(names, strongswan.Unit(True, True, True))
             ),
+            mock.patch.object(strongswan, "disabled", lambda *_: []),
             mock.patch.object(apply, "must", lambda *command, **_: ran.append(command)),
         ):
             apply._enable("singapore", anew)
