@@ -1,17 +1,25 @@
 // StrongswanHost: the box in the data center. It renders every file that the box needs from a connection's tunnels
 // and puts them there over SSH; docs/architecture.md says what arrives and in which order.
+import { VpnConnection } from "@cdktf/provider-alicloud/lib/vpn-connection";
 import { Resource } from "@cdktf/provider-null/lib/resource";
 import { dependable, TerraformLocal, TerraformResource, TerraformStack } from "cdktf";
 import { Construct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
-import { bag, guard, inStack, isStandIn, list, number, optional, Shape, tell } from "./guard";
+import { bag, flag, guard, inStack, isStandIn, list, number, optional, Shape, tell } from "./guard";
 import { AGENT, AgentOptions, checkAgentOptions, probePreconditions } from "./host/agent-options";
 import { BoxAssets } from "./host/assets";
 import { BoxMembers } from "./host/boxes";
 import { BoxFiles, renderFiles } from "./host/files";
 import { BoxPackages, checkPackages, PACKAGES, packageSource, packagesPreconditions } from "./host/packages";
-import { configurationSteps, contentTriggers, uninstallSteps } from "./host/provisioners";
+import {
+  configurationSteps,
+  contentTriggers,
+  Delivery,
+  preparationSteps,
+  tunnelTriggers,
+  uninstallSteps,
+} from "./host/provisioners";
 import { SITE_BOUNDS } from "./host/site-format";
 import { checkSsh, connectionFrom, connectionFromSelf, SSH, sshInput, SshOptions, sshPreconditions } from "./host/ssh";
 import {
@@ -49,6 +57,12 @@ export interface StrongswanHostOptions {
    * @default BoxPackages.fromRepositories()
    */
   readonly packages?: BoxPackages;
+  /**
+   * Whether a deploy may change both tunnels at once, or one while the other is down: the connection is then down until
+   * the box has followed the cloud. Without it such a deploy is refused on the box before the cloud is changed.
+   * @default false
+   */
+  readonly allowOutage?: boolean;
 }
 
 /** What a `StrongswanHost` is made from. */
@@ -65,6 +79,7 @@ export const HOST_SHAPE: Shape<StrongswanHostOptions> = {
   routeMetric: optional(number),
   agent: optional(AGENT),
   packages: optional(PACKAGES),
+  allowOutage: optional(flag),
 };
 
 const shapeOf = (scope: Construct): Shape<StrongswanHostProps> => ({
@@ -78,6 +93,11 @@ const shapeOf = (scope: Construct): Shape<StrongswanHostProps> => ({
 export class StrongswanHost extends Construct {
   /** The `terraform_data` whose destruction uninstalls the connection from the box. */
   readonly presence: TerraformData;
+  /**
+   * The `null_resource` that makes the box ready before the connection changes at the cloud's end; undefined where the
+   * connection is not made in this stack, since then nothing here can come before its change.
+   */
+  readonly preparation?: Resource;
   /** The `null_resource` that installs and configures. */
   readonly configuration: Resource;
 
@@ -128,6 +148,9 @@ export class StrongswanHost extends Construct {
         ? []
         : [...connectionPreconditions(connection), ...egressPreconditions(connection)];
     const precondition = [...ofConnection, ...networkPreconditions(props.uplinks, connection.vpcCidrs)];
+    const delivery = { name, connection: connectionFrom(props.ssh), assets: assets.path };
+    const cloudResources = this.within(connection.cloudResources);
+    this.preparation = this.prepare(props, names, { ...delivery, files: { "owner.json": owner, ...ofTunnels } });
     this.configuration = new Resource(this, "configuration", {
       lifecycle: precondition.length > 0 ? { precondition } : undefined,
       // What a plan shows of a change on the box. Another port, user or key path reaches the same box.
@@ -137,16 +160,9 @@ export class StrongswanHost extends Construct {
         programs: assets.hash,
         ...contentTriggers(files),
       },
-      provisioners: configurationSteps({
-        name,
-        connection: connectionFrom(props.ssh),
-        assets: assets.path,
-        files: { ...files, ...packages },
-      }),
+      provisioners: configurationSteps({ ...delivery, files: { ...files, ...packages } }),
     });
-    this.configuration.dependsOn = [this.presence, ...this.within(connection.cloudResources)].map((resource) =>
-      dependable(resource),
-    );
+    this.configuration.dependsOn = [this.presence, ...cloudResources].map((resource) => dependable(resource));
     this.configuration.overrideLogicalId(names.configuration);
 
     claim(this, claimOf(name));
@@ -156,6 +172,25 @@ export class StrongswanHost extends Construct {
       this.check(props, findings);
       members.check(findings);
     });
+  }
+
+  /** What comes before the connection changes, where Terraform can order that. */
+  private prepare(props: StrongswanHostProps, names: TerraformNames, delivery: Delivery): Resource | undefined {
+    const stack = TerraformStack.of(this);
+    const changed = props.connection.cloudResources.filter(
+      (resource) =>
+        TerraformStack.of(resource) === stack && resource.terraformResourceType === VpnConnection.tfResourceType,
+    );
+    if (changed.length === 0) return undefined;
+    const preparation = new Resource(this, "preparation", {
+      triggers: { host: props.ssh.host, ...tunnelTriggers(delivery.files) },
+      provisioners: preparationSteps(delivery, props.allowOutage),
+    });
+    preparation.overrideLogicalId(names.preparation);
+    for (const resource of changed) {
+      resource.dependsOn = [...(resource.dependsOn ?? []), dependable(preparation)];
+    }
+    return preparation;
   }
 
   /** Those of the resources that Terraform can order with ours; a stack that has others is deployed before ours. */

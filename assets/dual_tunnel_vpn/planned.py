@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import files, paths
+from . import failover, files, paths
 from .ipsec import strongswan
 
 HOLD_SECONDS = 900
@@ -90,6 +90,18 @@ def forget(name: str) -> None:
 def prepared(name: str) -> set[int]:
     """The tunnels that have a next configuration."""
     return {number for number in (1, 2) if all(path.is_file() for path in _next(name, number))}
+
+
+def running(name: str) -> set[int]:
+    """The tunnels that are up with their next configuration, as the agent says."""
+    state = failover.agent_state(name)
+    try:
+        if not 0 <= time.time() - state["time"] < failover.FRESH_SECONDS:
+            return set()
+        found = {tunnel["number"] for tunnel in state["tunnels"] if tunnel["installed"] and tunnel["next"]}
+    except (LookupError, TypeError):
+        return set()
+    return found & prepared(name)
 
 
 def texts(name: str, number: int, next_one: bool) -> Texts:

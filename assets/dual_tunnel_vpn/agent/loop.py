@@ -24,7 +24,19 @@ from ..net.netlink import FILTER_GROUPS, NETLINK_NETFILTER, Ipsec, Monitor, Netl
 from ..net.rewriting import Rewriting
 from ..site import Site
 from .cadence import PathProbe, Prober, Round
-from .facts import Action, Initiate, KillCharon, Load, Say, SetInner, SetOuter, Settings, Terminate, Trigger, TunnelShape
+from .facts import (
+    Action,
+    Initiate,
+    KillCharon,
+    Load,
+    Say,
+    SetInner,
+    SetOuter,
+    Settings,
+    Terminate,
+    Trigger,
+    TunnelShape,
+)
 from .health import Health, Path
 from .machine import Machine
 from .moved import Moved
