@@ -39,7 +39,7 @@ def _next(name: str, number: int) -> tuple[Path, Path]:
 
 def hold(name: str, number: int) -> None:
     """Has the agent lead no traffic into a tunnel while the other one can carry it, for HOLD_SECONDS."""
-    held = {"tunnel": number, "until": round(time.monotonic() + HOLD_SECONDS, 1)}
+    held = {"tunnel": number, "until": time.monotonic() + HOLD_SECONDS}
     files.put(_hold(name), (json.dumps(held) + "\n").encode(), 0o600)
 
 

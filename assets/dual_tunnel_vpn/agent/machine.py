@@ -336,9 +336,6 @@ class Machine(Situation):
             # A tunnel without an SA carries nothing for certain; one that probes speak against might.
             if self.ready(other) or (not tunnel.sa.installed and self.tunnels[other].sa.installed):
                 lost = "has no SA" if not tunnel.sa.installed else f"has no way: {self.why_down(current, tunnel.outer)}"
-                if other == self.held:
-                    # The only one that works: the other may come and go, and traffic is not to follow each time.
-                    self.held = None
                 self.set_inner(now, other, f"{self.name(current)} {lost}")
         elif current == self.held:
             if self.ready(other):

@@ -120,6 +120,9 @@ class Situation:
         """Leads the VPC's traffic into a tunnel, whichever it was before; planned: the one before did not fail."""
         if self.inner is not None:
             self.switches += 1
+            if number == self.held:
+                # The only one that works: the other may come and go, and traffic is not to follow each time.
+                self.held = None
         if number == self.preferred:
             self.preferred_since = now
             if self.inner is not None:
