@@ -10,15 +10,16 @@ export LC_ALL PATH
 
 # shellcheck disable=SC2016 # it is root's shell that expands this
 as_root='
+    name=$1
     upload=/run/dual-tunnel-vpn-staging/$1.$2
     command=/usr/local/sbin/dual-tunnel-vpn
     # Held while this runs: begin.sh of an apply leaves the upload alone.
     exec 9<"$upload" || exit
     flock -n 9
     status=0
-    if [ -x "$command" ] && [ -x /usr/bin/python3 ] && [ -e "/etc/dual-tunnel-vpn/$1/site.json" ] &&
+    if [ -x "$command" ] && [ -x /usr/bin/python3 ] && [ -e "/etc/dual-tunnel-vpn/$name/site.json" ] &&
         [ -e /usr/local/lib/dual-tunnel-vpn/current/dual_tunnel_vpn/preparation.py ]; then
-        "$command" prepare-change "$1" "$upload" $3 || status=$?
+        "$command" prepare-change "$name" "$upload" $3 || status=$?
     fi
     rm -rf "$upload"
     # 3: refused. Whatever else is wrong with the programs is mended after the change.
