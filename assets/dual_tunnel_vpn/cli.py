@@ -19,7 +19,6 @@ from . import paths, site
 from .commands import Refusal, run
 from .ipsec import vici
 
-
 REFUSED = 3
 """Exit status by which prepare.sh tells a change that is not to go on from whatever else may be wrong with a box."""
 

@@ -305,7 +305,8 @@ class Messages(unittest.TestCase):
     def test_the_secret_comes_before_what_uses_it_and_replaces_the_one_of_its_name(self) -> None:
         first, second = self.messages()
         owners = ["198.51.100.198", "192.0.2.152"]
-        self.assertEqual(first, ("load-shared", {"id": "ike-site-1", "type": "ike", "data": b"\0\xff", "owners": owners}))
+        secret = {"id": "ike-site-1", "type": "ike", "data": b"\0\xff", "owners": owners}
+        self.assertEqual(first, ("load-shared", secret))
         self.assertEqual(second[0], "load-conn")
         self.assertEqual(
             second[1],

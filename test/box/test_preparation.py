@@ -69,7 +69,14 @@ connections {{
 
 def secrets(number: int, key: str = "old") -> str:
     coded = base64.b64encode(f"{key} key {number}".encode()).decode()
-    return f"secrets {{\n  ike-{NAME}-{number} {{\n    id-local = a\n    id-remote = b\n    secret = 0s{coded}\n  }}\n}}\n"
+    return f"""secrets {{
+  ike-{NAME}-{number} {{
+    id-local = a
+    id-remote = b
+    secret = 0s{coded}
+  }}
+}}
+"""
 
 
 class OnABox(unittest.TestCase):
@@ -108,8 +115,9 @@ class OnABox(unittest.TestCase):
         files.put(paths.site(NAME), json.dumps(DOCUMENT).encode())
         files.put(paths.owner(NAME), json.dumps({"stack": "ours", "id": "1"}).encode())
         for number in (1, 2):
-            for path, text in zip(self.layout.tunnel_files(NAME, number), (connection(number), secrets(number))):
-                files.put(path, text.encode())
+            first, second = self.layout.tunnel_files(NAME, number)
+            files.put(first, connection(number).encode())
+            files.put(second, secrets(number).encode())
         self.upload: dict[str, str] = {"owner.json": '{"stack": "ours", "id": "1"}'}
         for number in (1, 2):
             self.upload[f"tunnel-{number}.conf"] = connection(number)
@@ -243,7 +251,7 @@ class Prepares(OnABox):
     def test_is_refused_where_nothing_takes_over(self) -> None:
         self.upload["secrets-1.conf"] = secrets(1, "new")
         self.up = {1: UP, 2: DOWN}
-        self.refused(r"tunnel 1 \(active\) would change, and nothing carries.*tunnel 2 \(standby\) is down.*allowOutage")
+        self.refused(r"tunnel 1 \(active\) would change, and nothing.*tunnel 2 \(standby\) is down.*allowOutage")
         self.up = {1: UP, 2: UP}
         self.agent_obeys = False
         self.refused("the agent did not lead it into tunnel 2")
@@ -331,7 +339,7 @@ class Applies(OnABox):
         self.proved: list[int] = []
         running = mock.Mock(active=True)
         for owner, name, value in (
-            (strongswan, "units", lambda *names: {each: running for each in names}),
+            (strongswan, "units", lambda *names: dict.fromkeys(names, running)),
             (strongswan, "wait_for_charon", lambda: None),
             (strongswan, "load", self.load),
             (strongswan, "terminate", self.terminated.append),

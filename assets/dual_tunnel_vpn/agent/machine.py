@@ -157,8 +157,8 @@ class Machine(Situation):
         """A planned change: the tunnel that is to carry nothing, and those of which a next configuration is there."""
         if held != self._asked_hold:
             self._asked_hold = self.held = held
-            told = "no tunnel is held any more" if held is None else f"{self.name(held)} is held: it is about to be changed"
-            self.do(Say(told))
+            is_held = "no tunnel is held any more"
+            self.do(Say(is_held if held is None else f"{self.name(held)} is held: it is about to be changed"))
         for number, tunnel in self.tunnels.items():
             tunnel.prepared = number in prepared
             if tunnel.prepared or not tunnel.loaded_next:
