@@ -8,6 +8,7 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn import paths, planned
@@ -299,7 +300,7 @@ SECRETS = """secrets {
 
 
 class Messages(unittest.TestCase):
-    def messages(self, connection: str = CONNECTION, secrets: str = SECRETS) -> list[tuple[str, object]]:
+    def messages(self, connection: str = CONNECTION, secrets: str = SECRETS) -> list[tuple[str, Any]]:
         return list(swanctl.messages(swanctl.parse(connection), swanctl.parse(secrets)))
 
     def test_the_secret_comes_before_what_uses_it_and_replaces_the_one_of_its_name(self) -> None:

@@ -18,6 +18,8 @@ from dual_tunnel_vpn import apply, cli, files, manifest, paths, planned, prepara
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan, vici
 from dual_tunnel_vpn.ipsec.sas import Sa
+from dual_tunnel_vpn.net import network as kernel
+from dual_tunnel_vpn.net import ways
 from dual_tunnel_vpn.net.netlink import Counters
 from dual_tunnel_vpn.net.ways import Way
 from dual_tunnel_vpn.site import parse
@@ -104,7 +106,7 @@ class OnABox(unittest.TestCase):
             (strongswan, "tunnel_sas", lambda _: self.up),
             (preparation, "observe", lambda: found),
             (preparation, "Netlink", lambda: netlink),
-            (preparation.ways, "look", lambda *_: [Way("192.168.0.1", "", f"{NAME}-{self.carrying()}", "")]),
+            (ways, "look", lambda *_: [Way("192.168.0.1", "", f"{NAME}-{self.carrying()}", "")]),
             (preparation, "_knock", self.knock),
             (preparation, "MOVED_SECONDS", 0.05),
             (preparation, "COUNTED_SECONDS", 0.0),
@@ -338,7 +340,7 @@ class Applies(OnABox):
         self.terminated: list[str] = []
         self.proved: list[int] = []
         running = mock.Mock(active=True)
-        for owner, name, value in (
+        places: list[tuple[Any, str, Any]] = [
             (strongswan, "units", lambda *names: dict.fromkeys(names, running)),
             (strongswan, "wait_for_charon", lambda: None),
             (strongswan, "load", self.load),
@@ -346,8 +348,9 @@ class Applies(OnABox):
             (strongswan, "await_up", lambda *_: set()),
             (strongswan, "prove_rekey", self.prove),
             (apply, "_lives_elsewhere", lambda *_: ""),
-            (apply.network, "observe", preparation.observe),
-        ):
+            (kernel, "observe", network),
+        ]
+        for owner, name, value in places:
             patch = mock.patch.object(owner, name, value)
             patch.start()
             self.addCleanup(patch.stop)
