@@ -95,6 +95,7 @@ class Turns(unittest.TestCase):
             self.assertEqual(loads(site), [(number, True)], site.story())
             site.configure(number)
             site.run(20)
+            self.assertFalse(site.machine.tunnels[number].loaded_next, site.story())
             self.assertEqual((site.inner, site.loaded[number]), (1, "new"), site.story())
             self.assertEqual(site.longest(site.out_gaps, began), 0, site.story())
             # Static routing: the cloud is moved by the loss of its SA alone.
@@ -138,6 +139,21 @@ class Turns(unittest.TestCase):
         site.faults = Faults()
         site.run(6)
         self.assertEqual((site.box_sa, site.loaded[1]), ({1: "up", 2: "up"}, "new"), site.story())
+
+    def test_what_charon_has_started_with_is_not_taken_for_the_next(self) -> None:
+        site = settled()
+        site.next[1] = "new"
+        site.run(2)
+        site.change_cloud(1)
+        site.run(3)
+        self.assertTrue(site.machine.tunnels[1].loaded_next, site.story())
+        site.cloud_has[1] = "old"
+        site.faults = Faults(charon_dead=True)
+        site.run(0.2)
+        site.faults = Faults()
+        # Its own start action was faster than the agent.
+        site.run(0.2)
+        self.assertEqual((site.box_sa[1], site.machine.tunnels[1].loaded_next), ("up", False), site.story())
 
     def test_a_next_one_that_is_gone_again_is_not_left_in_charon(self) -> None:
         site = settled()

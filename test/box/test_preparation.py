@@ -392,9 +392,23 @@ class Applies(OnABox):
         self.prepare()
         self.agent_says(t1=True)
         self.upload["secrets-1.conf"] = secrets(1, "other")
-        with mock.patch.object(strongswan, "terminate", lambda _: self.assertEqual(planned.prepared(NAME), set())):
+        before: list[set[int]] = []
+        with mock.patch.object(strongswan, "terminate", lambda _: before.append(planned.prepared(NAME))):
             self.apply()
+        self.assertEqual(before, [set()])
         self.assertEqual(planned.texts(NAME, 1, False), (connection(1), secrets(1, "other")))
+
+    def test_ends_the_hold_whatever_comes_of_it(self) -> None:
+        planned.hold(NAME, 1)
+        for file, text in self.upload.items():
+            (self.root / file).write_text(text)
+        with (
+            mock.patch.object(apply, "prepare", lambda *_: parse(json.dumps(DOCUMENT))),
+            mock.patch.object(apply, "_apply", side_effect=Refusal("no")),
+            self.assertRaises(Refusal),
+        ):
+            apply.apply(self.root, "", mock.Mock())
+        self.assertIsNone(planned.held(NAME))
 
     def test_one_that_lives_by_the_other_uplink_keeps_what_is_ready_for_it(self) -> None:
         self.upload["secrets-1.conf"] = secrets(1, "new")
