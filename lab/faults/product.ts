@@ -10,7 +10,7 @@ import { Deployment, exampleConfig } from "../deployment/deployment";
 import { cacheDirectory } from "../cache";
 import type { Lab } from "../machines/lab";
 import { prepareProviders } from "../terraform/providers";
-import type { Contender, StagedContender } from "./contender";
+import type { Contender, StagedContender, TunnelNumber } from "./contender";
 
 const NAME = "singapore";
 /** The unit of its failover agent. */
@@ -93,6 +93,18 @@ export class DeployedProduct implements Contender {
     await console_.changeActivePsk(randomBytes(18).toString("base64url"));
     return () => console_.changeActivePsk(right);
   }
+
+  async changeKeys(...tunnels: readonly TunnelNumber[]): Promise<void> {
+    const { deployment } = this.deployed;
+    for (const tunnel of tunnels) {
+      deployment.variables[`singapore_psk_${tunnel === 1 ? "active" : "standby"}`] = newPsk();
+    }
+    await deployment.deploy();
+  }
+}
+
+function newPsk(): string {
+  return randomBytes(18).toString("base64url");
 }
 
 /** The product as a stage deploys it and brings it back. */
@@ -111,7 +123,6 @@ export class Product extends DeployedProduct implements StagedContender {
 
   async install(): Promise<void> {
     this.api = await startEmulatedCloud({ cloudEnd: this.cloudEnd });
-    const newPsk = () => randomBytes(18).toString("base64url");
     await this.takeUp({ singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() });
     await this.deployed.deployment.deploy();
   }

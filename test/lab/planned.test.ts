@@ -79,16 +79,6 @@ describe("a planned change", () => {
     return { out: report.out.lost, in: report.in.lost };
   }
 
-  /** For how long a tunnel was down since a moment of the box's clock, by the agent's words; seconds. */
-  async function downS(tunnel: 1 | 2, sinceS: number): Promise<number> {
-    const history = ((await product.state())?.history ?? []).filter(({ time }) => time >= sinceS);
-    const at = (words: string) =>
-      history.find(({ text }) => text.startsWith(`tunnel ${tunnel} `) && text.includes(words));
-    const [gone, back] = [at("has no SA any more") ?? at("is tried with"), at("is up")];
-    if (!gone || !back) throw new Error(`no word of tunnel ${tunnel}: ${history.map(({ text }) => text).join("; ")}`);
-    return back.time - gone.time;
-  }
-
   /** That nothing of a change is left on the box, and that it is well. */
   async function settled(): Promise<void> {
     await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
@@ -133,7 +123,7 @@ describe("a planned change", () => {
     const { out, in: back } = await lost();
     expect(out).toBe(0);
     expect(back).toBeLessThanOrEqual(GATEWAY_MS / INTERVAL_MS);
-    expect(await downS(1, began)).toBeLessThanOrEqual(DOWN_S);
+    expect(await scene.downFor(1, began)).toBeLessThanOrEqual(DOWN_S);
     await settled();
     expect(await deployment.pendingChanges()).toBeUndefined();
   });
@@ -144,7 +134,7 @@ describe("a planned change", () => {
     const text = await deployment.apply();
     expect(text).toContain("tunnel 2 (standby) is ready for its change, tunnel 1 carries the traffic");
     expect(await lost()).toEqual({ out: 0, in: 0 });
-    expect(await downS(2, began)).toBeLessThanOrEqual(DOWN_S);
+    expect(await scene.downFor(2, began)).toBeLessThanOrEqual(DOWN_S);
     await settled();
   });
 
