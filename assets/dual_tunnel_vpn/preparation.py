@@ -176,15 +176,17 @@ def _knock(source: str | None, destination: str) -> bool:
 def _adopt(site: Site) -> None:
     """Makes installed what a tunnel runs with, where a former change came as far as the cloud's end and no further.
 
-    What is the next one is then free for another change, or for the way back.
+    What is the next one is then free for another change, or for the way back. The proof that an apply would have made
+    is made here, or left to the next apply.
     """
     layout = strongswan.layout()
     if layout is None:
         return
     record = manifest.load_connection(site.name)
     for number in sorted(planned.running(site.name)):
-        record.pending = sorted({*record.pending, number})
-        record.save(site.name)
+        if not strongswan.prove_rekey(site.tunnels[number - 1], site):
+            record.pending = sorted({*record.pending, number})
+            record.save(site.name)
         texts = planned.texts(site.name, number, True)
         for path, text, mode in zip(layout.tunnel_files(site.name, number), texts, (0o644, 0o600)):
             installed.put(path, text.encode(), mode)

@@ -90,6 +90,7 @@ class OnABox(unittest.TestCase):
         self.root = Path(directory.name)
         self.layout = strongswan.Layout(self.root / "conf.d", self.root / "strongswan.d")
         self.up = {1: UP, 2: UP}
+        self.renews = True
         self.agent_obeys = True
         self.still_sends = False
         self.sent = {11: 100, 12: 100}
@@ -104,6 +105,7 @@ class OnABox(unittest.TestCase):
             (manifest, "_BOX", self.root / "state/box.json"),
             (strongswan, "layout", lambda: self.layout),
             (strongswan, "tunnel_sas", lambda _: self.up),
+            (strongswan, "prove_rekey", lambda *_: self.renews),
             (preparation, "observe", lambda: found),
             (preparation, "Netlink", lambda: netlink),
             (ways, "look", lambda *_: [Way("192.168.0.1", "", f"{NAME}-{self.carrying()}", "")]),
@@ -301,6 +303,14 @@ class Prepares(OnABox):
         self.prepare()
         self.assertEqual(planned.texts(NAME, 1, False), (connection(1), secrets(1, "new")))
         self.assertEqual(planned.texts(NAME, 1, True), (connection(1), secrets(1)))
+        self.assertEqual(manifest.load_connection(NAME).pending, [])
+
+    def test_what_cannot_be_proved_is_left_to_the_apply(self) -> None:
+        self.upload["secrets-1.conf"] = secrets(1, "new")
+        self.prepare()
+        self.agent_says(t1=True)
+        self.renews = False
+        self.prepare()
         self.assertEqual(manifest.load_connection(NAME).pending, [1])
 
     def test_after_a_deploy_that_was_cut_off_the_other_tunnels_change_is_one_tunnels(self) -> None:

@@ -157,8 +157,11 @@ describe("a planned change", () => {
     keys.singapore_psk_active = newKey();
     await deployment.apply(PREPARE);
     await scene.trafficBy(2);
-    await cloudEnd.deleteTunnel(await scene.tunnelId(1));
-    await scene.noticed("tunnel 1 (active) is tried with its installed configuration");
+    const id = await scene.tunnelId(1);
+    await Promise.all([
+      scene.noticed("tunnel 1 (active) is tried with its installed configuration"),
+      cloudEnd.deleteTunnel(id),
+    ]);
     await scene.bothUp();
     await lab.box.succeed(`[ -e ${NEXT}/secrets-1.conf ]`);
     await scene.trafficBy(2);
