@@ -26,7 +26,7 @@ describe("a site", () => {
   it("turns the hyphens of its name into underscores where Terraform and shells need it", () => {
     const { variable, resource } = synthesizedSite({ name: "hq-2" });
     expect(Object.keys(variable!)).toEqual(["hq_2_psk_active", "hq_2_psk_standby"]);
-    expect(Object.keys(resource.null_resource)).toEqual(["hq_2_configure_box_over_ssh"]);
+    expect(Object.keys(resource.null_resource)).toEqual(["hq_2_configure_box_over_ssh", "hq_2_prepare_box_over_ssh"]);
     expect(resource.terraform_data.hq_2_box_presence.triggers_replace).toEqual(["hq-2"]);
   });
 
