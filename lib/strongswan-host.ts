@@ -187,6 +187,8 @@ export class StrongswanHost extends Construct {
       provisioners: preparationSteps(delivery, props.allowOutage),
     });
     preparation.overrideLogicalId(names.preparation);
+    // Not before it is the connection's turn: what is held on the box meanwhile has no second tunnel.
+    preparation.dependsOn = changed.flatMap((resource) => resource.dependsOn ?? []);
     for (const resource of changed) {
       resource.dependsOn = [...(resource.dependsOn ?? []), dependable(preparation)];
     }

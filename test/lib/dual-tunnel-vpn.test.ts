@@ -17,6 +17,7 @@ describe("a site", () => {
       "alicloud_vpn_gateway.singapore_gateway",
       "alicloud_vpn_route_entry.singapore_route_172_16_0_0_16",
       "null_resource.singapore_configure_box_over_ssh",
+      "null_resource.singapore_prepare_box_over_ssh",
       "terraform_data.singapore_box",
       "terraform_data.singapore_box_presence",
       "terraform_data.singapore_gateway_second_vswitch",
