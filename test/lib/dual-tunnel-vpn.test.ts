@@ -99,7 +99,10 @@ describe("a site", () => {
     }
     expect(problems(stack)).toEqual([]);
     const { resource } = synthesized(stack);
-    expect(resource.alicloud_vpn_connection.two_connection.depends_on).toEqual(["alicloud_vpn_gateway.two_gateway"]);
+    expect(resource.alicloud_vpn_connection.two_connection.depends_on).toEqual([
+      "alicloud_vpn_gateway.two_gateway",
+      "null_resource.two_prepare_box_over_ssh",
+    ]);
   });
 });
 
