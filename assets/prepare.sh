@@ -11,7 +11,8 @@ export LC_ALL PATH
 # shellcheck disable=SC2016 # it is root's shell that expands this
 as_root='
     name=$1
-    upload=/run/dual-tunnel-vpn-staging/$1.$2
+    staging=/run/dual-tunnel-vpn-staging
+    upload=$staging/$1.$2
     command=/usr/local/sbin/dual-tunnel-vpn
     # Held while this runs: begin.sh of an apply leaves the upload alone.
     exec 9<"$upload" || exit

@@ -1,17 +1,17 @@
 // What the agent gives to charon by itself is to charon what the real swanctl would give it: else the next apply, which
 // has swanctl load all, would cut a tunnel that is well.
+import { TerraformOutput, TerraformStack, Testing } from "cdktf";
 import { IpsecDualConnection, PreSharedKey, RoutingMode } from "../../lib";
 import { renderConnection, renderSecrets } from "../../lib/host/swanctl";
 import { trafficSelectors } from "../../lib/ipsec/connection";
-import { newStack, problems } from "../lib/site";
 import { outputs } from "../lib/outputs";
-import { TerraformOutput } from "cdktf";
+import { problems } from "../lib/site";
 import { loadCommands } from "./programs";
 
 jest.setTimeout(120_000);
 
 it.each([RoutingMode.DESTINATION, RoutingMode.POLICY])("a tunnel loaded by the agent (%s)", async (routing) => {
-  const stack = newStack();
+  const stack = new TerraformStack(Testing.app(), "test");
   const connection = IpsecDualConnection.fromIpsecDualConnectionAttributes(stack, "it", {
     name: "office-1",
     vpnConnectionId: "vco-1",
