@@ -95,6 +95,8 @@ unpack() {
     return 1
 }
 if [ ! -f "$staging/bundle" ] || ! unpack; then
+    [ "$(df -k --output=avail "$staging" | tail -n 1)" -ge 1024 ] ||
+        refuse "/run has less than 1 MiB free on this box: see what fills it, and deploy again"
     refuse "the upload of the configuration was incomplete: deploy again"
 fi
 rm -f "$staging/bundle"
@@ -357,7 +359,7 @@ ask_for_packages() {
 # All that Python asks of the box, in the words that it ends with.
 ask_python() {
     told=$(python3 -IB "$assets/dual-tunnel-vpn" check "$staging" --ssh "$ssh_connection") ||
-        problem "$(echo "${told:-its checks ended unexpectedly}" | sed 's/^dual-tunnel-vpn: //')"
+        problem "$(printf %s "${told:-its checks ended unexpectedly}" | sed 's/^dual-tunnel-vpn: //')"
 }
 
 judge_strongswan() {

@@ -129,7 +129,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
         box.save()
 
     units_changed = _shared_files(layout, box, anew, steps)
-    if _enable(site.name) or units_changed or anew:
+    if _enable(site.name, anew) or units_changed or anew:
         must("systemctl", "daemon-reload")
     data = (directory / "site.json").read_bytes()
     new_site = files.content(paths.site(site.name)) != data
@@ -230,7 +230,7 @@ def kernel_files(site: Site, box: manifest.Box) -> None:
     managers.tell_all(site)
 
 
-def _enable(name: str) -> bool:
+def _enable(name: str, anew: bool) -> bool:
     """Has all services start at boot; whether systemd has to be told (it is slow: once is enough)."""
     units = (paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agent_unit)
     ours = (strongswan.UNIT, *(unit(name) for unit in units))
@@ -238,7 +238,8 @@ def _enable(name: str) -> bool:
     if states[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.
         must("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
-    missing = [unit for unit, state in states.items() if not state.enabled]
+    # What systemd takes for enabled may be what an uninstall disabled before it was cut off.
+    missing = [unit for unit, state in states.items() if anew or not state.enabled]
     if missing:
         must("systemctl", "enable", "--quiet", "--no-reload", *missing)
     return bool(missing)

@@ -76,7 +76,6 @@ class Unpacks(unittest.TestCase):
                 )
                 self.assertFalse(self.staging.exists())
 
-
     def test_of_one_that_is_to_be_confirmed_stays_why_it_was_refused_and_nothing_else(self) -> None:
         for shell in filter(shutil.which, ("dash", "bash")):
             with self.subTest(shell):
@@ -182,7 +181,7 @@ class Requires(unittest.TestCase):
         self.packages = self.root / "packages"
         (self.root / "site.json").write_text('{"name": "singapore", "address": "172.16.1.93"}')
 
-    def ask(self, packages: str = "", **changes: str) -> tuple[int, list[str], list[str]]:
+    def ask(self, packages: str = "", confirmed: str = "", **changes: str) -> tuple[int, list[str], list[str]]:
         """The status of the checks, what they say, and the package manager's calls. changes: functions' bodies."""
         text = (ASSETS / "install.sh").read_text()
         script = text[text.index("say() {") : text.index('if [ "$#" -lt 2 ]')]
@@ -206,8 +205,9 @@ class Requires(unittest.TestCase):
             (self.root / "packages").write_text(packages)
         hidden = [name for name, body in bodies.items() if not body]
         command = f'command() {{ case " {" ".join(hidden)} " in *" $2 "*) return 1 ;; esac; builtin command "$@"; }}\n'
+        given = f"staging=. assets=. ssh_connection= confirmed={confirmed}"
         done = subprocess.run(
-            ["bash", "-c", f"set -u\n{stubs}{command}staging=. assets=. ssh_connection=\n{script}refuse_if_any\n"],
+            ["bash", "-c", f"set -u\n{stubs}{command}{given}\n{script}refuse_if_any\n"],
             cwd=self.root,
             capture_output=True,
             text=True,
@@ -290,6 +290,18 @@ class Requires(unittest.TestCase):
         told = said[-len(words) :]
         for sentence, word in zip(told, words, strict=True):
             self.assertIn(word, sentence)
+        self.assertFalse((self.root / "outcome").exists())
+
+    def test_all_of_it_is_left_for_the_last_script(self) -> None:
+        status, said, _ = self.ask(
+            confirmed="--confirmed",
+            systemd="/nonexistent",
+            uname="echo 4.9.0",
+            python3="echo 'dual-tunnel-vpn: one'; echo 'dual-tunnel-vpn: two'; false",
+        )
+        left = (self.root / "outcome").read_text().splitlines()
+        self.assertEqual((status, len(said)), (1, 4))
+        self.assertEqual(left, [f"dual-tunnel-vpn: {sentence}" for sentence in said])
 
     def test_a_box_without_python_is_asked_what_sh_can_ask(self) -> None:
         (self.root / "site.json").write_text('{"uplinks": [{"address": "172.16.9.9"}]}')

@@ -128,8 +128,9 @@ def _send(opened: socket.socket, segment: Segment) -> None:
     # An interface that is down, or busy, has said enough by its silence.
     with suppress(OSError):
         opened.send(request(hardware, segment.address, segment.gateway))
-        # From nobody, so that no table on the segment changes (an ARP probe).
-        opened.send(request(hardware, "0.0.0.0", segment.address))
+        # From nobody (an ARP probe): no table on the segment changes, and a machine that has our address answers too.
+        for asked in (segment.gateway, segment.address):
+            opened.send(request(hardware, "0.0.0.0", asked))
 
 
 def _hear(opened: socket.socket, segment: Segment, ours: set[bytes], answer: Answer) -> None:
