@@ -151,8 +151,9 @@ def bring(site: Site, wait: float = 0) -> Brought:
         for key, value in kernel_values(site, network).items():
             sysctl.write(key, value)
         if guarded:
-            # Uplinks that have come meanwhile.
-            firewall.own.guard(site, _devices(site, network))
+            devices = _devices(site, network)
+            if not firewall.own.knows(site, devices):
+                firewall.own.guard(site, devices)
             sysctl.forward(site)
     if failed:
         raise Refusal("; ".join(failed))

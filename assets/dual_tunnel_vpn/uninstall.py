@@ -30,8 +30,8 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     checks.writable()
     last = not [other for other in manifest.names() if other != name]
     box = manifest.load_box()
-    finished = box is not None and not box.unfinished
-    if box is not None and finished:
+    anew = box is not None and box.unfinished
+    if box is not None and not anew:
         # Cut off, systemd may not know what is enabled: an apply that comes then relies on nothing that it sees.
         box.unfinished = True
         box.save()
@@ -45,9 +45,9 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
         # One by one: a former version did not have all of them, and systemd stops at one that it does not find.
         run("systemctl", "disable", "--quiet", "--no-reload", unit)
     sites = _sites(name)
-    _tunnels(name, anew=not finished)
+    _tunnels(name, anew)
     if last:
-        _shared(anew=not finished)
+        _shared(anew)
     # Forwarding goes first and the guards last, so that nothing for the VPC leaves in clear in between.
     installed.remove(paths.sysctl_file(name))
     if box is not None:
@@ -61,7 +61,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     shutil.rmtree(paths.connection(name), ignore_errors=True)
     installed.forget(name)
     steps.say(f"connection {name} is removed")
-    if box is not None and finished and not last:
+    if box is not None and not anew and not last:
         box.unfinished = False
         box.save()
     if last:

@@ -25,6 +25,8 @@ export interface Staged {
   readonly firstUplink?: string;
   /** Firewall mark of each uplink's probes. @default 70001 and 70002 */
   readonly marks?: readonly [number, number];
+  /** Whether a new SSH connection has to confirm the change, or the box takes it back. @default false */
+  readonly confirmed?: boolean;
   /** The directory whose `assets` are uploaded. @default the repository */
   readonly tree?: string;
   /** Directory on the box from which packages come. @default the box's own package sources */
@@ -196,7 +198,7 @@ async function upload(lab: Lab, staged: Staged, user: string): Promise<string | 
   );
   await lab.box.write(`${bundle.join("")}end\n`, `${directory}/bundle`, 0o600);
   await lab.box.succeed(`chown -R ${user}: ${directory}`);
-  return `sh ${directory}/assets/install.sh apply ${directory}`;
+  return `sh ${directory}/assets/install.sh apply ${staged.confirmed ? "--confirmed " : ""}${directory}`;
 }
 
 /** Uploads everything as root; gives the command that installs it. */

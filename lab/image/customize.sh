@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs as mmdebstrap's customize hook: turns the fresh Debian tree $1 into the disk images of both lab machines.
-# $2 is where box.ext4, world.ext4, vmlinuz and initrd go. The box is made first; the same tree then becomes the world.
+# $2 is where box.ext4, world.ext4, vmlinuz and initrd go. The box is made first; the same tree then becomes the world,
+# unless WORLD_PACKAGES is empty.
 set -eu
 
 root=$1
@@ -62,7 +63,7 @@ rm -f "$root"/tmp/busybox-static_*.deb
 kernel=$(basename "$root"/lib/modules/*)
 initrd=$root/tmp/initrd
 mkdir -p "$initrd/bin" "$initrd/dev" "$initrd/root" "$initrd/modules"
-cp "$tools/busybox/bin/busybox" "$initrd/bin/busybox"
+find "$tools/busybox" -path '*/bin/busybox' -exec cp {} "$initrd/bin/busybox" \;
 in_root modprobe --all --show-depends --set-version "$kernel" virtio_pci virtio_blk |
   awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$initrd/modules/order"
 while read -r module; do cp "$root/$module" "$initrd/modules/"; done <"$initrd/modules/order"
@@ -148,6 +149,7 @@ mv "$root"/var/lib/apt/lists/* "$tools/lists/"
 rm -f "$root"/var/cache/apt/*.bin
 mv "$root/etc/resolv.conf" "$tools/resolv.conf"
 image box 3G
+[ -n "$WORLD_PACKAGES" ] || exit 0
 
 # The world: the same tree with what its namespaces need, out of the repository just made.
 in_root apt-get -qq update

@@ -201,10 +201,8 @@ export class KillWalk {
   /** What is to be cut off, with all done that comes before it. */
   private async commandOf({ runs }: Operation, wanted: Staged): Promise<string> {
     if (runs === "uninstall") return `sh -c ${quote(UNINSTALL)}`;
-    const apply = await stage(this.lab, wanted);
-    if (runs === "apply") return apply;
-    const unconfirmed = apply.replace(" apply ", " apply --confirmed ");
-    this.ended(await this.lab.box.execute(`${unconfirmed} 2>&1`, { timeoutS: 400 }));
+    if (runs === "apply") return stage(this.lab, wanted);
+    this.ended(await install(this.lab, { ...wanted, confirmed: true }));
     await this.healthy();
     return ROLL_BACK;
   }

@@ -1,42 +1,27 @@
-"""Runs in the world machine: sends UDP packets with whatever addresses from its namespaces, each again and again.
+"""Runs in a namespace of the world machine: sends UDP packets with whatever addresses, each again and again.
 
-Its argument is a JSON list of strays: the namespace and interface that one leaves by, the MAC address it is handed to,
-its source and destination address, and its destination port, which tells it from all others.
+Its arguments: the interface that they leave by, the MAC address that they are handed to, and a JSON list of their
+source and destination addresses and destination ports.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import ipaddress
 import json
-import os
 import socket
 import struct
 import sys
 import time
-from typing import Any
 
-CLONE_NEWNET = 0x40000000
 ETH_P_IP = 0x0800
 INTERVAL_S = 0.2
 SOURCE_PORT = 40000
 
 
-def enter(namespace: str) -> None:
-    """Moves this process into a namespace; sockets that it has stay where they were made."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
-    try:
-        if libc.setns(descriptor, CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot enter the namespace {namespace}")
-    finally:
-        os.close(descriptor)
-
-
 def checksum(data: bytes) -> int:
     """The Internet checksum of a header of even length."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -52,25 +37,15 @@ def packet(source: str, destination: str, port: int) -> bytes:
 
 def main() -> None:
     """Sends until it is killed."""
-    strays: list[dict[str, Any]] = json.loads(sys.argv[1])
-    sockets: dict[str, socket.socket] = {}
-    for namespace in sorted({stray["from"] for stray in strays}):
-        enter(namespace)
-        sockets[namespace] = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
-    packets = [
-        (
-            sockets[stray["from"]],
-            packet(stray["source"], stray["destination"], stray["port"]),
-            (stray["interface"], ETH_P_IP, 0, 0, bytes.fromhex(stray["mac"].replace(":", ""))),
-        )
-        for stray in strays
-    ]
-    while True:
-        for sender, data, target in packets:
-            # An interface that is switched off for a moment.
-            with contextlib.suppress(OSError):
-                sender.sendto(data, target)
-        time.sleep(INTERVAL_S)
+    interface, mac, strays = sys.argv[1], bytes.fromhex(sys.argv[2].replace(":", "")), json.loads(sys.argv[3])
+    packets = [packet(stray["source"], stray["destination"], stray["port"]) for stray in strays]
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0) as sender:
+        while True:
+            for data in packets:
+                # An interface that is switched off for a moment.
+                with contextlib.suppress(OSError):
+                    sender.sendto(data, (interface, ETH_P_IP, 0, 0, mac))
+            time.sleep(INTERVAL_S)
 
 
 if __name__ == "__main__":

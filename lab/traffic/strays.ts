@@ -23,7 +23,6 @@ export interface Way {
 
 export type Ways = Partial<Record<NamespaceName, Way>>;
 
-const UNIT = "lab-strays";
 const SCRIPT = "/run/lab-strays.py";
 const FIRST_PORT = 40001;
 const TABLE = "strays";
@@ -35,7 +34,7 @@ export class Strays {
     private readonly places: readonly NamespaceName[],
   ) {}
 
-  /** Sends all of them five times a second until `stop`; they are counted at the interfaces that lead to the box. */
+  /** Sends all of them five times a second from now on; they are counted at the interfaces that lead to the box. */
   static async start(lab: Lab, ways: Ways, strays: readonly Stray[]): Promise<Strays> {
     const places = Object.keys(ways) as NamespaceName[];
     for (const place of places) {
@@ -47,11 +46,15 @@ export class Strays {
       const chain = `chain arriving {\ntype filter hook prerouting priority -350\n${matches.join("\n")}\n}`;
       await lab.in(place, "nft -f -", { stdin: `table ip ${TABLE} {\n${counters}\n${chain}\n}\n` });
     }
-    const told = strays.map((stray, index) => ({ ...stray, ...ways[stray.from], port: FIRST_PORT + index }));
     await lab.world.write(readFileSync(join(__dirname, "strays.py"), "utf8"), SCRIPT);
-    await lab.world.succeed(
-      `systemd-run --quiet --collect --unit=${UNIT} python3 ${SCRIPT} ${quote(JSON.stringify(told))}`,
-    );
+    const told = strays.map((stray, index) => ({ ...stray, port: FIRST_PORT + index }));
+    for (const [place, way] of Object.entries(ways)) {
+      const here = JSON.stringify(told.filter(({ from }) => from === place));
+      await lab.world.succeed(
+        `systemd-run --quiet --collect --property=NetworkNamespacePath=/run/netns/${place} ` +
+          `python3 ${SCRIPT} ${way.interface} ${way.mac} ${quote(here)}`,
+      );
+    }
     return new Strays(lab, strays, places);
   }
 
@@ -77,10 +80,5 @@ export class Strays {
       for (const what of Object.keys(await this.arrived())) seen.add(what);
     }
     return [...seen].sort();
-  }
-
-  async stop(): Promise<void> {
-    await this.lab.world.succeed(`systemctl stop ${UNIT}`);
-    for (const place of this.places) await this.lab.in(place, `nft delete table ip ${TABLE}`);
   }
 }

@@ -12,10 +12,22 @@ from typing import Any
 from unittest import mock
 
 from box.samples import DOCUMENT
-from dual_tunnel_vpn import apply, checks, confirmation, files, installed, library, links, manifest, paths, uninstall
+from dual_tunnel_vpn import (
+    apply,
+    checks,
+    confirmation,
+    files,
+    installed,
+    library,
+    links,
+    manifest,
+    paths,
+    staging,
+    uninstall,
+)
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan
-from dual_tunnel_vpn.net import network, ways
+from dual_tunnel_vpn.net import managers, network, sysctl, ways
 from dual_tunnel_vpn.site import parse
 
 
@@ -152,17 +164,19 @@ class Applies(Cuts):
 class Removals(Cuts):
     def setUp(self) -> None:
         super().setUp()
+        self.shared: list[bool] = []
+        """Of each removal of what all connections share, whether it takes nothing for done."""
         patches: list[Any] = [
             mock.patch.object(paths, "RUN", self.root / "run"),
             mock.patch.object(paths, "PRIVATE", self.root / "private"),
             mock.patch.object(paths, "FORMER_LOCK", self.root / "former-lock"),
             mock.patch.object(checks, "writable"),
             mock.patch.object(uninstall, "run", self.must),
-            mock.patch.object(uninstall, "_shared"),
+            mock.patch.object(uninstall, "_shared", self.shared.append),
             mock.patch.object(uninstall, "_network"),
-            mock.patch.object(uninstall.staging, "sweep"),
-            mock.patch.object(uninstall.sysctl, "restore", lambda box, _: box.sysctls.clear()),
-            mock.patch.object(uninstall.managers, "undo_all"),
+            mock.patch.object(staging, "sweep"),
+            mock.patch.object(sysctl, "restore", lambda box, _: box.sysctls.clear()),
+            mock.patch.object(managers, "undo_all"),
             mock.patch.object(installed, "remove"),
             mock.patch.object(installed, "forget"),
             mock.patch.object(library, "remove"),
@@ -187,8 +201,15 @@ class Removals(Cuts):
         self.assertIn("settings anew", self.apply(1))
         self.assertEqual(self.apply(1)[0], "settings")
 
+    def test_only_a_removal_after_one_that_was_cut_off_takes_nothing_for_done(self) -> None:
+        self.uninstall(cut="disable")
+        self.uninstall()
+        # Nothing is there any more.
+        self.uninstall()
+        self.assertEqual(self.shared, [True, False])
+
     def test_what_was_there_before_us_stays_noted_until_all_is_removed(self) -> None:
-        with mock.patch.object(uninstall.managers, "undo_all", side_effect=Cut):
+        with mock.patch.object(managers, "undo_all", side_effect=Cut):
             self.uninstall()
         box = manifest.load_box()
         self.assertEqual(box and box.sysctls, {"net/core/xfrm_acq_expires": "30"})

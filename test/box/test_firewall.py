@@ -405,8 +405,11 @@ class OwnTables(unittest.TestCase):
 
     def test_know_an_uplink_that_came_and_go_on_knowing_it_while_it_is_away(self) -> None:
         own.guard(self.site)
+        self.assertTrue(own.knows(self.site, []))
+        self.assertFalse(own.knows(self.site, ["wan0"]))
         self.assertEqual(len(own.amiss(self.site, ["wan0"])), 1)
         self.assertEqual(len(own.guard(self.site, ["wan0"])), 1)
+        self.assertTrue(own.knows(self.site, ["wan0"]))
         for there in ([], ["wan0"]):
             self.assertEqual((own.amiss(self.site, there), own.guard(self.site, there)), ([], []))
         self.assertEqual(len(own.guard(self.site, ["wan1"])), 1)

@@ -3,7 +3,6 @@
 import { Vpc } from "@cdktf/provider-alicloud/lib/vpc";
 import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import type { TerraformStack } from "cdktf";
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -11,6 +10,7 @@ import { isUp, parseListSas } from "../../lab/box/sas";
 import { cacheDirectory } from "../../lab/cache";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
+import { newPsk } from "../../lab/deployment/deployment";
 import { DeployedProduct } from "../../lab/faults/product";
 import { Scene } from "../../lab/faults/scene";
 import { Lab } from "../../lab/machines/lab";
@@ -34,14 +34,12 @@ const PREPARE = "null_resource.singapore_prepare_box_over_ssh";
 const CONNECTION = "alicloud_vpn_connection.singapore_connection";
 const NEXT = "/etc/dual-tunnel-vpn/singapore/next";
 
-const newKey = () => randomBytes(18).toString("base64url");
-
 describe("a planned change", () => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "planned-"));
   const lab = new Lab({ packages: true });
   const cloudEnd = new WorldCloudEnd(lab);
   const product = new DeployedProduct(lab);
-  const keys = { singapore_psk_active: newKey(), singapore_psk_standby: newKey() };
+  const keys = { singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() };
   let standby: SingleTunnelOptions = {};
   let cloud: EmulatedCloud;
   let deployment: StackDeployment;
@@ -115,7 +113,7 @@ describe("a planned change", () => {
 
   it("of the active tunnel's key loses nothing on its way to the cloud", async () => {
     const began = await scene.boxClock();
-    keys.singapore_psk_active = newKey();
+    keys.singapore_psk_active = newPsk();
     const text = await deployment.apply();
     expect(text).toContain("tunnel 1 (active) is ready for its change, tunnel 2 carries the traffic");
     expect(text).toContain("tunnel 1 (active) runs with its new configuration already");
@@ -140,7 +138,7 @@ describe("a planned change", () => {
 
   it("of both keys at once is refused before anything is changed", async () => {
     const [before, inCloud, former] = [await sas(), JSON.stringify(cloud.state().connections), { ...keys }];
-    Object.assign(keys, { singapore_psk_active: newKey(), singapore_psk_standby: newKey() });
+    Object.assign(keys, { singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() });
     const text = await deployment.failToApply();
     expect(text).toContain("both tunnels would change at once");
     for (const key of [...Object.values(keys), ...Object.values(former)]) expect(text).not.toContain(key);
@@ -154,7 +152,7 @@ describe("a planned change", () => {
   });
 
   it("that the cloud has not made yet leaves the tunnel with what it has, and can be made later", async () => {
-    keys.singapore_psk_active = newKey();
+    keys.singapore_psk_active = newPsk();
     await deployment.apply(PREPARE);
     await scene.trafficBy(2);
     const id = await scene.tunnelId(1);
@@ -171,7 +169,7 @@ describe("a planned change", () => {
   });
 
   it("that the box has not been configured for brings the tunnel up all the same, after a reboot too", async () => {
-    keys.singapore_psk_active = newKey();
+    keys.singapore_psk_active = newPsk();
     await deployment.apply(CONNECTION);
     await scene.bothUp();
     expect((await scene.traffic.since(mark)).out.lost).toBe(0);

@@ -126,6 +126,16 @@ describe("what a stack is given", () => {
     reachesTheShellAsItIs(site!);
   });
 
+  it("ends in no stack trace where its quotes are within an expression, or within none that is whole", () => {
+    const condition = (host: string) => {
+      const { resource } = synthesized(siteStack({ ssh: { ...SITE.ssh, host } }));
+      return JSON.stringify(Object.values(resource.terraform_data));
+    };
+    const whole = JSON.stringify('"${lookup(local.boxes, "a")}.example.com"').slice(1, -1);
+    expect(condition('${lookup(local.boxes, "a")}.example.com')).toContain(`, ${whole}))`);
+    expect(condition('${"; ')).toContain("${false}");
+  });
+
   it("is refused or reaches the shell as it is, whatever it is and wherever it is given", () => {
     let refused = 0;
     fc.assert(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ... import files, manifest, paths
@@ -34,7 +34,7 @@ def _blocks(name: str, blocks: Iterable[str]) -> str:
     return f"    set {name} {{ type ipv4_addr; flags interval; elements = {set_of(merged)}; }}"
 
 
-def render(site: Site, uplinks: Iterable[str] = ()) -> str:
+def render(site: Site, uplinks: Collection[str] = ()) -> str:
     """nft's input that replaces the connection's table in one transaction, whether or not it was there.
 
     uplinks: the uplinks' interfaces, as far as they are known.
@@ -47,10 +47,10 @@ def render(site: Site, uplinks: Iterable[str] = ()) -> str:
         for way in ("iifname", "oifname")
     )
     interfaces = names(site.interfaces)
-    outside = names(uplinks) if (uplinks := sorted(uplinks)) else ""
+    outside = names(sorted(uplinks))
     forged = (
         f"\n        iifname {outside} oifname {interfaces} fib saddr oifname != {outside} counter name {TO_CLOUD} drop"
-        if outside
+        if uplinks
         else ""
     )
     # Errors may come from a router between the blocks; path MTU discovery needs them.
@@ -131,7 +131,7 @@ def _shared(without: str = "") -> str:
     return render_shared(interfaces, sysctl.forwarded_before(manifest.load_box()), bridges)
 
 
-def _differing(site: Site, uplinks: Iterable[str]) -> dict[tuple[str, str], str]:
+def _differing(site: Site, uplinks: Collection[str]) -> dict[tuple[str, str], str]:
     """nft's input by table (family, name), for those that are not as nft made them of it."""
     texts = {("inet", paths.nft_table(site.name)): render(site, uplinks), ("ip", paths.SHARED_TABLE): _shared()}
     return {table: text for table, text in texts.items() if files.content(_stamp(*table)) != _seal(text, *table)}
@@ -153,6 +153,11 @@ def _known(name: str) -> Path:
 def _uplinks(site: Site, devices: Iterable[str]) -> set[str]:
     """The uplinks' interfaces: those there are now, and those of before, whose address may be away for a moment."""
     return {*devices, *(files.content(_known(site.name)) or b"").decode().split()}
+
+
+def knows(site: Site, devices: Iterable[str]) -> bool:
+    """Whether our tables know these interfaces of uplinks."""
+    return _uplinks(site, devices) == _uplinks(site, ())
 
 
 def amiss(site: Site, devices: Iterable[str] = ()) -> list[str]:
