@@ -24,6 +24,7 @@ import {
   inStack,
   Kind,
   list,
+  number,
   oneOf,
   optional,
   Shape,
@@ -31,6 +32,7 @@ import {
   tell,
   text,
 } from "./guard";
+import { SITE_BOUNDS } from "./host/site-format";
 import { contains } from "./ip";
 import {
   checkConnection,
@@ -139,6 +141,11 @@ export interface IpsecDualConnectionAttributes {
   readonly activeTunnel: ExistingTunnel;
   /** The same for the standby tunnel. */
   readonly standbyTunnel: ExistingTunnel;
+  /**
+   * The VPN gateway's Mbit/s, for a box to be told at its apply where it will not keep up: a whole number from 1 to 1000000.
+   * @default - not known: boxes are told nothing
+   */
+  readonly gatewayBandwidth?: number;
 }
 
 /** An IPsec connection of two tunnels with the cloud's routes to the data center. */
@@ -163,6 +170,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
   readonly vpcCidrs: readonly string[];
   readonly dataCenterCidrs: readonly string[];
   readonly tunnels: readonly [Tunnel, Tunnel];
+  readonly gatewayBandwidth?: number;
   /** The `alicloud_vpn_connection` underneath. */
   readonly resource: VpnConnection;
   readonly vpnConnectionId: string;
@@ -178,6 +186,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     this.vpcCidrs = props.vpcCidrs ?? props.gateway.vpcCidrs;
     this.dataCenterCidrs = props.dataCenterCidrs;
     const { gateway, customerGateways } = props;
+    this.gatewayBandwidth = gateway.bandwidth;
     const active = { ipsecAddress: gateway.activeIpsecAddress, egressIp: customerGateways.activeEgressIp };
     const standby = { ipsecAddress: gateway.standbyIpsecAddress, egressIp: customerGateways.standbyEgressIp };
     this.tunnels = [
@@ -261,6 +270,7 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
   readonly vpcCidrs: readonly string[];
   readonly dataCenterCidrs: readonly string[];
   readonly tunnels: readonly [Tunnel, Tunnel];
+  readonly gatewayBandwidth?: number;
   readonly cloudResources: readonly TerraformResource[] = [];
 
   constructor(scope: Construct, id: string, given: IpsecDualConnectionAttributes) {
@@ -272,6 +282,7 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
     this.routing = attributes.routing ?? RoutingMode.DESTINATION;
     this.vpcCidrs = attributes.vpcCidrs;
     this.dataCenterCidrs = attributes.dataCenterCidrs;
+    this.gatewayBandwidth = attributes.gatewayBandwidth;
     const { name, activeTunnel, standbyTunnel } = attributes;
     this.tunnels = [
       makeTunnel(this, name, 1, activeTunnel, activeTunnel),
@@ -287,6 +298,7 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
         findings.address(`${tunnel.role} tunnel: ipsecAddress`, tunnel.ipsecAddress, "192.0.2.152");
         checkEgressIp(`${tunnel.role} tunnel: egressIp`, tunnel.egressIp, "198.51.100.198", findings);
       }
+      findings.wholeNumber("gatewayBandwidth", this.gatewayBandwidth, ...SITE_BOUNDS.bandwidthMbps);
       checkConnection(this, findings);
     });
   }
@@ -328,6 +340,7 @@ const EXISTING_SHAPE: Shape<IpsecDualConnectionAttributes> = {
   dataCenterCidrs: BLOCKS,
   activeTunnel: EXISTING_TUNNEL,
   standbyTunnel: EXISTING_TUNNEL,
+  gatewayBandwidth: optional(number),
 };
 
 /** A connection, new or existing, as another construct's option. */

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from . import failover, installed, links, manifest, paths, planned, verdict
+from . import drift, failover, installed, links, manifest, paths, planned, verdict
 from .commands import Refusal
 from .ipsec import strongswan, vici
 from .net import wanted, ways
@@ -66,7 +66,7 @@ def describe(site: Site) -> dict[str, Any]:
         charon = "answers"
     except vici.ViciError as error:
         states, charon = {}, str(error)
-    units = strongswan.units(strongswan.UNIT, paths.links_unit(site.name), paths.agent_unit(site.name))
+    units = strongswan.units(*drift.units_at_work(site.name))
     tunnels = []
     for tunnel in site.tunnels:
         state = states.get(tunnel.number)
@@ -92,7 +92,7 @@ def describe(site: Site) -> dict[str, Any]:
     routes = _routes(site, network)
     amiss = [f"{name} {unit.trouble}" for name, unit in units.items() if unit.trouble]
     amiss += [f"uplink {uplink['number']} is not there" for uplink in uplinks if uplink["device"] is None]
-    amiss += links.amiss(site, network) + installed.amiss()
+    amiss += links.amiss(site, network) + installed.amiss() + drift.of_units(site.name)
     amiss += [f"tunnel {tunnel['number']} is down" for tunnel in tunnels if not tunnel["up"]]
     prepared = sorted(planned.prepared(site.name))
     amiss += [f"a change of tunnel {number} was prepared and not completed: deploy again" for number in prepared]
@@ -114,6 +114,7 @@ def describe(site: Site) -> dict[str, Any]:
         "health": _health(site, amiss, traffic, found, any(up.values())),
         "traffic": traffic,
         "amiss": amiss,
+        "added": drift.added(site.name),
         "tunnels": tunnels,
         "uplinks": uplinks,
         "routes": routes,
@@ -151,6 +152,7 @@ def text(description: dict[str, Any]) -> str:
     if isinstance(agent, dict) and agent.get("summary"):
         lines.append(f"  agent: {agent['summary']}")
     lines += [f"  ! {problem}" for problem in description["amiss"]]
+    lines += [f"  {note}" for note in description["added"]]
     return "\n".join(lines)
 
 
@@ -170,6 +172,7 @@ def show(name: str | None, as_json: bool) -> int:
                     "health": DOWN,
                     "traffic": None,
                     "amiss": ["its installation was not completed"],
+                    "added": [],
                     "tunnels": [],
                     "uplinks": [],
                     "routes": [],

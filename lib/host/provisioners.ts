@@ -30,6 +30,8 @@ export interface Delivery {
   readonly assets: string;
   /** The rendered files: by their names on the box the Terraform locals that hold them. */
   readonly files: Readonly<Record<string, string>>;
+  /** Whether the box notes what the trigger `drift` says, so that the next synth can compare. */
+  readonly notesDrift?: boolean;
 }
 
 /** The lines of the bundle: each file's name and its content. */
@@ -79,11 +81,15 @@ function assetScript(name: string, assets: string): (asset: string, ...told: rea
  * connection is the proof that the box lets new ones in: it ends as the installer did, and without it the box takes
  * back what the installer changed of routes and packet filter.
  */
-export function configurationSteps({ name, connection, assets, files }: Delivery): Step[] {
+export function configurationSteps({ name, connection, assets, files, notesDrift }: Delivery): Step[] {
   const ours = assetScript(name, assets);
   const upload = staging(name);
-  // So that the box can tell that its clock is wrong.
-  const content = bundle(files, "time ${base64encode(timestamp())}");
+  const content = bundle(
+    files,
+    ...(notesDrift ? [`drift \${base64encode(lookup(self.triggers, "drift", ""))}`] : []),
+    // So that the box can tell that its clock is wrong.
+    "time ${base64encode(timestamp())}",
+  );
   return [
     { type: "remote-exec", inline: ours("begin.sh"), connection },
     { type: "file", source: `\${path.module}/${assets}/`, destination: `${upload}/assets`, connection },

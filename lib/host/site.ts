@@ -19,6 +19,8 @@ export interface Site {
   readonly name: string;
   readonly vpcCidrs: readonly string[];
   readonly dataCenterCidrs: readonly string[];
+  /** Of the VPN gateway, Mbit/s, where it is known. */
+  readonly bandwidthMbps?: number;
   readonly routeMetric: number;
   readonly uplinks: readonly SiteUplink[];
   readonly tunnels: readonly [Tunnel, Tunnel];
@@ -32,6 +34,8 @@ export function renderSite(site: Site): string {
     name: site.name,
     vpcCidrs: site.vpcCidrs,
     dataCenterCidrs: site.dataCenterCidrs,
+    // Left out where it is not known.
+    bandwidthMbps: site.bandwidthMbps,
     routeMetric: site.routeMetric,
     uplinks: site.uplinks.map((uplink, index) => {
       const number = index === 0 ? 1 : 2;

@@ -43,11 +43,15 @@ print(json.dumps([said(text) for text in json.load(sys.stdin)]))`;
 
 type Changes = Partial<Omit<StrongswanHostProps, "connection">> & {
   readonly name?: string;
+  readonly gatewayBandwidth?: number;
   readonly tunnels?: TunnelOptions;
 };
 
 /** What the library makes of a box's options, and what it says to them. */
-function rendered({ name = "singapore", tunnels = {}, ...changes }: Changes): { text: string; complaints: string[] } {
+function rendered({ name = "singapore", gatewayBandwidth, tunnels = {}, ...changes }: Changes): {
+  text: string;
+  complaints: string[];
+} {
   const stack = newStack();
   const connection = IpsecDualConnection.fromIpsecDualConnectionAttributes(stack, "connection", {
     name,
@@ -56,6 +60,7 @@ function rendered({ name = "singapore", tunnels = {}, ...changes }: Changes): { 
     dataCenterCidrs: ["172.16.0.0/16"],
     activeTunnel: { ...tunnels, ipsecAddress: "192.0.2.152", egressIp: UPLINK_1.egressIp },
     standbyTunnel: { ...tunnels, ipsecAddress: "192.0.2.10", egressIp: UPLINK_2.egressIp },
+    gatewayBandwidth,
   });
   new StrongswanHost(stack, "box", { connection, uplinks: [UPLINK_1, UPLINK_2], ssh: SITE.ssh, ...changes });
   const locals = synthesized(stack).locals!;
@@ -76,6 +81,7 @@ const LARGE_TUNNELS = { esp: { encryption: Encryption.DES, integrity: Integrity.
 
 /** How an option of the library brings a number into site.json; of the others the library derives what it writes. */
 const OPTIONS: Partial<Record<Field, (value: number) => Changes>> = {
+  bandwidthMbps: (gatewayBandwidth) => ({ gatewayBandwidth }),
   routeMetric: (routeMetric) => ({ routeMetric }),
   "uplinks.prefixLength": (length) => ({
     uplinks: [{ address: `10.0.0.1/${length}`, gateway: "10.0.0.2" }, UPLINK_2],
