@@ -23,12 +23,9 @@ const LONG_RUNS = 3;
 const LONG_S = 60;
 
 /** `npm run bench -- planned`: what must lose nothing, held to that; the same options, other faults, every run. */
-const PLANNED = ["planned-key-1", "planned-key-2", "planned-both-refused", "failback"].concat([
-  "rekey-ike",
-  "rekey-ike-cloud",
-  "rekey-child",
-  "rekey-child-cloud",
-]);
+const PLANNED = ["key-1", "key-2", "both-refused", "hold"]
+  .map((id) => `planned-${id}`)
+  .concat("failback", "rekey-ike", "rekey-ike-cloud", "rekey-child", "rekey-child-cloud");
 
 export function benchPlanned(args: string[]): Promise<boolean> {
   return bench(args, PLANNED, Infinity);
