@@ -351,7 +351,8 @@ def _tunnels(
     for number in ({1, 2} - changed) | ready:
         # Their modes, and that they are known to be as they were put.
         changes[number].install()
-    for number in planned.prepared(site.name) - ready:
+    # Not only what is whole: making ready may have been cut off.
+    for number in {1, 2} - ready:
         if number not in changed or not _next_is(site, changes[number]):
             # The agent would take turns with what is wanted no more.
             planned.drop(site.name, number)
@@ -390,7 +391,7 @@ def _tunnels(
                 down |= _change(site, changes[number], record, steps)
         for number in strongswan.await_up(site, {1, 2} - changed, UNCHANGED_SECONDS):
             steps.say(f"tunnel {number}, which was not changed, is not up: `dual-tunnel-vpn status` tells more")
-    for number in planned.prepared(site.name) - set(kept):
+    for number in {1, 2} - set(kept):
         planned.drop(site.name, number)
     for number in sorted(changed - down - set(kept)):
         tunnel = site.tunnels[number - 1]

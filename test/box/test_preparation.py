@@ -408,6 +408,14 @@ class Applies(OnABox):
         self.assertEqual(before, [set()])
         self.assertEqual(planned.texts(NAME, 1, False), (connection(1), secrets(1, "other")))
 
+    def test_leaves_nothing_of_what_was_cut_off_while_it_was_made_ready(self) -> None:
+        planned.put(NAME, 1, planned.Texts(connection(1), secrets(1, "new")))
+        beside = paths.connection(NAME) / "next"
+        (beside / "tunnel-1.conf").rename(beside / ".tunnel-1.conf.cut.new")
+        self.assertEqual(planned.prepared(NAME), set())
+        self.apply()
+        self.assertFalse(beside.exists())
+
     def test_ends_the_hold_whatever_comes_of_it(self) -> None:
         planned.hold(NAME, 1)
         for file, text in self.upload.items():
