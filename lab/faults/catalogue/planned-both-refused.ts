@@ -3,6 +3,8 @@ import type { Fault } from "../fault";
 export default {
   what: "A deploy would change both keys at once: it is refused before anything is changed.",
   long: true,
+  // As many as the lab's sender makes.
+  intervalMs: 2,
   async make(scene) {
     const refusal = await scene.contender.changeKeys(1, 2).then(
       () => "",

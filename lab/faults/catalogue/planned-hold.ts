@@ -8,6 +8,8 @@ planned.${call}'`;
 
 export default {
   what: "The active tunnel is held as for a change, and released.",
+  // As many as the lab's sender makes.
+  intervalMs: 2,
   async make(scene) {
     await scene.box.succeed(planned('hold("singapore", 1)'));
     await scene.trafficBy(2);

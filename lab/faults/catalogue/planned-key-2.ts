@@ -3,6 +3,8 @@ import type { Fault } from "../fault";
 export default {
   what: "A deploy gives the standby tunnel another pre-shared key.",
   long: true,
+  // As many as the lab's sender makes.
+  intervalMs: 2,
   async make(scene) {
     const began = await scene.boxClock();
     await scene.contender.changeKeys(2);
