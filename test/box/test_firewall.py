@@ -458,13 +458,22 @@ class WritesFiles(unittest.TestCase):
             for rule in rules[name][1:-1]:
                 self.assertRegex(rule, r"@vpc|@data_center|fib saddr type local")
 
-    def test_what_comes_by_an_uplink_has_a_source_behind_an_uplink(self) -> None:
-        self.assertNotIn("fib saddr oifname", own.render(samples.site()))
+    def test_what_comes_by_an_uplink_is_the_data_centers_and_lies_behind_an_uplink(self) -> None:
+        self.assertNotIn("of_the_uplinks", own.render(samples.site()))
         text = own.render(samples.site(), {"wan1", "wan0"})
         self.assertIn(
-            'iifname { "wan0", "wan1" } oifname { "singapore-1", "singapore-2" } '
-            'fib saddr oifname != { "wan0", "wan1" } counter name to_cloud drop',
-            text,
+            'iifname { "wan0", "wan1" } oifname { "singapore-1", "singapore-2" } jump of_the_uplinks\n', text
+        )
+        chain = re.search(r"chain of_the_uplinks \{\n(.*?)\n    \}", text, re.DOTALL)
+        assert chain is not None
+        self.assertEqual(
+            [line.strip() for line in chain.group(1).splitlines()],
+            [
+                'fib saddr oifname != { "wan0", "wan1" } counter name to_cloud drop',
+                "ip saddr @data_center ip daddr @vpc return",
+                "icmp type { destination-unreachable, time-exceeded } ip daddr @vpc return",
+                "counter name to_cloud drop",
+            ],
         )
 
     def test_beside_the_tunnels_of_all_connections_nothing_passes_that_did_not_before(self) -> None:

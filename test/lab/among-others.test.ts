@@ -114,6 +114,8 @@ interface Case {
   readonly unplugged?: boolean;
   /** Whether other processes take all of the processor. */
   readonly busy?: boolean;
+  /** What passes since it is translated, by the owner's own will. @default nothing */
+  readonly translated?: readonly string[];
   /** Whether systemd restarts our links along with that software. */
   readonly followed?: boolean;
 }
@@ -183,6 +185,7 @@ describe("traffic between the data center and the VPC goes on when", () => {
 
   async function withstand(what: string, each: Case): Promise<void> {
     const { packages = "iptables", before, deed, stdin, unplugged = false, busy = false, followed = false } = each;
+    const { translated = [] } = each;
     await bringBack(packages);
     if (before !== undefined) await lab.box.succeed(before);
     if (unplugged) {
@@ -222,7 +225,7 @@ describe("traffic between the data center and the VPC goes on when", () => {
     await strays.arrived();
     if (!unplugged) await healthy(busy ? 120 : 30);
     // Five times a second they were sent to the box meanwhile.
-    expect(await strays.arrived()).toEqual({});
+    expect(Object.keys(await strays.arrived()).filter((what) => !translated.includes(what))).toEqual([]);
   }
 
   goesOnWhen("FORWARD drops and everything is masqueraded", {
@@ -231,6 +234,8 @@ describe("traffic between the data center and the VPC goes on when", () => {
 
   goesOnWhen("everything is masqueraded before all other rules", {
     deed: "iptables -t nat -I POSTROUTING -j MASQUERADE",
+    // A network behind the LAN that the box itself speaks for.
+    translated: ["the LAN to the VPC as a stranger"],
   });
 
   goesOnWhen("iptables-restore loads a file", { deed: "iptables-restore", stdin: DROPPING });

@@ -2,7 +2,8 @@
 
 By a tunnel's interface passes what goes between the VPC's blocks and the data center's, seen as it is on the wire,
 so that an address translation of the box's own stays possible; beside that the box's own packets. What comes in by an
-uplink has to have a source that lies behind an uplink: the reverse-path filter is loose there. Where nobody but us
+uplink has to come from the data center's blocks, as the kernel's routes have them behind an uplink (the reverse-path
+filter is loose there), and is translated by nothing. Where nobody but us
 wants the box to forward, one table that all connections share drops what it forwards beside the tunnels.
 """
 
@@ -48,13 +49,19 @@ def render(site: Site, uplinks: Collection[str] = ()) -> str:
     )
     interfaces = names(site.interfaces)
     outside = names(sorted(uplinks))
-    forged = (
-        f"\n        iifname {outside} oifname {interfaces} fib saddr oifname != {outside} counter name {TO_CLOUD} drop"
-        if uplinks
-        else ""
-    )
     # Errors may come from a router between the blocks; path MTU discovery needs them.
     errors = "icmp type { destination-unreachable, time-exceeded }"
+    leads = chain = ""
+    if uplinks:
+        leads = f"\n        iifname {outside} oifname {interfaces} jump of_the_uplinks"
+        # Here the source is as it came: a translation of the box's own that comes later makes nobody welcome.
+        chain = f"""
+    chain of_the_uplinks {{
+        fib saddr oifname != {outside} counter name {TO_CLOUD} drop
+        ip saddr @data_center ip daddr @vpc return
+        {errors} ip daddr @vpc return
+        counter name {TO_CLOUD} drop
+    }}"""
     return f"""{_anew(table)}table {table} {{
 {_blocks("vpc", site.vpc_cidrs)}
 {_blocks("data_center", site.data_center_cidrs)}
@@ -64,10 +71,10 @@ def render(site: Site, uplinks: Collection[str] = ()) -> str:
     }}
     chain clamp {{
 {clamps}
-    }}
+    }}{chain}
     chain forward {{
         type filter hook forward priority mangle; policy accept;
-        tcp flags & (syn | rst) == syn jump clamp{forged}
+        tcp flags & (syn | rst) == syn jump clamp{leads}
     }}
     chain of_the_vpc {{
         meta nfproto ipv6 drop
