@@ -13,6 +13,6 @@ export default {
     return { "tunnel 1 down": await scene.downFor(1, began) };
   },
   // Static routing: the cloud sends into the tunnel until its own change has moved it.
-  limits: { out: { lost: 0 }, in: { gapS: 1.5 }, switches: 2, times: { "tunnel 1 down": 15 } },
-  target: { out: { lost: 0 }, in: { maxS: 0.5 }, switches: 2, times: { "tunnel 1 down": 5 } },
+  limits: { out: { lost: 0 }, in: { lost: 250 }, switches: 2, times: { "tunnel 1 down": 15 } },
+  target: { out: { lost: 0 }, in: { lost: 50 }, switches: 2, times: { "tunnel 1 down": 5 } },
 } satisfies Fault;
