@@ -10,19 +10,37 @@ import { machineOf } from "./failover/machine";
 import { Results } from "./failover/results";
 import { comparison, held, table } from "./failover/table";
 
-const HELP = `usage: npm run bench -- failover [--runs N] [--faults a,b] [--against how-to] [--json FILE [--resume]] [--agent JSON]
-  --runs N          runs of each fault; one that lasts a minute or more runs at most 3 times (default 20)
-  --faults a,b      which (default: those with a target; "all": every one); ids are ${[...FAULTS.keys()].join(", ")}
+const HELP = `usage: npm run bench -- failover|planned [--runs N] [--faults a,b] [--against how-to] [--json FILE [--resume]] [--agent JSON]
+  --runs N          runs of each fault; one that lasts a minute or more runs at most 3 times, but for planned (default 20)
+  --faults a,b      which (default: those with a target, or the planned changes; "all": every one); ids are ${[...FAULTS.keys()].join(", ")}
   --against how-to  the same faults on the how-to page's configuration too, on the same machines
   --json FILE       append each finished run to FILE
   --resume          keep the runs that FILE holds and go on from there
   --agent JSON      options of the failover agent, for example '{"probeMisses": 8}'`;
 
-/** What a fault that lasts a minute or more is run at most. */
+/** What a fault that lasts a minute or more is run at most by the benchmark of failover. */
 const LONG_RUNS = 3;
 const LONG_S = 60;
 
-export async function benchFailover(args: string[]): Promise<boolean> {
+/** `npm run bench -- planned`: what must lose nothing, held to that; the same options, other faults, every run. */
+const PLANNED = ["key-1", "key-2", "both-refused", "hold"]
+  .map((id) => `planned-${id}`)
+  .concat("failback", "rekey-ike", "rekey-ike-cloud", "rekey-child", "rekey-child-cloud");
+
+export function benchPlanned(args: string[]): Promise<boolean> {
+  return bench(args, PLANNED, Infinity);
+}
+
+export function benchFailover(args: string[]): Promise<boolean> {
+  return bench(
+    args,
+    [...FAULTS].filter(([, fault]) => fault.target).map(([id]) => id),
+    LONG_RUNS,
+  );
+}
+
+/** @param usual the faults where no others are chosen. @param longRuns what one that lasts a minute or more is run at most */
+async function bench(args: string[], usual: readonly string[], longRuns: number): Promise<boolean> {
   const { values } = parseArgs({
     args,
     options: {
@@ -46,11 +64,13 @@ export async function benchFailover(args: string[]): Promise<boolean> {
   }
   if (values.resume && values.json === undefined)
     throw new Error("--resume needs --json FILE, the file to go on with.");
-  const ids = chosen(values.faults);
+  const ids = chosen(values.faults, usual);
   const results = new Results(values.json, values.resume);
   const contenders: Contender["id"][] = values.against === undefined ? ["product"] : ["product", "how-to"];
+  const wanted = (contender: Contender["id"], id: string) =>
+    isLong(results, contender, id) ? Math.min(runs, longRuns) : runs;
   const left = (contender: Contender["id"]) =>
-    ids.filter((id) => results.missing(contender, id, wanted(results, contender, id, runs)));
+    ids.filter((id) => results.missing(contender, id, wanted(contender, id)));
   const toMeasure = contenders.filter((contender) => left(contender).length > 0);
   for (const contender of toMeasure) {
     const stage = await Stage.of(contender, {
@@ -62,7 +82,7 @@ export async function benchFailover(args: string[]): Promise<boolean> {
       results.describe(await machineOf(stage.lab.box));
       for (const id of left(contender)) {
         console.log(`\n${contender}: ${id}. ${faultOf(id).what}`);
-        while (results.missing(contender, id, wanted(results, contender, id, runs))) {
+        while (results.missing(contender, id, wanted(contender, id))) {
           console.log(await measure(results, stage, contender, id));
         }
       }
@@ -105,14 +125,13 @@ async function measure(results: Results, stage: Stage, contender: Contender["id"
   }
 }
 
-/** How many runs a fault is to have in all: fewer once it is known to take long. */
-function wanted(results: Results, contender: Contender["id"], id: string, runs: number): number {
-  const long = faultOf(id).long === true || results.of(contender, id).some(({ seconds }) => seconds >= LONG_S);
-  return long ? Math.min(runs, LONG_RUNS) : runs;
+/** Whether a fault is known to take long. */
+function isLong(results: Results, contender: Contender["id"], id: string): boolean {
+  return faultOf(id).long === true || results.of(contender, id).some(({ seconds }) => seconds >= LONG_S);
 }
 
-function chosen(text: string | undefined): string[] {
-  if (text === undefined) return [...FAULTS].filter(([, fault]) => fault.target).map(([id]) => id);
+function chosen(text: string | undefined, usual: readonly string[]): readonly string[] {
+  if (text === undefined) return usual;
   if (text === "all") return [...FAULTS.keys()];
   const ids = text.split(",");
   for (const id of ids) faultOf(id);

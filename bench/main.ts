@@ -1,6 +1,6 @@
 // `npm run bench -- NAME [options]`: measurements whose targets the project holds itself to.
 import { benchAgent } from "./agent";
-import { benchFailover } from "./failover";
+import { benchFailover, benchPlanned } from "./failover";
 import { benchKillWalk } from "./kill-walk";
 import { benchSynth } from "./synth";
 import { benchThroughput } from "./throughput";
@@ -9,6 +9,7 @@ const BENCHMARKS: Record<string, (args: string[]) => Promise<boolean>> = {
   agent: benchAgent,
   failover: benchFailover,
   "kill-walk": benchKillWalk,
+  planned: benchPlanned,
   synth: benchSynth,
   throughput: benchThroughput,
 };

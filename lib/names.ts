@@ -30,6 +30,7 @@ export interface TerraformNames {
   pskVariable(role: "active" | "standby"): string;
   readonly box: string;
   readonly presence: string;
+  readonly preparation: string;
   readonly configuration: string;
   /** The local that holds a file of the box. */
   file(file: string): string;
@@ -47,6 +48,7 @@ export function terraformNames(name: string): TerraformNames {
     pskVariable: (role) => `${prefix}_psk_${role}`,
     box: `${prefix}_box`,
     presence: `${prefix}_box_presence`,
+    preparation: `${prefix}_prepare_box_over_ssh`,
     configuration: `${prefix}_configure_box_over_ssh`,
     file: (file) => `${prefix}_${file.replace(/[-.]/g, "_")}`,
   };

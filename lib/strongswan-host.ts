@@ -1,5 +1,6 @@
 // StrongswanHost: the box in the data center. It renders every file that the box needs from a connection's tunnels
 // and puts them there over SSH; docs/architecture.md says what arrives and in which order.
+import { VpnConnection } from "@cdktf/provider-alicloud/lib/vpn-connection";
 import { Resource } from "@cdktf/provider-null/lib/resource";
 import { Annotations, dependable, Lazy, TerraformLocal, TerraformResource, TerraformStack } from "cdktf";
 import { addCustomSynthesis } from "cdktf/lib/synthesize/synthesizer";
@@ -13,7 +14,14 @@ import { BoxMembers } from "./host/boxes";
 import { askForDrift, checkDriftInputs, Drift } from "./host/drift";
 import { BoxFiles, renderFiles } from "./host/files";
 import { BoxPackages, checkPackages, PACKAGES, packageSource, packagesPreconditions } from "./host/packages";
-import { configurationSteps, contentTriggers, uninstallSteps } from "./host/provisioners";
+import {
+  configurationSteps,
+  contentTriggers,
+  Delivery,
+  preparationSteps,
+  tunnelTriggers,
+  uninstallSteps,
+} from "./host/provisioners";
 import { SITE_BOUNDS } from "./host/site-format";
 import { checkSsh, connectionFrom, connectionFromSelf, SSH, sshInput, SshOptions, sshPreconditions } from "./host/ssh";
 import {
@@ -52,6 +60,12 @@ export interface StrongswanHostOptions {
    */
   readonly packages?: BoxPackages;
   /**
+   * Whether a deploy may change both tunnels at once, or one while the other is down: the connection is then down until
+   * the box has followed the cloud. Without it such a deploy is refused on the box before the cloud is changed.
+   * @default false
+   */
+  readonly allowOutage?: boolean;
+  /**
    * Ask the box during synth, over SSH, whether files, units and network are still as the last apply left them. What
    * differs is a warning, and the plan shows a replacement of `null_resource.<name>_configure_box_over_ssh`, whose apply
    * puts it right; a box that cannot be asked is an error. All of `ssh` and the `name` have to be literals, and the
@@ -75,6 +89,7 @@ export const HOST_SHAPE: Shape<StrongswanHostOptions> = {
   routeMetric: optional(number),
   agent: optional(AGENT),
   packages: optional(PACKAGES),
+  allowOutage: optional(flag),
   detectDrift: optional(flag),
 };
 
@@ -89,6 +104,11 @@ const shapeOf = (scope: Construct): Shape<StrongswanHostProps> => ({
 export class StrongswanHost extends Construct {
   /** The `terraform_data` whose destruction uninstalls the connection from the box. */
   readonly presence: TerraformData;
+  /**
+   * The `null_resource` that makes the box ready before the connection changes at the cloud's end; undefined where the
+   * connection is not made in this stack, since then nothing here can come before its change.
+   */
+  readonly preparation?: Resource;
   /** The `null_resource` that installs and configures. */
   readonly configuration: Resource;
 
@@ -142,6 +162,9 @@ export class StrongswanHost extends Construct {
         ? []
         : [...connectionPreconditions(connection), ...egressPreconditions(connection)];
     const precondition = [...ofConnection, ...networkPreconditions(props.uplinks, connection.vpcCidrs)];
+    const delivery = { name, connection: connectionFrom(props.ssh), assets: assets.path };
+    const cloudResources = this.within(connection.cloudResources);
+    this.preparation = this.prepare(props, names, { ...delivery, files: { "owner.json": owner, ...ofTunnels } });
     this.configuration = new Resource(this, "configuration", {
       lifecycle: precondition.length > 0 ? { precondition } : undefined,
       // What a plan shows of a change on the box. Another port, user or key path reaches the same box.
@@ -153,9 +176,7 @@ export class StrongswanHost extends Construct {
         ...(props.detectDrift && { drift: Lazy.stringValue({ produce: () => this.drift?.trigger }) }),
       },
       provisioners: configurationSteps({
-        name,
-        connection: connectionFrom(props.ssh),
-        assets: assets.path,
+        ...delivery,
         files: { ...files, ...packages },
         notesDrift: props.detectDrift,
       }),
@@ -164,9 +185,7 @@ export class StrongswanHost extends Construct {
       // Not as one of the checks: those run in a customer's snapshot tests too, which are to ask nobody.
       addCustomSynthesis(this, { onSynthesize: () => this.detectDrift(name, props.ssh) });
     }
-    this.configuration.dependsOn = [this.presence, ...this.within(connection.cloudResources)].map((resource) =>
-      dependable(resource),
-    );
+    this.configuration.dependsOn = [this.presence, ...cloudResources].map((resource) => dependable(resource));
     this.configuration.overrideLogicalId(names.configuration);
 
     claim(this, claimOf(name));
@@ -176,6 +195,27 @@ export class StrongswanHost extends Construct {
       this.check(props, findings);
       members.check(findings);
     });
+  }
+
+  /** What comes before the connection changes, where Terraform can order that. */
+  private prepare(props: StrongswanHostProps, names: TerraformNames, delivery: Delivery): Resource | undefined {
+    const stack = TerraformStack.of(this);
+    const changed = props.connection.cloudResources.filter(
+      (resource) =>
+        TerraformStack.of(resource) === stack && resource.terraformResourceType === VpnConnection.tfResourceType,
+    );
+    if (changed.length === 0) return undefined;
+    const preparation = new Resource(this, "preparation", {
+      triggers: { host: props.ssh.host, ...tunnelTriggers(delivery.files) },
+      provisioners: preparationSteps(delivery, props.allowOutage),
+    });
+    preparation.overrideLogicalId(names.preparation);
+    // Not before it is the connection's turn: what is held on the box meanwhile has no second tunnel.
+    preparation.dependsOn = changed.flatMap((resource) => resource.dependsOn ?? []);
+    for (const resource of changed) {
+      resource.dependsOn = [...(resource.dependsOn ?? []), dependable(preparation)];
+    }
+    return preparation;
   }
 
   /** Those of the resources that Terraform can order with ours; a stack that has others is deployed before ours. */

@@ -10,7 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Protocol
 
-from . import checks, confirmation, drift, failover, files, installed, library, links, manifest, owner, paths
+from . import (
+    checks,
+    confirmation,
+    drift,
+    failover,
+    files,
+    installed,
+    library,
+    links,
+    manifest,
+    owner,
+    paths,
+    planned,
+)
 from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, throughput, wanted, ways
@@ -114,6 +127,7 @@ def apply(directory: Path, ssh_connection: str, steps: Reporter, confirmed: bool
             _mark(site.name, directory)
         finally:
             confirmation.extend(site.name)
+            planned.release(site.name)
     finally:
         for number in (1, 2):
             (directory / f"secrets-{number}.conf").unlink(missing_ok=True)
@@ -297,6 +311,12 @@ class _Change:
         """Whether anything of the tunnel is new."""
         return any(self.former[path] != data for path, (data, _) in self._targets.items())
 
+    @property
+    def texts(self) -> planned.Texts:
+        """What is staged."""
+        connection, secrets = (data.decode("utf-8", "replace") for data, _ in self._targets.values())
+        return planned.Texts(connection, secrets)
+
     def install(self) -> None:
         """Puts the staged files in place."""
         for path, (data, mode) in self._targets.items():
@@ -326,9 +346,16 @@ def _tunnels(
     if changed:
         record.pending = sorted(changed)
         record.save(site.name)
-    for number in {1, 2} - changed:
+    # What was made ready, and is in force since the cloud's end has changed, is not negotiated again.
+    ready = {number for number in changed & planned.running(site.name) if _next_is(site, changes[number])}
+    for number in ({1, 2} - changed) | ready:
         # Their modes, and that they are known to be as they were put.
         changes[number].install()
+    # Not only what is whole: making ready may have been cut off.
+    for number in {1, 2} - ready:
+        if number not in changed or not _next_is(site, changes[number]):
+            # The agent would take turns with what is wanted no more.
+            planned.drop(site.name, number)
     running = strongswan.units(strongswan.UNIT)[strongswan.UNIT].active
     if box.restart_pending or not running:
         # charon starts with everything in place: nothing runs that a change could spare.
@@ -351,14 +378,21 @@ def _tunnels(
         start_agent()
         down = strongswan.await_up(site, {1, 2}, UP_SECONDS)
     else:
+        if ready:
+            _load(site, [changes[number] for number in ready], record)
         start_agent()
-        for number in _idle_first(site, changed):
+        for number in sorted(ready):
+            steps.say(f"tunnel {number} ({changes[number].tunnel.role}) runs with its new configuration already")
+        down = strongswan.await_up(site, ready, CHANGE_SECONDS)
+        for number in _idle_first(site, changed - ready):
             if why := _lives_elsewhere(site, changes[number].tunnel, steps):
                 kept[number] = why
             else:
                 down |= _change(site, changes[number], record, steps)
         for number in strongswan.await_up(site, {1, 2} - changed, UNCHANGED_SECONDS):
             steps.say(f"tunnel {number}, which was not changed, is not up: `dual-tunnel-vpn status` tells more")
+    for number in {1, 2} - set(kept):
+        planned.drop(site.name, number)
     for number in sorted(changed - down - set(kept)):
         tunnel = site.tunnels[number - 1]
         began = time.time()
@@ -370,6 +404,11 @@ def _tunnels(
     problems = {number: f"did not come up: {_reason(site, changes[number])}" for number in down} | kept
     if problems:
         raise Refusal(_told(site, problems))
+
+
+def _next_is(site: Site, change: _Change) -> bool:
+    number = change.tunnel.number
+    return number in planned.prepared(site.name) and planned.texts(site.name, number, True) == change.texts
 
 
 def _idle_first(site: Site, numbers: set[int]) -> list[int]:

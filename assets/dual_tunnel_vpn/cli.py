@@ -20,6 +20,9 @@ from . import paths, site
 from .commands import Refusal, run
 from .ipsec import vici
 
+REFUSED = 3
+"""Exit status by which prepare.sh tells a change that is not to go on from whatever else may be wrong with a box."""
+
 
 class Steps:
     """Prints one line a step with the seconds since the start, for whoever reads Terraform's log."""
@@ -105,6 +108,12 @@ def _parser() -> argparse.ArgumentParser:
         staged.add_argument(
             "--confirmed", action="store_true", help="take the change back unless `confirm` comes; note the outcome"
         )
+    change = verbs.add_parser(
+        "prepare-change", help="make ready for what was uploaded, before the cloud's end changes; used by prepare.sh"
+    )
+    change.add_argument("name")
+    change.add_argument("directory", type=Path, help="where the upload is")
+    change.add_argument("--allow-outage", action="store_true", help="even where no tunnel will carry meanwhile")
     confirmation = verbs.add_parser("confirm", help="keep a change that would be taken back; by a new SSH connection")
     confirmation.add_argument("name")
     rollback = verbs.add_parser("roll-back", help="take an unconfirmed change back; used by its timer")
@@ -228,6 +237,11 @@ def _run(arguments: Sequence[str]) -> int:
 
             uninstall(_name(options.name), options.owner, Steps())
             return 0
+        if options.verb == "prepare-change":
+            from .preparation import prepare as prepare_change
+
+            prepare_change(_name(options.name), options.directory, options.allow_outage, Steps())
+            return 0
         from .apply import apply, check, prepare
         from .checks import ssh_session
 
@@ -255,6 +269,6 @@ def main(arguments: Sequence[str]) -> int:
             # Nobody waits for its last words: the journal is told where it happened.
             raise
         print(_told(error), end="", flush=True)
-        return 1
+        return REFUSED if arguments[:1] == ["prepare-change"] and isinstance(error, Refusal) else 1
     except KeyboardInterrupt:
         return 130

@@ -14,7 +14,7 @@ from .net import wanted
 from .net.network import Network
 from .site import Site, Tunnel, Uplink
 
-_FRESH_SECONDS = 30
+FRESH_SECONDS = 30
 """The agent writes its state every 15 s at least."""
 
 
@@ -42,7 +42,7 @@ def unreached(site: Site, tunnel: Tunnel) -> str:
     """What the agent sees amiss on the tunnel's own uplink, in words; empty when it sees nothing, or is not there."""
     state = agent_state(site.name)
     try:
-        if not 0 <= time.time() - state["time"] < _FRESH_SECONDS:
+        if not 0 <= time.time() - state["time"] < FRESH_SECONDS:
             return ""
         if {"number": tunnel.uplink, "well": False} in state["uplinks"]:
             return f"uplink {tunnel.uplink} is down"

@@ -24,7 +24,8 @@ class Owner:
         installed.put(paths.owner(name), (json.dumps(vars(self)) + "\n").encode(), 0o600)
 
 
-def _parse(data: bytes, path: Path) -> Owner:
+def parse(data: bytes, path: Path) -> Owner:
+    """Whom a file's content names."""
     try:
         fields = json.loads(data)
         return Owner(str(fields["stack"]), str(fields["id"]))
@@ -35,13 +36,13 @@ def _parse(data: bytes, path: Path) -> Owner:
 def of(name: str) -> Owner | None:
     """The owner of a connection on this box, None when nobody is known (installed by a version that did not ask)."""
     data = files.content(paths.owner(name))
-    return None if data is None else _parse(data, paths.owner(name))
+    return None if data is None else parse(data, paths.owner(name))
 
 
 def staged(directory: Path) -> Owner:
     """Who wants the connection that was uploaded."""
     path = directory / "owner.json"
-    return _parse(path.read_bytes(), path)
+    return parse(path.read_bytes(), path)
 
 
 def check(name: str, mine: Owner) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from . import drift, failover, installed, links, manifest, paths, verdict
+from . import drift, failover, installed, links, manifest, paths, planned, verdict
 from .commands import Refusal
 from .ipsec import strongswan, vici
 from .net import wanted, ways
@@ -94,6 +94,8 @@ def describe(site: Site) -> dict[str, Any]:
     amiss += [f"uplink {uplink['number']} is not there" for uplink in uplinks if uplink["device"] is None]
     amiss += links.amiss(site, network) + installed.amiss() + drift.of_units(site.name)
     amiss += [f"tunnel {tunnel['number']} is down" for tunnel in tunnels if not tunnel["up"]]
+    prepared = sorted(planned.prepared(site.name))
+    amiss += [f"a change of tunnel {number} was prepared and not completed: deploy again" for number in prepared]
     amiss += [f"no route to {cidr}" for cidr in site.vpc_cidrs if cidr not in {r["destination"] for r in routes}]
     if charon != "answers":
         amiss.append(charon)
@@ -118,6 +120,7 @@ def describe(site: Site) -> dict[str, Any]:
         "routes": routes,
         "ways": [{"destination": w.destination, "source": w.source, "interface": w.interface} for w in found],
         "dropped": own.dropped(site.name),
+        "held": planned.held(site.name),
         "agent": agent,
     }
 
@@ -143,6 +146,8 @@ def text(description: dict[str, Any]) -> str:
     for counter, words in _DROPPED.items():
         if packets := description["dropped"].get(counter):
             lines.append(f"  dropped: {packets} packets {words}")
+    if description["held"]:
+        lines.append(f"  traffic leaves tunnel {description['held']} alone, which is about to be changed")
     agent = description["agent"]
     if isinstance(agent, dict) and agent.get("summary"):
         lines.append(f"  agent: {agent['summary']}")
@@ -173,6 +178,7 @@ def show(name: str | None, as_json: bool) -> int:
                     "routes": [],
                     "ways": [],
                     "dropped": {},
+                    "held": None,
                     "agent": None,
                 }
             )

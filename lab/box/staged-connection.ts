@@ -35,6 +35,12 @@ export interface Staged {
   readonly packages?: string;
 }
 
+/** An upload on the box, as begin.sh knows it. */
+interface Upload {
+  readonly id: string;
+  readonly directory: string;
+}
+
 const PSKS = ["psk-of-tunnel-one", "psk-of-tunnel-two"] as const;
 const ESP = "aes256-sha256-modp2048";
 
@@ -185,8 +191,8 @@ export function cloudState({ psks = PSKS, esp = [ESP, ESP] }: Pick<Staged, "psks
   };
 }
 
-/** Runs the first script, and uploads; gives the command that Terraform runs last, or how the first script refused. */
-async function upload(lab: Lab, staged: Staged, user: string): Promise<string | Result> {
+/** Runs the first script, and uploads; gives the directory of the upload, or how the first script refused. */
+async function upload(lab: Lab, staged: Staged, user: string): Promise<Upload | Result> {
   const home = user === "root" ? "/root" : `/home/${user}`;
   // Terraform's is as random; a saved lab may hold the upload of an earlier process.
   const id = `${randomInt(2 ** 47)}`;
@@ -208,19 +214,35 @@ async function upload(lab: Lab, staged: Staged, user: string): Promise<string | 
   );
   await lab.box.write(`${bundle.join("")}end\n`, `${directory}/bundle`, 0o600);
   await lab.box.succeed(`chown -R ${user}: ${directory}`);
-  return `sh ${directory}/assets/install.sh apply ${staged.confirmed ? "--confirmed " : ""}${directory}`;
+  return { id, directory };
+}
+
+const installs = ({ directory }: Upload, { confirmed }: Staged) =>
+  `sh ${directory}/assets/install.sh apply ${confirmed ? "--confirmed " : ""}${directory}`;
+
+async function uploadAsRoot(lab: Lab, staged: Staged): Promise<Upload> {
+  const uploaded = await upload(lab, staged, "root");
+  if ("stdout" in uploaded) throw new Error(uploaded.stdout);
+  return uploaded;
 }
 
 /** Uploads everything as root; gives the command that installs it. */
 export async function stage(lab: Lab, staged: Staged = {}): Promise<string> {
-  const command = await upload(lab, staged, "root");
-  if (typeof command !== "string") throw new Error(command.stdout);
-  return command;
+  return installs(await uploadAsRoot(lab, staged), staged);
+}
+
+/** Uploads everything as root; gives the command that makes the box ready for it. */
+export async function stagePreparation(lab: Lab, staged: Staged): Promise<string> {
+  const { id, directory } = await uploadAsRoot(lab, staged);
+  const script = `${directory}/prepare.sh`;
+  const told = `name=${NAME}\nupload=${id}\noption=\n`;
+  await lab.box.write(told + readFileSync(path.join(ROOT, "assets/prepare.sh"), "utf8"), script);
+  return `sh ${script}`;
 }
 
 /** Stages and installs as a user of the box, root unless told otherwise. */
 export async function install(lab: Lab, staged: Staged = {}, user = "root"): Promise<Result> {
-  const command = await upload(lab, staged, user);
-  if (typeof command !== "string") return command;
-  return lab.box.execute(`runuser -u ${user} -- ${command} 2>&1`, { timeoutS: 400 });
+  const uploaded = await upload(lab, staged, user);
+  if ("stdout" in uploaded) return uploaded;
+  return lab.box.execute(`runuser -u ${user} -- ${installs(uploaded, staged)} 2>&1`, { timeoutS: 400 });
 }

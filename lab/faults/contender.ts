@@ -17,6 +17,11 @@ export interface Contender {
   story(sinceS: number): Promise<readonly string[]>;
   /** Changes the active tunnel's pre-shared key at the cloud only; gives the way back. */
   breakActivePsk(): Promise<() => Promise<void>>;
+  /**
+   * Gives tunnels new pre-shared keys at both ends, as its user does.
+   * @throws Error when that is refused, or when it has no way to do it
+   */
+  changeKeys(...tunnels: readonly TunnelNumber[]): Promise<void>;
 }
 
 /** A contender that a stage deploys, and brings back. */

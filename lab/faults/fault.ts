@@ -41,6 +41,8 @@ export interface Fault {
   readonly long?: boolean;
   /** How the cloud treats a tunnel that comes by the other uplink. @default "cooperative" */
   readonly peer?: PeerPolicy;
+  /** Milliseconds between packets, each way. @default the stage's */
+  readonly intervalMs?: number;
   /** Other timers at the cloud than Alibaba's and strongSwan's. @default none */
   readonly cloudTimers?: CloudTimers;
   /** Done before packets are counted. @default nothing */

@@ -107,4 +107,8 @@ export class HowToPage implements StagedContender {
     await this.cloudEnd.apply(cloudState(this.psk, randomBytes(12).toString("hex")));
     return () => this.cloudEnd.apply(cloudState(this.psk));
   }
+
+  changeKeys(): Promise<void> {
+    return Promise.reject(new Error("the how-to page does not say how keys are changed"));
+  }
 }

@@ -9,7 +9,7 @@ import { Deployment, exampleConfig, newPsk } from "../deployment/deployment";
 import { cacheDirectory } from "../cache";
 import type { Lab } from "../machines/lab";
 import { prepareProviders } from "../terraform/providers";
-import type { Contender, StagedContender } from "./contender";
+import type { Contender, StagedContender, TunnelNumber } from "./contender";
 
 const NAME = "singapore";
 /** The unit of its failover agent. */
@@ -91,6 +91,14 @@ export class DeployedProduct implements Contender {
     const right = deployment.variables.singapore_psk_active;
     await console_.changeActivePsk(newPsk());
     return () => console_.changeActivePsk(right);
+  }
+
+  async changeKeys(...tunnels: readonly TunnelNumber[]): Promise<void> {
+    const { deployment } = this.deployed;
+    for (const tunnel of tunnels) {
+      deployment.variables[`singapore_psk_${tunnel === 1 ? "active" : "standby"}`] = newPsk();
+    }
+    await deployment.deploy();
   }
 }
 

@@ -22,7 +22,7 @@ export interface RunResult {
  * @throws Error when what must be seen is not, or all does not become well again
  */
 export async function run(stage: Stage, fault: Fault): Promise<RunResult> {
-  const scene = await stage.scene(fault.cloudTimers);
+  const scene = await stage.scene(fault);
   if (fault.peer) await scene.cloud.setOptions({ peer: fault.peer });
   await fault.prepare?.(scene);
   const before = (await scene.contender.switches()) ?? 0;

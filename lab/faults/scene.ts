@@ -113,6 +113,20 @@ export class Scene {
     }, timeoutS);
   }
 
+  /** For how long the contender says that a tunnel was down since a moment of the box's clock, seconds. */
+  async downFor(tunnel: TunnelNumber, sinceS: number): Promise<number> {
+    const story = (await this.contender.story(sinceS)).map((line) => /^([\d.]+) s: (.*)$/.exec(line) ?? []);
+    const at = (...words: readonly string[]) =>
+      story.find(
+        ([, , text = ""]) => text.startsWith(`tunnel ${tunnel} `) && words.some((word) => text.includes(word)),
+      );
+    // One that the cloud has deleted is not told to be gone, but that it is tried.
+    const [gone, back] = [at("has no SA any more", "is tried with", "is missing"), at("is up")];
+    if (!gone || !back)
+      throw new Error(`Nothing is told of tunnel ${tunnel}: ${story.map(([line]) => line).join("; ")}.`);
+    return Number(back[1]) - Number(gone[1]);
+  }
+
   /** Does something that ends the failover agent, and waits until another one works. */
   async anotherAgent(command: string): Promise<void> {
     const pid = "systemctl show --property=MainPID,ActiveState --value 'dual-tunnel-vpn-agent@*'";

@@ -10,6 +10,7 @@ import type { Machine } from "../machines/machine";
 import { longestStandstill, noteStandstills } from "../machines/standstill";
 import { Traffic } from "../traffic/traffic";
 import type { Contender, StagedContender } from "./contender";
+import type { Fault } from "./fault";
 import { HowToPage } from "./how-to-page";
 import { Product, type AgentParameters } from "./product";
 import { Scene } from "./scene";
@@ -29,6 +30,9 @@ export type CloudTimers = Pick<
   WorldCloudEndOptions,
   "dpdDelay" | "retransmitTimeout" | "retransmitBase" | "retransmitTries"
 >;
+
+/** What a fault wants of its scene. */
+type Wanted = Pick<Fault, "cloudTimers" | "intervalMs">;
 
 const ROOT = path.join(__dirname, "../..");
 /** All that decides what a deployment makes of a booted lab. */
@@ -77,15 +81,18 @@ export class Stage {
 
   /**
    * Everything as it was when the contender had been deployed and all was well, with traffic between the hosts.
-   * @param timers of the cloud; the first time that they are asked for the tunnels are negotiated anew
+   * @param cloudTimers the first time that they are asked for the tunnels are negotiated anew
+   * @param intervalMs between packets, each way
    */
-  async scene(timers: CloudTimers = {}): Promise<Scene> {
+  async scene({ cloudTimers: timers = {}, intervalMs = INTERVAL_MS }: Wanted = {}): Promise<Scene> {
     const began = Date.now();
     const key = JSON.stringify(Object.entries(timers).sort());
     const variant = this.variants.get(key);
     await this.bringBack(variant ?? this.saved);
     if (variant === undefined && Object.keys(timers).length > 0) await this.keepVariant(key, timers);
-    const scene = new Scene(this.lab, this.cloud, this.contender, Traffic.going(this.lab));
+    const traffic =
+      intervalMs === INTERVAL_MS ? Traffic.going(this.lab) : await Traffic.start(this.lab, { intervalMs });
+    const scene = new Scene(this.lab, this.cloud, this.contender, traffic);
     await Promise.all([scene.untroubled(), scene.traffic.waitUntilFlowing({ forS: 0.4 })]);
     if (variant !== undefined || Object.keys(timers).length === 0) this.broughtBackS.push((Date.now() - began) / 1000);
     return scene;

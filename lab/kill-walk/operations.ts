@@ -13,10 +13,10 @@ export interface Operation {
   /** The box before it: with nothing of ours, or with a connection that works. */
   readonly from: "bare" | "installed";
   /** What is cut off. */
-  readonly runs: "apply" | "uninstall" | "roll-back";
-  /** What brings the box to its end after the cut: the same once more, or the opposite. */
+  readonly runs: "apply" | "uninstall" | "roll-back" | "prepare";
+  /** What brings the box to its end after the cut: the same once more, the opposite, or what it made ready for. */
   readonly ends: "apply" | "uninstall" | "roll-back";
-  /** What an apply brings, or what the rollback takes back, given a place for files that differ from the repository's. */
+  /** What an apply brings, what the rollback takes back, or what the box is made ready for, given a place for files that differ from the repository's. */
   wanted(scratch: string): Staged;
 }
 
@@ -75,6 +75,14 @@ export const OPERATIONS: readonly Operation[] = [
     runs: "apply",
     ends: "apply",
     wanted: () => ({ psks: ["psk-of-tunnel-one-rotated", "psk-of-tunnel-two"] }),
+  },
+  {
+    id: "prepare",
+    what: "making ready for another pre-shared key of the active tunnel, before the cloud has it",
+    from: "installed",
+    runs: "prepare",
+    ends: "apply",
+    wanted: () => ({ psks: ["psk-of-tunnel-one-prepared", "psk-of-tunnel-two"] }),
   },
   {
     id: "renumber",

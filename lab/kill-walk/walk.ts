@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { cloudState, install, NAME, stage, type Staged } from "../box/staged-connection";
+import { cloudState, install, NAME, stage, stagePreparation, type Staged } from "../box/staged-connection";
 import { BOX_LISTING_SCRIPT, differences } from "../box/listing";
 import { COMMAND, PROGRAMS, STATE } from "../../lib/host/provisioners";
 import { contentOf, Kept, keyOf } from "../cache";
@@ -28,6 +28,8 @@ interface Known {
   readonly steps: readonly Step[];
   readonly before: Ours;
   readonly after: Ours;
+  /** The box in the end, where an apply or a rollback brings what was cut off to its end. */
+  readonly end: Ours;
 }
 
 /** What came of a cut. */
@@ -180,7 +182,8 @@ export class KillWalk {
   private async make(operation: Operation, directory: string): Promise<void> {
     await this.bringBack((await this.base(operation.from)).path);
     const wanted = operation.wanted(this.scratch);
-    await this.cloud.apply(cloudState(wanted));
+    // The cloud changes after the box was made ready for it.
+    if (operation.runs !== "prepare") await this.cloud.apply(cloudState(wanted));
     const command = await this.commandOf(operation, wanted);
     const before = await this.ours();
     await this.save(directory);
@@ -193,8 +196,12 @@ export class KillWalk {
       .split("\n")
       .map((line) => JSON.parse(line) as Step);
     this.log(`${operation.id}: ${steps.length} steps`);
-    if (operation.runs !== "uninstall") await this.healthy();
-    const known: Known = { command, steps, before, after: await this.ours() };
+    const { runs } = operation;
+    if (runs === "apply" || runs === "roll-back") await this.healthy();
+    const after = await this.ours();
+    if (runs === "prepare") await this.goOn(operation);
+    const ends = { apply: after, "roll-back": after, uninstall: before, prepare: await this.ours() };
+    const known: Known = { command, steps, before, after, end: ends[runs] };
     fs.writeFileSync(path.join(directory, KNOWN), JSON.stringify(known, null, 1));
   }
 
@@ -202,6 +209,7 @@ export class KillWalk {
   private async commandOf({ runs }: Operation, wanted: Staged): Promise<string> {
     if (runs === "uninstall") return `sh -c ${quote(UNINSTALL)}`;
     if (runs === "apply") return stage(this.lab, wanted);
+    if (runs === "prepare") return stagePreparation(this.lab, wanted);
     this.ended(await install(this.lab, { ...wanted, confirmed: true }));
     await this.healthy();
     return ROLL_BACK;
@@ -243,20 +251,26 @@ export class KillWalk {
       broken.push(...differences(before, await this.listing()).map((line) => `after the end of all: ${line}`));
       return;
     }
+    await this.goOn(operation);
+    const ours = await this.ours();
+    broken.push(
+      ...differing(ours.files, known.end.files),
+      ...ours.left.map((file) => `${file} was left behind`),
+      ...differences(known.end.network.join("\n"), ours.network.join("\n")).map((line) => `in the network: ${line}`),
+      ...ours.behind,
+    );
+  }
+
+  /** Brings what was cut off to its end, the cloud first where the box was made ready for its change. */
+  private async goOn(operation: Operation): Promise<void> {
+    const change = operation.wanted(this.scratch);
+    if (operation.runs === "prepare") await this.cloud.apply(cloudState(change));
     this.ended(
       operation.ends === "apply"
-        ? await install(this.lab, operation.wanted(this.scratch))
+        ? await install(this.lab, change)
         : await this.lab.box.execute(`${ROLL_BACK} 2>&1`, { timeoutS: 300 }),
     );
     await this.healthy();
-    const ours = await this.ours();
-    const wanted = operation.runs === "uninstall" ? known.before : known.after;
-    broken.push(
-      ...differing(ours.files, wanted.files),
-      ...ours.left.map((file) => `${file} was left behind`),
-      ...differences(wanted.network.join("\n"), ours.network.join("\n")).map((line) => `in the network: ${line}`),
-      ...ours.behind,
-    );
   }
 
   /** A connection that there was carries packets; a box that is to have one, or is to lose it, is a router as before. */

@@ -34,6 +34,47 @@ export interface Delivery {
   readonly notesDrift?: boolean;
 }
 
+/** The lines of the bundle: each file's name and its content. */
+function bundle(files: Delivery["files"], ...more: readonly string[]): string {
+  const lines = [
+    ...Object.entries(files).map(([file, source]) => `${file} \${base64encode(local.${source})}`),
+    ...more,
+    // Told apart by this: an upload that was cut off.
+    "end",
+  ];
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/**
+ * The provisioners of the `null_resource` that makes a box ready for a change before the cloud's end changes: three
+ * connections. The box's own programs do it; where it has none that can, nothing is done.
+ *
+ * @param allowOutage go on where no tunnel will carry traffic meanwhile
+ */
+export function preparationSteps({ name, connection, assets, files }: Delivery, allowOutage = false): Step[] {
+  const ours = assetScript(name, assets);
+  return [
+    { type: "remote-exec", inline: ours("begin.sh"), connection },
+    { type: "file", content: bundle(files), destination: `${staging(name)}/bundle`, connection },
+    {
+      type: "remote-exec",
+      inline: ours("prepare.sh", `option=${allowOutage ? "--allow-outage" : ""}`),
+      connection,
+    },
+  ];
+}
+
+/** Where a resource's upload goes on the box. */
+function staging(name: string): string {
+  return `${STAGING}/${name}.\${self.id}`;
+}
+
+/** Makes scripts of our own assets, with what they are told in front. */
+function assetScript(name: string, assets: string): (asset: string, ...told: readonly string[]) => string[] {
+  return (asset, ...told) =>
+    script([`name=${name}`, "upload=${self.id}", ...told, `\${file("\${path.module}/${assets}/${asset}")}`]);
+}
+
 /**
  * The provisioners of the `null_resource` that configures a box: five connections, as a rate limit counts them.
  * Each apply uploads to a directory of its own, named by the id that the resource gets when it is made. The last
@@ -41,25 +82,22 @@ export interface Delivery {
  * back what the installer changed of routes and packet filter.
  */
 export function configurationSteps({ name, connection, assets, files, notesDrift }: Delivery): Step[] {
-  const local = `\${path.module}/${assets}`;
-  const staging = `${STAGING}/${name}.\${self.id}`;
-  const bundle = [
-    ...Object.entries(files).map(([file, source]) => `${file} \${base64encode(local.${source})}`),
+  const ours = assetScript(name, assets);
+  const upload = staging(name);
+  const content = bundle(
+    files,
     ...(notesDrift ? [`drift \${base64encode(lookup(self.triggers, "drift", ""))}`] : []),
     // So that the box can tell that its clock is wrong.
     "time ${base64encode(timestamp())}",
-    // Told apart by this: an upload that was cut off.
-    "end",
-  ];
-  const ours = (asset: string) => script([`name=${name}`, "upload=${self.id}", `\${file("${local}/${asset}")}`]);
+  );
   return [
     { type: "remote-exec", inline: ours("begin.sh"), connection },
-    { type: "file", source: `${local}/`, destination: `${staging}/assets`, connection },
-    { type: "file", content: bundle.map((line) => `${line}\n`).join(""), destination: `${staging}/bundle`, connection },
+    { type: "file", source: `\${path.module}/${assets}/`, destination: `${upload}/assets`, connection },
+    { type: "file", content, destination: `${upload}/bundle`, connection },
     // install.sh becomes root by itself and leaves nothing of the upload whatever the outcome.
     {
       type: "remote-exec",
-      inline: script([`exec sh ${staging}/assets/install.sh apply --confirmed ${staging}`]),
+      inline: script([`exec sh ${upload}/assets/install.sh apply --confirmed ${upload}`]),
       // The next one tells, also of a box that cut this one's session off.
       onFailure: "continue",
       connection,
@@ -72,17 +110,23 @@ export function configurationSteps({ name, connection, assets, files, notesDrift
   ];
 }
 
-/** What a plan shows of a changed file: a hash over the local that holds it, sensitive where that is. */
+/** A hash over locals that hold files, sensitive where one of them is. */
+function hash(files: Delivery["files"], ...names: readonly string[]): string {
+  return `\${sha256(jsonencode([${names.map((name) => `local.${files[name]}`).join(", ")}]))}`;
+}
+
+/** What a plan shows of a changed file. */
 export function contentTriggers(files: Delivery["files"]): Record<string, string> {
-  const hash = (...names: readonly string[]) =>
-    `\${sha256(jsonencode([${names.map((name) => `local.${files[name]}`).join(", ")}]))}`;
+  return { site: hash(files, "site.json"), owner: hash(files, "owner.json"), ...tunnelTriggers(files) };
+}
+
+/** What a plan shows of a changed tunnel. */
+export function tunnelTriggers(files: Delivery["files"]): Record<string, string> {
   return {
-    site: hash("site.json"),
-    owner: hash("owner.json"),
-    tunnel_1: hash("tunnel-1.conf"),
-    tunnel_2: hash("tunnel-2.conf"),
+    tunnel_1: hash(files, "tunnel-1.conf"),
+    tunnel_2: hash(files, "tunnel-2.conf"),
     // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
-    keys: hash("secrets-1.conf", "secrets-2.conf"),
+    keys: hash(files, "secrets-1.conf", "secrets-2.conf"),
   };
 }
 

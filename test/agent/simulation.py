@@ -17,6 +17,7 @@ from dual_tunnel_vpn.agent.facts import (
     Action,
     Initiate,
     KillCharon,
+    Load,
     Say,
     SetInner,
     SetOuter,
@@ -32,6 +33,8 @@ from dual_tunnel_vpn.ipsec.sas import Sa
 
 STEP = 0.05
 NEGOTIATION = 0.3
+REFUSAL = 0.2
+"""Until the other end has refused a key, seconds."""
 CLOUD_NOTICES = 15.0
 BOX_NOTICES = 19.0
 SETTINGS = Settings()
@@ -120,6 +123,9 @@ class Site:
         """The cloud's side answers only what it gets, as most traffic does."""
         self.counts_forged = counts_forged
         """The box counts what arrives by the uplink that is not the tunnel's own, decrypted or not: it must not."""
+        self.silent_refusal = False
+        self.gives_up = 9.0
+        """Seconds after which charon gives an attempt up."""
         self.by_other = {1: 0, 2: 0}
         self.moved = Moved(self.by_other.get)
         self.packets = {1: [0, 0], 2: [0, 0]}
@@ -144,6 +150,12 @@ class Site:
         self.in_gap_from: float | None = None
         self.out_gaps: list[tuple[float, float]] = []
         self.in_gaps: list[tuple[float, float]] = []
+        self.held: int | None = None
+        self.installed = {1: "old", 2: "old"}
+        """What is in the tunnels' files, and so what charon starts with."""
+        self.next: dict[int, str] = {}
+        self.loaded = dict(self.installed)
+        self.cloud_has = dict(self.installed)
         self.machine = self._make_machine({})
 
     def _make_machine(self, memory: Mapping[str, Any]) -> Machine:
@@ -229,6 +241,10 @@ class Site:
         for uplink in self.uplinks:
             lost = uplink in self.faults.carrier_lost
             machine.observe_link(uplink, not lost, "has lost its carrier" if lost else "is back")
+        if self.faults.charon_dead:
+            self.loaded = dict(self.installed)
+        if round(now / STEP) % 20 == 0:
+            machine.observe_change(self.held, self.next)
         machine.observe_charon(now, not self.faults.charon_dead)
         if not self.faults.charon_dead:
             machine.observe_sas(now, self._listed())
@@ -267,9 +283,13 @@ class Site:
         elif isinstance(action, Initiate):
             if not self.faults.charon_dead and self.box_sa[action.tunnel] in ("none", "deleting"):
                 self._negotiating.setdefault(action.tunnel, self.now)
+        elif isinstance(action, Load):
+            following = self.next.get(action.tunnel) if action.next else None
+            self.loaded[action.tunnel] = following or self.installed[action.tunnel]
         elif isinstance(action, Terminate):
             if action.force:
                 self._deleting.pop(action.tunnel, None)
+                self._negotiating.pop(action.tunnel, None)
                 self.box_sa[action.tunnel] = "none"
             elif self.box_sa[action.tunnel] == "up":
                 self.box_sa[action.tunnel] = "deleting"
@@ -299,8 +319,13 @@ class Site:
                 self.box_sa[tunnel], self.cloud_sa[tunnel] = "none", False
             began = self._negotiating.get(tunnel)
             if began is not None:
-                if tunnel in self.faults.refused or self.now - began > 9:
+                refused = self.loaded[tunnel] != self.cloud_has[tunnel] and self._way(tunnel)
+                if tunnel in self.faults.refused or self.now - began > self.gives_up:
                     del self._negotiating[tunnel]
+                elif refused:
+                    # An end that says nothing to a wrong key, as IKEv1's, leaves charon trying.
+                    if self.now - began >= REFUSAL and not self.silent_refusal:
+                        del self._negotiating[tunnel]
                 elif self.now - began >= NEGOTIATION and home and self._way(tunnel):
                     del self._negotiating[tunnel]
                     self._deleting.pop(tunnel, None)
@@ -338,6 +363,21 @@ class Site:
                 gaps.append((since, self.now - since))
             return None
         return self.now if since is None else since
+
+    # A planned change
+
+    def change_cloud(self, *tunnels: int, to: str = "new") -> None:
+        """The cloud takes another key for tunnels and deletes them."""
+        for tunnel in tunnels:
+            self.cloud_has[tunnel] = to
+            self.cloud_sa[tunnel] = False
+            if self._way(tunnel):
+                self.box_sa[tunnel] = "none"
+
+    def configure(self, tunnel: int) -> None:
+        """The box's files follow."""
+        self.installed[tunnel] = self.loaded[tunnel] = self.next.pop(tunnel, self.installed[tunnel])
+        self.held = None
 
     # What is asked afterwards
 

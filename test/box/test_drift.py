@@ -242,6 +242,7 @@ class Status(OnBox):
             "uplinks": [],
             "routes": [],
             "dropped": {},
+            "held": None,
             "agent": None,
         }
         lines = ["singapore: healthy", "  x.conf changes a unit of ours and is not ours"]

@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import failover, installed, links, status
+from dual_tunnel_vpn import failover, installed, links, planned, status
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.sas import Sa
 from dual_tunnel_vpn.ipsec.strongswan import Unit
@@ -83,6 +83,17 @@ class Health(unittest.TestCase):
         self.assertEqual((found["health"], found["amiss"]), (status.HEALTHY, []))
         shown = {"destination": "192.168.0.0/16", "interface": "singapore-1", "metric": 100}
         self.assertEqual(found["routes"], [shown])
+
+    def test_a_change_that_was_prepared_and_not_completed_is_named_and_a_held_tunnel_told(self) -> None:
+        with (
+            mock.patch.object(planned, "prepared", lambda _: {1}),
+            mock.patch.object(planned, "held", lambda _: 1),
+        ):
+            found = described({1: UP, 2: UP}, [ROUTE])
+        told = "a change of tunnel 1 was prepared and not completed: deploy again"
+        self.assertEqual((found["health"], found["amiss"]), (status.DEGRADED, [told]))
+        self.assertIn("  traffic leaves tunnel 1 alone, which is about to be changed", status.text(found).splitlines())
+        self.assertNotIn("leaves tunnel", status.text(described({1: UP, 2: UP}, [ROUTE])))
 
     def test_one_tunnel_down_is_degraded_and_named(self) -> None:
         by_tunnel_2 = [dataclasses.replace(way, interface="singapore-2") for way in BY_TUNNEL_1]

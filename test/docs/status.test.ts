@@ -33,6 +33,7 @@ it("is shown in the README as the command prints it", () => {
     ],
     routes: [{ destination: "192.168.0.0/16", interface: "singapore-1", metric: 37 }],
     dropped: {},
+    held: null,
     agent: { summary: "the VPC is reached by tunnel 1 (active)" },
   };
   const program = "import json, sys; from dual_tunnel_vpn import status; print(status.text(json.load(sys.stdin)))";

@@ -2,7 +2,8 @@
 // contradict each other.
 import * as fc from "fast-check";
 import { TerraformStack } from "cdktf";
-import { CustomerGatewayPair, DualTunnelVpnGateway, IpsecDualConnection } from "../../lib";
+import { CustomerGatewayPair, DualTunnelVpnGateway, Encryption, IpsecDualConnection, StrongswanHost } from "../../lib";
+import { StandInBox } from "./box";
 import { Deployment } from "./deployment";
 import { network } from "./sites";
 
@@ -13,6 +14,10 @@ interface ModelSite {
   readonly blocks: readonly string[];
   /** Which of its egress IPs it has: another one replaces customer gateway, connection and routes. */
   readonly egress: number;
+  /** Whether its box is in the stack; what makes that ready comes before the connection. @default false */
+  readonly box?: boolean;
+  /** Another encryption of the active tunnel changes the connection in place. @default the library's */
+  readonly encryption?: Encryption;
 }
 /** The sites of one gateway, in the order of the code. */
 interface ModelGateway {
@@ -46,15 +51,22 @@ function build(stack: TerraformStack, gateways: readonly ModelGateway[]): void {
       bandwidth,
       description,
     });
-    for (const { name, blocks, egress } of sites) {
+    for (const { name, blocks, egress, box, encryption } of sites) {
       const customerGateways = new CustomerGatewayPair(stack, `pair-${number}-${name}`, {
         egressIps: [egressIp(number, name, egress)],
       });
-      new IpsecDualConnection(stack, `connection-${number}-${name}`, {
+      const connection = new IpsecDualConnection(stack, `connection-${number}-${name}`, {
         name: `g${number}-${name}`,
         gateway,
         customerGateways,
         dataCenterCidrs: blocks,
+        activeTunnel: { ike: { encryption } },
+      });
+      if (!box) continue;
+      new StrongswanHost(stack, `box-${number}-${name}`, {
+        connection,
+        uplinks: [{ address: "172.16.1.93/24", gateway: "172.16.1.253" }],
+        ssh: boxes.sshBy(NAMES.length * number + NAMES.indexOf(name)),
       });
     }
   });
@@ -78,6 +90,12 @@ const gateway: fc.Arbitrary<ModelGateway> = fc.record({
   bandwidth: fc.constantFrom(10, 100),
   description: fc.constantFrom("one", "other"),
 });
+
+let boxes: StandInBox;
+beforeAll(async () => {
+  boxes = await StandInBox.start(NAMES.length * GATEWAYS);
+});
+afterAll(() => boxes.close());
 
 let deployment: Deployment;
 beforeEach(async () => {
@@ -131,4 +149,25 @@ it("any edits of any gateways are deployed at once, and then nothing is left to 
     }
   }
   expect(await deployment.pending("test")).toBe("");
+});
+
+it("boxes come and go beside edits of their connections, and each is made ready before its connection changes", async () => {
+  const withBoxes = gateway.chain((model) =>
+    fc
+      .array(fc.record({ box: fc.boolean(), encryption: fc.constantFrom(Encryption.AES_128, Encryption.AES_256) }), {
+        minLength: NAMES.length,
+        maxLength: NAMES.length,
+      })
+      .map((more) => ({ ...model, sites: model.sites.map((each, index) => ({ ...each, ...more[index] })) })),
+  );
+  const rounds = fc.sample(fc.array(withBoxes, { minLength: 2, maxLength: 2 }), { numRuns: 4 });
+  for (const [number, round] of rounds.entries()) {
+    try {
+      await deploy(round);
+    } catch (error) {
+      throw new Error(`round ${number} of ${JSON.stringify(rounds, null, 1)}`, { cause: error });
+    }
+  }
+  expect(await deployment.pending("test")).toBe("");
+  await deployment.destroy("test");
 });

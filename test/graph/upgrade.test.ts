@@ -24,14 +24,18 @@ it("an upgrade configures the boxes once more and replaces nothing else", async 
   expect(box.applied).toHaveLength(4);
   deployment.synthesize({ landed: (stack) => landedStack(stack, (site) => box.sshBy(site)) });
   const planned = await deployment.planned("landed");
-  const configurations = ["alpha", "beta", "gamma", "one"].map(
-    (name) => `null_resource.${name}_configure_box_over_ssh`,
-  );
+  const ofBoxes = (what: string) =>
+    ["alpha", "beta", "gamma", "one"].map((name) => `null_resource.${name}_${what}_box_over_ssh`);
+  const configurations = ofBoxes("configure");
   expect(
     Object.keys(planned)
       .filter((address) => planned[address].includes("delete"))
       .sort(),
   ).toEqual(configurations);
+  // What comes before a change at the cloud is made, and changes nothing there.
+  const made = Object.keys(planned).filter((address) => planned[address] === "create");
+  expect(made.filter((address) => address.startsWith("null_resource.")).sort()).toEqual(ofBoxes("prepare"));
+  expect(Object.keys(planned).filter((address) => /^alicloud_vpn_(connection|gateway)\./.test(address))).toEqual([]);
   await deployment.apply("landed");
   const after = deployment.ids("landed");
   const kept = (ids: Record<string, string>) =>

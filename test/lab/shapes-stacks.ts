@@ -138,6 +138,8 @@ export function newEverything(
       uplinks: [uplink(0), uplink(1)],
       activeTunnel: alpha["alpha-1"],
       standbyTunnel: alpha["alpha-2"],
+      // Both tunnels change in one deploy here.
+      allowOutage: true,
       tags: TAGS,
       agent: AGENT,
       ssh,

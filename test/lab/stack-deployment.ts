@@ -30,10 +30,10 @@ export class StackDeployment {
 
   constructor(private readonly options: StackDeploymentOptions) {}
 
-  /** Applies what the stack is now; gives what Terraform printed. */
-  async apply(): Promise<string> {
+  /** Applies what the stack is now; gives what Terraform printed. @param only addresses that are applied with what they need */
+  async apply(...only: readonly string[]): Promise<string> {
     await this.synthesize();
-    return this.succeed("apply", "-auto-approve");
+    return this.succeed("apply", "-auto-approve", ...only.map((address) => `-target=${address}`));
   }
 
   /** Applies what has to fail; gives what Terraform printed. */

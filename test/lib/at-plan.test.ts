@@ -64,7 +64,7 @@ describe("the plan of the example", () => {
   it("is accepted, and shows no pre-shared key and no hash of one", async () => {
     const { status, text } = await plan();
     expect(status).toBe(0);
-    expect(text).toContain("Plan: 12 to add, 0 to change, 0 to destroy.");
+    expect(text).toContain("Plan: 13 to add, 0 to change, 0 to destroy.");
     expect(text).not.toMatch(/key-of-the-(active|standby)-tunnel/);
     expect(text).toMatch(/"keys" += \(sensitive value\)/);
   });

@@ -24,7 +24,8 @@ const paths = (() => {
 const read = (file: string) => fs.readFileSync(path.join(ASSETS, file), "utf8").replace(/%i|\$\{?name\}?/g, "NAME");
 
 const UNITS = fs.readdirSync(path.join(ASSETS, "systemd"));
-const FILES = [...UNITS.map((unit) => `systemd/${unit}`), "begin.sh", "confirm.sh", "install.sh", "dual-tunnel-vpn"];
+const SCRIPTS = ["begin.sh", "confirm.sh", "install.sh", "prepare.sh"];
+const FILES = [...UNITS.map((unit) => `systemd/${unit}`), ...SCRIPTS, "dual-tunnel-vpn"];
 
 /** The places of ours that a text names; a directory's content is known by the directory. */
 function named(text: string): string[] {
@@ -40,6 +41,7 @@ describe("the places on the box", () => {
       "confirm.sh",
       "dual-tunnel-vpn",
       "install.sh",
+      "prepare.sh",
       "systemd/dual-tunnel-vpn-agent@.service",
       "systemd/dual-tunnel-vpn-guard@.service",
       "systemd/dual-tunnel-vpn-links@.service",
@@ -51,7 +53,9 @@ describe("the places on the box", () => {
 
   it.each(FILES)("are those of paths.py in %s", (file) => {
     const known = Object.values(paths);
-    const children = [`${paths.LIBRARY}/current`, `${paths.STAGING}/*`];
+    // Versions before have no such program.
+    const program = `${paths.LIBRARY}/current/dual_tunnel_vpn/preparation.py`;
+    const children = [`${paths.LIBRARY}/current`, `${paths.STAGING}/*`, program];
     expect(named(read(file)).filter((place) => ![...known, ...children].includes(place))).toEqual([]);
   });
 

@@ -17,6 +17,7 @@ describe("a site", () => {
       "alicloud_vpn_gateway.singapore_gateway",
       "alicloud_vpn_route_entry.singapore_route_172_16_0_0_16",
       "null_resource.singapore_configure_box_over_ssh",
+      "null_resource.singapore_prepare_box_over_ssh",
       "terraform_data.singapore_box",
       "terraform_data.singapore_box_presence",
       "terraform_data.singapore_gateway_second_vswitch",
@@ -26,7 +27,7 @@ describe("a site", () => {
   it("turns the hyphens of its name into underscores where Terraform and shells need it", () => {
     const { variable, resource } = synthesizedSite({ name: "hq-2" });
     expect(Object.keys(variable!)).toEqual(["hq_2_psk_active", "hq_2_psk_standby"]);
-    expect(Object.keys(resource.null_resource)).toEqual(["hq_2_configure_box_over_ssh"]);
+    expect(Object.keys(resource.null_resource)).toEqual(["hq_2_configure_box_over_ssh", "hq_2_prepare_box_over_ssh"]);
     expect(resource.terraform_data.hq_2_box_presence.triggers_replace).toEqual(["hq-2"]);
   });
 
@@ -98,7 +99,10 @@ describe("a site", () => {
     }
     expect(problems(stack)).toEqual([]);
     const { resource } = synthesized(stack);
-    expect(resource.alicloud_vpn_connection.two_connection.depends_on).toEqual(["alicloud_vpn_gateway.two_gateway"]);
+    expect(resource.alicloud_vpn_connection.two_connection.depends_on).toEqual([
+      "alicloud_vpn_gateway.two_gateway",
+      "null_resource.two_prepare_box_over_ssh",
+    ]);
   });
 });
 

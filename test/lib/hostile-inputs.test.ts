@@ -42,7 +42,7 @@ interface Rendered {
   readonly name: string;
   /** Where Terraform puts its scripts on the box. */
   readonly paths: readonly string[];
-  readonly scripts: Readonly<Record<"begin" | "install" | "confirm" | "uninstall", string>>;
+  readonly scripts: Readonly<Record<"arrive" | "prepare" | "begin" | "install" | "confirm" | "uninstall", string>>;
 }
 
 /** What Terraform would run on the box; undefined where the site is refused. */
@@ -50,16 +50,18 @@ function rendered(changes: Partial<DualTunnelVpnProps>): Rendered | undefined {
   const stack = siteStack(changes);
   if (problems(stack).length > 0) return undefined;
   const { resource } = synthesized(stack);
-  const [configuration] = Object.values(resource.null_resource);
+  const ofBox = (what: string) =>
+    Object.entries(resource.null_resource).find(([address]) => address.endsWith(`${what}_box_over_ssh`))![1];
   const presence = Object.values(resource.terraform_data).find((each) => "provisioner" in each)!;
   const { name, script_directory: directory } = presence.input as { name: string; script_directory: string };
-  const steps = [configuration, presence].flatMap((each) => each.provisioner as Resource[]);
+  const steps = [ofBox("prepare"), ofBox("configure"), presence].flatMap((each) => each.provisioner as Resource[]);
   const commands = steps.flatMap((step) => (step["remote-exec"] ? [step["remote-exec"] as Resource] : []));
   const paths = commands.map(({ connection }) =>
     String((connection as Resource).script_path).replace(/\$\{try\([^]*\)\}/, directory),
   );
-  const [begin, install, confirm, uninstall] = commands.map(({ inline }) => (inline as string[]).join("\n"));
-  return { name, paths, scripts: { begin, install, confirm, uninstall } };
+  const texts = commands.map(({ inline }) => (inline as string[]).join("\n"));
+  const [arrive, prepare, begin, install, confirm, uninstall] = texts;
+  return { name, paths, scripts: { arrive, prepare, begin, install, confirm, uninstall } };
 }
 
 describe("what a stack is given", () => {
@@ -79,7 +81,7 @@ describe("what a stack is given", () => {
   /** What a script says when it runs as Terraform makes it, with programs that say what they were given. */
   function run(template: string, name: string): string[] {
     const text = template
-      .replace(/\$\{file\("[^"]*(?:begin|confirm)\.sh"\)\}/, `printf '%s\\n' "$name" "$upload"`)
+      .replace(/\$\{file\("[^"]*(?:begin|confirm|prepare)\.sh"\)\}/, `printf '%s\\n' "$name" "$upload"`)
       .replaceAll("${self.input.name}", () => name)
       .replaceAll(COMMAND, path.join(directory, "command"))
       // Nobody waits here for what Terraform would put in the script's place.
@@ -102,10 +104,10 @@ describe("what a stack is given", () => {
     return stdout.split("\n").slice(0, -1);
   }
 
-  function reachesTheShellAsItIs({ name, paths, scripts: { begin, install, confirm, uninstall } }: Rendered): void {
+  function reachesTheShellAsItIs({ name, paths, scripts }: Rendered): void {
+    const { arrive, prepare, begin, install, confirm, uninstall } = scripts;
     const staging = `${STAGING}/${name}.${ID}`;
-    expect(run(begin, name)).toEqual([name, ID]);
-    expect(run(confirm, name)).toEqual([name, ID]);
+    for (const script of [arrive, prepare, begin, confirm]) expect(run(script, name)).toEqual([name, ID]);
     expect(run(install, name)).toEqual(["sh", `${staging}/assets/install.sh`, "apply", "--confirmed", staging]);
     const removal = [`DUAL_TUNNEL_VPN_OWNER=${OWNER}`, path.join(directory, "command"), "uninstall", name];
     expect(run(uninstall, name)).toEqual(["env", ...removal]);
@@ -120,7 +122,7 @@ describe("what a stack is given", () => {
 
   it("reaches the shell as it is where it is what people write", () => {
     const site = rendered({ name: "a-1", ssh: { ...SITE.ssh, user: "deploy", scriptDirectory: "/opt/deploy_1" } });
-    expect(site?.paths).toEqual(Array(4).fill("/opt/deploy_1/dual-tunnel-vpn-%RAND%.sh"));
+    expect(site?.paths).toEqual(Array(6).fill("/opt/deploy_1/dual-tunnel-vpn-%RAND%.sh"));
     reachesTheShellAsItIs(site!);
   });
 

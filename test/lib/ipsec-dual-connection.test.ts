@@ -191,9 +191,12 @@ describe("an IPsec connection", () => {
     });
     expect(problems(stack)).toEqual([]);
     const { resource } = synthesized(stack);
+    const before = "alicloud_vpn_route_entry.first_route_172_16_0_0_16";
     expect(resource.alicloud_vpn_connection.second_connection.depends_on).toEqual([
-      "alicloud_vpn_route_entry.first_route_172_16_0_0_16",
+      before,
+      "null_resource.second_prepare_box_over_ssh",
     ]);
+    expect(resource.null_resource.second_prepare_box_over_ssh.depends_on).toEqual([before]);
     expect(Object.keys(resource.alicloud_vpn_gateway)).toEqual(["first_gateway"]);
   });
 

@@ -5,13 +5,11 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { configurationSteps, uninstallSteps } from "../../lib/host/provisioners";
+import { configurationSteps, preparationSteps, uninstallSteps } from "../../lib/host/provisioners";
 
 const connection = { type: "ssh" as const, host: "box.example.com" };
-const steps = [
-  ...configurationSteps({ name: "singapore", connection, assets: "assets", files: {} }),
-  ...uninstallSteps(connection),
-];
+const delivery = { name: "singapore", connection, assets: "assets", files: {} };
+const steps = [...preparationSteps(delivery), ...configurationSteps(delivery), ...uninstallSteps(connection)];
 const scripts = steps.flatMap((step) => ("inline" in step ? [step.inline!] : []));
 const shells = ["dash", "bash"].filter((shell) => spawnSync(shell, ["-c", ":"]).status === 0);
 
@@ -58,5 +56,5 @@ describe.each(shells)("a script of Terraform's, run by %s", (shell) => {
   }, 15_000);
 });
 
-it("is four scripts: the first, the installer's, the last and the one at destroy", () =>
-  expect(scripts).toHaveLength(4));
+it("is six scripts: two before the cloud's change; the first, the installer's and the last; the one at destroy", () =>
+  expect(scripts).toHaveLength(6));

@@ -1,16 +1,19 @@
 import { TerraformStack, Token } from "cdktf";
 import {
   BoxPackages,
+  CustomerGatewayPair,
   DualTunnelVpn,
   DualTunnelVpnGateway,
   DualTunnelVpnGatewayAttributes,
   DualTunnelVpnProps,
   HostKey,
+  IpsecDualConnection,
   SshOptions,
   StrongswanHost,
   UplinkOptions,
 } from "../../lib";
 import {
+  EXISTING_CUSTOMER_GATEWAYS,
   EXISTING_GATEWAY,
   HOST_KEY,
   NEW_GATEWAY,
@@ -30,6 +33,8 @@ type Changes = Partial<DualTunnelVpnProps>;
 
 const configuration = (changes: Changes = {}) =>
   synthesizedSite(changes).resource.null_resource.singapore_configure_box_over_ssh;
+const preparation = (changes: Changes = {}) =>
+  synthesizedSite(changes).resource.null_resource.singapore_prepare_box_over_ssh;
 const presence = (changes: Changes = {}) => synthesizedSite(changes).resource.terraform_data.singapore_box_presence;
 const provisioners = (of: Resource) => of.provisioner as { "remote-exec"?: Resource; file?: Resource }[];
 const ssh = (changes: Partial<SshOptions> = {}): SshOptions => ({ ...SITE.ssh, ...changes });
@@ -178,6 +183,79 @@ describe("the configuration of a box", () => {
       bastion_private_key: '${file(pathexpand("~/.ssh/id_ecdsa"))}',
       bastion_host_key: HOST_KEY,
     });
+  });
+});
+
+describe("the preparation of a box", () => {
+  it("comes before the connection, and so before everything that the cloud makes of it", () => {
+    const { resource } = synthesizedSite();
+    const waited = resource.alicloud_vpn_connection.singapore_connection.depends_on as string[];
+    expect(waited.at(-1)).toBe("null_resource.singapore_prepare_box_over_ssh");
+    // It waits for what the connection waits for, so that nothing is held while other sites have their turn.
+    expect(preparation().depends_on).toEqual(waited.slice(0, -1));
+    // Nothing of the connection's, or of what comes after it, is in it: there would be no order.
+    expect(JSON.stringify(preparation())).not.toMatch(/alicloud_vpn_connection|route_entry|configure_box/);
+  });
+
+  it("is made anew for another tunnel, key or box, and for nothing else", () => {
+    expect(preparation().triggers).toEqual({
+      host: "box.example.com",
+      tunnel_1: "${sha256(jsonencode([local.singapore_tunnel_1_conf]))}",
+      tunnel_2: "${sha256(jsonencode([local.singapore_tunnel_2_conf]))}",
+      keys: "${sha256(jsonencode([local.singapore_secrets_1_conf, local.singapore_secrets_2_conf]))}",
+    });
+  });
+
+  it("arrives by three connections, brings what tells a change and no secret in a command", () => {
+    const steps = provisioners(preparation());
+    expect(steps.map((step) => String(step.file?.destination ?? "command"))).toEqual([
+      "command",
+      "/run/dual-tunnel-vpn-staging/singapore.${self.id}/bundle",
+      "command",
+    ]);
+    expect(steps[1].file!.content).toBe(
+      ["owner.json", "tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf", "secrets-2.conf"]
+        .map((name) => `${name} \${base64encode(local.singapore_${name.replace(/\W/g, "_")})}\n`)
+        .join("") + "end\n",
+    );
+    for (const step of steps) expect(JSON.stringify(step["remote-exec"] ?? {})).not.toMatch(/psk|secrets_/);
+    expect(JSON.stringify(steps)).not.toMatch(/"when"|on_failure/);
+  });
+
+  it("is told whether the connection may be down, which makes nothing anew", () => {
+    const option = (changes: Changes) =>
+      (provisioners(preparation(changes))[2]["remote-exec"] as { inline: string[] }).inline.slice(3, 6);
+    expect(option({})).toEqual(["name=singapore", "upload=${self.id}", "option="]);
+    expect(option({ allowOutage: true })[2]).toBe("option=--allow-outage");
+    expect(preparation({ allowOutage: true }).triggers).toEqual(preparation().triggers);
+    expect(configuration({ allowOutage: true })).toEqual(configuration());
+  });
+
+  it("is not there where the connection is not made in its stack", () => {
+    const stack = newStack();
+    const other = new TerraformStack(stack.node.root, "other");
+    const existing = IpsecDualConnection.fromIpsecDualConnectionAttributes(stack, "existing", {
+      name: "office",
+      vpnConnectionId: "vco-1",
+      vpcCidrs: ["192.168.0.0/16"],
+      dataCenterCidrs: ["172.16.0.0/16"],
+      activeTunnel: { ipsecAddress: "192.0.2.152", egressIp: "198.51.100.198" },
+      standbyTunnel: { ipsecAddress: "192.0.2.10", egressIp: "203.0.113.181" },
+    });
+    const made = new IpsecDualConnection(stack, "made", {
+      name: "made",
+      gateway: DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, "gateway", EXISTING_GATEWAY),
+      customerGateways: CustomerGatewayPair.fromCustomerGatewayPairAttributes(
+        stack,
+        "customer-gateways",
+        EXISTING_CUSTOMER_GATEWAYS,
+      ),
+      dataCenterCidrs: ["172.16.0.0/16"],
+    });
+    const box = { uplinks: [UPLINK_1, UPLINK_2], ssh: ssh() };
+    expect(new StrongswanHost(stack, "office", { ...box, connection: existing }).preparation).toBeUndefined();
+    expect(new StrongswanHost(other, "elsewhere", { ...box, connection: made }).preparation).toBeUndefined();
+    expect(made.resource.dependsOn?.join() ?? "").not.toContain("prepare_box");
   });
 });
 

@@ -126,3 +126,14 @@ export interface LoadedConnection {
 export async function loadedConnections(texts: readonly string[]): Promise<Record<string, LoadedConnection>> {
   return (await ask("charon", texts, namespaces())) as Record<string, LoadedConnection>;
 }
+
+/** The commands that give tunnels to charon, each with its arguments: the real swanctl's, and the box's own. */
+export interface Commands {
+  readonly theirs: readonly unknown[];
+  readonly ours: readonly unknown[];
+}
+
+/** What is sent to charon for tunnels' texts: a connection and its secrets, twice. */
+export async function loadCommands(texts: readonly [string, string, string, string]): Promise<Commands> {
+  return (await ask("commands", texts, [])) as Commands;
+}

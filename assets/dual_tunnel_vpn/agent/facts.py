@@ -43,6 +43,10 @@ class Settings:
     hung_after: float = 2.5
     """charon does not answer for this long: it is hung."""
     kill_pause: float = 30.0
+    loading: float = 0.1
+    """After another configuration was given to charon: time for it to begin by itself."""
+    turn: float = 10.0
+    """An attempt that has brought nothing for this long makes room for the other configuration's."""
     one_way: float = 3.0
     """Sending without receiving anything for this long raises the suspicion of one-way loss."""
     blind_retry: float = 60.0
@@ -109,6 +113,13 @@ class TunnelState:
     initiate_at: float = 0.0
     initiate_pause: float = 0.0
     missing_since: float | None = None
+    prepared: bool = False
+    """A change of it is prepared: a next configuration lies beside the installed one, and the cloud has either."""
+    loaded_next: bool = False
+    """charon was last given the next one."""
+    loaded: bool = False
+    """charon was given a configuration that was not yet tried."""
+    connecting_since: float | None = None
     moved_at: float = -1.0
     home_at: float = -1.0
     """When it may return to its own uplink at the earliest, after a return that failed."""
@@ -144,6 +155,15 @@ class Initiate:
 
 
 @dataclass(frozen=True)
+class Load:
+    """Give charon the tunnel's installed configuration, or the one that is prepared to be the next."""
+
+    tunnel: int
+    next: bool
+    reason: str
+
+
+@dataclass(frozen=True)
 class Terminate:
     """Ask charon to delete the tunnel's IKE_SA; force: forget it without an answer."""
 
@@ -173,4 +193,4 @@ class Say:
     reason: str
 
 
-Action = Union[SetInner, SetOuter, Initiate, Terminate, Trigger, KillCharon, Say]
+Action = Union[SetInner, SetOuter, Initiate, Load, Terminate, Trigger, KillCharon, Say]

@@ -14,9 +14,9 @@ import time
 from collections import deque
 from typing import Any, Callable
 
-from .. import installed
+from .. import installed, planned
 from .. import paths as places
-from ..ipsec import vici
+from ..ipsec import swanctl, vici
 from ..ipsec.channel import Charon
 from ..ipsec.sas import Sa
 from ..ipsec.states import Orphans
@@ -24,7 +24,19 @@ from ..net.netlink import FILTER_GROUPS, NETLINK_NETFILTER, Ipsec, Monitor, Netl
 from ..net.rewriting import Rewriting
 from ..site import Site
 from .cadence import PathProbe, Prober, Round
-from .facts import Action, Initiate, KillCharon, Say, SetInner, SetOuter, Settings, Terminate, Trigger, TunnelShape
+from .facts import (
+    Action,
+    Initiate,
+    KillCharon,
+    Load,
+    Say,
+    SetInner,
+    SetOuter,
+    Settings,
+    Terminate,
+    Trigger,
+    TunnelShape,
+)
 from .health import Health, Path
 from .machine import Machine
 from .moved import Moved
@@ -112,6 +124,7 @@ class Agent:
         self.machine.adopt(now, self.owner.inner(), outer, read_memory(self.site.name))
         carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
         self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
+        self._look_for_change()
         self._guard()
         # What was changed while no agent looked is not notified any more.
         self._repairs.look(now)
@@ -281,6 +294,7 @@ class Agent:
         self._stale = self._stale or running != self._repairs.running
         if now >= self._counters_at:
             self._counters_at = now + 1.0
+            self._look_for_change()
             for tunnel, counters in self.routes.counters().items():
                 self.machine.observe_traffic(now, tunnel, counters.sent, counters.received)
             healths = [path.health for path in self.machine.paths.values()]
@@ -289,6 +303,10 @@ class Agent:
         if now >= self._orphans_at:
             self._orphans_at = now + ORPHANS
             self.charon.ask_spis(self._remove_orphans)
+
+    def _look_for_change(self) -> None:
+        name = self.site.name
+        self.machine.observe_change(planned.held(name), planned.prepared(name))
 
     def _remove_orphans(self, owned: set[int]) -> None:
         removed = self._orphans.sweep(owned, time.time() - ORPHANS)
@@ -313,6 +331,8 @@ class Agent:
             failed = failed or self.routes.misled(action.tunnel, action.uplink)
         elif isinstance(action, Initiate):
             self.charon.initiate(self.routes.tunnel(action.tunnel), now)
+        elif isinstance(action, Load):
+            failed = self._load(action.tunnel, action.next)
         elif isinstance(action, Terminate):
             self.charon.terminate(self.routes.tunnel(action.tunnel).connection, action.force, now)
         elif isinstance(action, Trigger):
@@ -320,6 +340,15 @@ class Agent:
         elif isinstance(action, KillCharon):
             failed = self.charon.kill()
         return failed
+
+    def _load(self, number: int, next_one: bool) -> str:
+        # Read now: an apply may have put the next one in place of the installed one a moment ago.
+        try:
+            texts = planned.texts(self.site.name, number, next_one)
+            self.charon.load(swanctl.parse(texts.connection), swanctl.parse(texts.secrets))
+        except (OSError, swanctl.SwanctlError) as error:
+            return f"tunnel {number} cannot be given its configuration: {error}"
+        return ""
 
     def _trigger(self, number: int, now: float) -> None:
         source = self.routes.source()
@@ -362,6 +391,7 @@ class Agent:
             "summary": self._reason,
             "switches": machine.switches,
             "holdSeconds": machine.hold,
+            "held": machine.held,
             "charon": machine.charon,
             "uplinks": [{"number": n, "well": well} for n, well in machine.links.items()],
             "tunnels": [
@@ -372,6 +402,7 @@ class Agent:
                     "established": tunnel.sa.established,
                     "uplink": tunnel.outer,
                     "phase": tunnel.phase.value,
+                    "next": tunnel.loaded_next,
                     "usable": machine.usable(number),
                 }
                 for number, tunnel in machine.tunnels.items()

@@ -6,11 +6,11 @@ so hours of faults can be simulated in a second. Every action carries a reason f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from ..ipsec.sas import Sa
-from .facts import Action, Initiate, KillCharon, Phase, Say, Settings, TunnelShape
+from .facts import Action, Initiate, KillCharon, Load, Phase, Say, Settings, Terminate, TunnelShape
 from .health import RECOVER, Health, Path
 from .rescue import rescue, start_delete
 from .situation import Situation
@@ -43,6 +43,7 @@ class Machine(Situation):
         self.traffic = {number: Traffic() for number in self.tunnels}
         self._traffic_seen = False
         self._echo_since: float | None = None
+        self._asked_hold: int | None = None
 
     # What is seen
 
@@ -76,6 +77,7 @@ class Machine(Situation):
             "failedBackAt": self.failed_back_at,
             "preferredSince": self.preferred_since,
             "leftAt": self.left_at,
+            "loadedNext": [number for number, tunnel in self.tunnels.items() if tunnel.loaded_next],
             "paths": [
                 [*key, path.health.value, path.up_since, path.ever_answered, path.by_ike]
                 for key, path in self.paths.items()
@@ -102,6 +104,8 @@ class Machine(Situation):
             tunnel = self.tunnels[number]
             tunnel.phase, tunnel.phase_since = Phase[phase], float(since)
             tunnel.acknowledged, tunnel.proved = bool(acknowledged), bool(proved)
+        for number in memory.get("loadedNext", []):
+            self.tunnels[number].loaded_next = True
 
     def observe_link(self, uplink: int, well: bool, reason: str) -> None:
         """Carrier and address of an uplink."""
@@ -137,6 +141,8 @@ class Machine(Situation):
                 self.do(Say("charon answers again"))
                 for tunnel in self.tunnels.values():
                     tunnel.initiate_at = max(tunnel.initiate_at, now + self.settings.restart_grace)
+                    # It has started with what is installed.
+                    tunnel.loaded_next = tunnel.loaded = False
             self.charon = True
             self.charon_silent_since = None
         elif self.charon:
@@ -146,6 +152,21 @@ class Machine(Situation):
     def observe_charon_silent(self, since: float | None) -> None:
         """charon took a request at that time and has not answered it."""
         self.charon_silent_since = since
+
+    def observe_change(self, held: int | None, prepared: Container[int]) -> None:
+        """A planned change: the tunnel that is to carry nothing, and those of which a next configuration is there."""
+        if held != self._asked_hold:
+            self._asked_hold = self.held = held
+            is_held = "no tunnel is held any more"
+            self.do(Say(is_held if held is None else f"{self.name(held)} is held: it is about to be changed"))
+        for number, tunnel in self.tunnels.items():
+            tunnel.prepared = number in prepared
+            if tunnel.prepared or not tunnel.loaded_next:
+                continue
+            # What was the next one is installed by now, or never will be.
+            tunnel.loaded_next = tunnel.loaded = False
+            if not tunnel.sa.installed:
+                self.do(Load(number, False, f"{self.name(number)} has one configuration again"))
 
     def observe_traffic(self, now: float, number: int, sent: int, received: int) -> None:
         """How many packets a tunnel's interface has carried so far; told about once a second."""
@@ -304,7 +325,8 @@ class Machine(Situation):
     def _choose_inner(self, now: float) -> None:
         if self.inner is None:
             number = self.preferred
-            if not self.usable(number) and self.usable(self.other_tunnel(number)):
+            avoided = not self.usable(number) or number == self.held
+            if avoided and self.usable(self.other_tunnel(number)):
                 number = self.other_tunnel(number)
             self.set_inner(now, number, "there is no route to the VPC yet")
             return
@@ -315,7 +337,10 @@ class Machine(Situation):
             if self.ready(other) or (not tunnel.sa.installed and self.tunnels[other].sa.installed):
                 lost = "has no SA" if not tunnel.sa.installed else f"has no way: {self.why_down(current, tunnel.outer)}"
                 self.set_inner(now, other, f"{self.name(current)} {lost}")
-        elif current != self.preferred and self._may_fail_back(now):
+        elif current == self.held:
+            if self.ready(other):
+                self.set_inner(now, other, f"{self.name(current)} is about to be changed", planned=True)
+        elif current != self.preferred and self.preferred != self.held and self._may_fail_back(now):
             self.set_inner(now, self.preferred, f"{self.name(self.preferred)} has been well for its hold")
         if self.preferred_since is not None and now - self.preferred_since >= self.settings.calm:
             self.hold = self.settings.hold
@@ -335,18 +360,39 @@ class Machine(Situation):
     def _bring_up(self, now: float, number: int) -> None:
         tunnel = self.tunnels[number]
         sa = tunnel.sa
-        if sa.installed or sa.connecting or not self.charon or tunnel.phase is not Phase.NONE:
+        if sa.installed or not sa.connecting:
+            tunnel.connecting_since = None
+        elif tunnel.connecting_since is None:
+            tunnel.connecting_since = now
+        if sa.installed:
+            tunnel.loaded = False
+        if sa.installed or not self.charon or tunnel.phase is not Phase.NONE:
             return
-        if now < tunnel.initiate_at or not self.passable(number, tunnel.outer):
+        if not self.passable(number, tunnel.outer):
             return
+        if tunnel.connecting_since is not None:
+            # charon tries one for ever where the other end is silent, as IKEv1's is to a wrong key.
+            if tunnel.prepared and now - tunnel.connecting_since > self.settings.turn:
+                tunnel.connecting_since = None
+                self.do(Terminate(number, True, f"{self.name(number)} is not answered: its other configuration's turn"))
+            return
+        if now < tunnel.initiate_at:
+            return
+        if tunnel.prepared and not tunnel.loaded:
+            # First the next one: when a change is prepared, it is what has most likely ended the tunnel.
+            tunnel.loaded, tunnel.loaded_next = True, not tunnel.loaded_next
+            tunnel.initiate_at = now + self.settings.loading
+            which = "next" if tunnel.loaded_next else "installed"
+            self.do(Load(number, tunnel.loaded_next, f"{self.name(number)} is tried with its {which} configuration"))
+            return
+        tunnel.loaded = False
         if tunnel.missing_since is None:
             tunnel.missing_since = now
         if now - tunnel.missing_since > self.settings.initiate_patience:
             tunnel.initiate_pause = self.settings.initiate_slow
         else:
-            tunnel.initiate_pause = min(
-                self.settings.initiate_limit, max(self.settings.initiate_first, 2 * tunnel.initiate_pause)
-            )
+            limit = self.settings.initiate_first if tunnel.prepared else self.settings.initiate_limit
+            tunnel.initiate_pause = min(limit, max(self.settings.initiate_first, 2 * tunnel.initiate_pause))
         tunnel.initiate_at = now + tunnel.initiate_pause
         self.do(Initiate(number, f"{self.name(number)} is missing"))
 

@@ -32,6 +32,8 @@ class Situation:
         self.link_reasons = dict.fromkeys(uplinks, "")
         self.inner: int | None = None
         """The tunnel that the routes to the VPC lead to; None: they do not exist yet."""
+        self.held: int | None = None
+        """The tunnel that is to carry nothing while another can, because it is about to be changed."""
         self.hold = settings.hold
         self.preferred_since: float | None = None
         self.failed_back_at: float | None = None
@@ -114,16 +116,20 @@ class Situation:
         # A path that probes cannot judge is tried again rarely: without probes a try costs traffic.
         path.doubted_until = now + self.settings.blind_retry * max(1.0, self.hold / self.settings.hold)
 
-    def set_inner(self, now: float, number: int, reason: str) -> None:
-        """Leads the VPC's traffic into a tunnel, whichever it was before."""
+    def set_inner(self, now: float, number: int, reason: str, planned: bool = False) -> None:
+        """Leads the VPC's traffic into a tunnel, whichever it was before; planned: the one before did not fail."""
         if self.inner is not None:
             self.switches += 1
+            if number == self.held:
+                # The only one that works: the other may come and go, and traffic is not to follow each time.
+                self.held = None
         if number == self.preferred:
             self.preferred_since = now
             if self.inner is not None:
                 self.failed_back_at = now
         else:
-            if self.failed_back_at is not None and now - self.failed_back_at < self.settings.flap:
+            flapped = self.failed_back_at is not None and now - self.failed_back_at < self.settings.flap
+            if flapped and not planned:
                 self.hold = min(self.settings.hold_limit, self.hold * 2)
             self.preferred_since = None
             self.left_at = now

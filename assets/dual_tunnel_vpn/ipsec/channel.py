@@ -11,7 +11,7 @@ import time
 from typing import Callable
 
 from ..site import Site, Tunnel
-from . import sas, vici
+from . import sas, swanctl, vici
 from .sas import Sa
 from .strongswan import UNIT
 
@@ -135,6 +135,11 @@ class Charon:
                 self._poll_at = now + 0.2
 
         self._channel.request("list-sas", {"ike": tunnel.connection}, listed)
+
+    def load(self, connection: swanctl.Section, secrets: swanctl.Section) -> None:
+        """Gives charon a tunnel's configuration in the place of the one that it has."""
+        for command, arguments in swanctl.messages(connection, secrets):
+            self._request(command, arguments)
 
     def terminate(self, connection: str, force: bool, now: float) -> None:
         """Asks to delete a tunnel's IKE_SA."""

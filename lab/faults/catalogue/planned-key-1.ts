@@ -1,0 +1,18 @@
+import type { Fault } from "../fault";
+
+export default {
+  what: "A deploy gives the active tunnel another pre-shared key: traffic goes by the standby meanwhile, and returns.",
+  long: true,
+  // As many as the lab's sender makes.
+  intervalMs: 2,
+  async make(scene) {
+    const began = await scene.boxClock();
+    await scene.contender.changeKeys(1);
+    await scene.trafficBy(1);
+    await scene.cloudBy(1);
+    return { "tunnel 1 down": await scene.downFor(1, began) };
+  },
+  // Static routing: the cloud sends into the tunnel until its own change has moved it.
+  limits: { out: { lost: 0 }, in: { lost: 250 }, switches: 2, times: { "tunnel 1 down": 15 } },
+  target: { out: { lost: 0 }, in: { lost: 50 }, switches: 2, times: { "tunnel 1 down": 5 } },
+} satisfies Fault;

@@ -1,0 +1,15 @@
+import type { Fault } from "../fault";
+
+export default {
+  what: "A deploy gives the standby tunnel another pre-shared key.",
+  long: true,
+  // As many as the lab's sender makes.
+  intervalMs: 2,
+  async make(scene) {
+    const began = await scene.boxClock();
+    await scene.contender.changeKeys(2);
+    return { "tunnel 2 down": await scene.downFor(2, began) };
+  },
+  limits: { out: { lost: 0 }, in: { lost: 0 }, switches: 0, times: { "tunnel 2 down": 15 } },
+  target: { out: { lost: 0 }, in: { lost: 0 }, switches: 0, times: { "tunnel 2 down": 5 } },
+} satisfies Fault;
