@@ -45,6 +45,11 @@ export interface IDualTunnelVpnGateway extends IConstruct {
   readonly networkType: GatewayNetworkType;
   /** CIDR blocks of the gateway's VPC, as far as they are known. */
   readonly vpcCidrs: readonly string[];
+  /**
+   * Whether the gateway and the VPC's system route table tell each other their routes, which BGP needs.
+   * @default false
+   */
+  readonly autoPropagate?: boolean;
   /** The order of changes to this gateway. */
   readonly changes: ChangeQueue;
   /**
@@ -78,6 +83,13 @@ export interface NewGatewayOptions {
    * @default Charge.payAsYouGo()
    */
   readonly charge?: Charge;
+  /**
+   * The gateway puts the data center's routes into the VPC's system route table, and tells the data center that table's system
+   * routes; BGP needs it. Alibaba Cloud switches it off only where no connection of the gateway has BGP: change `routing` in one
+   * deploy, and this in the next.
+   * @default false (true for the gateway of a `DualTunnelVpn` with BGP)
+   */
+  readonly autoPropagate?: boolean;
   /**
    * Text for the console: 1 to 100 characters (CreateVpnGateway, `Description`).
    * @default - none
@@ -132,6 +144,11 @@ export interface DualTunnelVpnGatewayAttributes {
    * @default GatewayNetworkType.PUBLIC
    */
   readonly networkType?: GatewayNetworkType;
+  /**
+   * Whether it has the automatic propagation of BGP routes, which BGP needs.
+   * @default false
+   */
+  readonly autoPropagate?: boolean;
 }
 
 /** The VPN gateway of a VPC: two IPsec addresses, in two zones where the region has two. */
@@ -155,6 +172,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
   readonly resource: VpnGateway;
   readonly networkType: GatewayNetworkType;
   readonly vpcCidrs: readonly string[];
+  readonly autoPropagate: boolean;
   readonly changes = new ChangeQueue();
   private readonly secondVswitch?: TerraformData;
   // Each access to an attribute of a resource makes a new token, with a stack trace: once is enough.
@@ -167,6 +185,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     const { props } = guarded;
     const [active, standby] = twoVswitches(props.vswitches);
     this.networkType = props.networkType ?? GatewayNetworkType.PUBLIC;
+    this.autoPropagate = props.autoPropagate ?? false;
     const charge = props.charge ?? Charge.payAsYouGo();
     this.vpcCidrs = [literal(props.vpc, "cidrBlock") ?? props.vpc.cidrBlock].filter((cidr) => cidr !== undefined);
     this.secondVswitch = follows(props.ignoreChanges)
@@ -189,6 +208,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       paymentType: charge.paymentType,
       period: charge.months,
       autoPay: charge.autoPay,
+      autoPropagate: props.autoPropagate,
       resourceGroupId: props.resourceGroupId,
       tags: props.tags,
     });
@@ -279,6 +299,7 @@ const NEW_GATEWAY_SHAPE: Shape<NewGatewayOptions> = {
   bandwidth: optional(number),
   networkType: optional(oneOf(GatewayNetworkType)),
   charge: optional(CHARGE),
+  autoPropagate: optional(flag),
   resourceGroupId: optional(text("rg-…")),
   description: optional(text("headquarters")),
   checkZones: optional(flag),
@@ -301,6 +322,7 @@ const EXISTING_SHAPE: Shape<DualTunnelVpnGatewayAttributes> = {
   standbyIpsecAddress: text("192.0.2.10"),
   vpcCidrs: optional(list(text("192.168.0.0/16"), 'a list of blocks, for example ["192.168.0.0/16"]')),
   networkType: optional(oneOf(GatewayNetworkType)),
+  autoPropagate: optional(flag),
 };
 
 /** A gateway, new or existing, as another construct's option. */
@@ -322,6 +344,7 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
   readonly activeIpsecAddress: string;
   readonly standbyIpsecAddress: string;
   readonly vpcCidrs: readonly string[];
+  readonly autoPropagate: boolean;
   readonly changes: ChangeQueue;
 
   constructor(scope: Construct, id: string, given: DualTunnelVpnGatewayAttributes) {
@@ -334,6 +357,7 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
     this.standbyIpsecAddress = attributes.standbyIpsecAddress;
     this.vpcCidrs = attributes.vpcCidrs ?? [];
     this.networkType = attributes.networkType ?? GatewayNetworkType.PUBLIC;
+    this.autoPropagate = attributes.autoPropagate ?? false;
     Findings.validate(this, (findings) => {
       tell(guarded, findings);
       const id = idProblem("vpnGatewayId", this.vpnGatewayId, "vpn-");

@@ -21,7 +21,7 @@ export type BoxFiles = Readonly<
 
 /** Renders all that is known before the box's owner is. */
 export function renderFiles(connection: IIpsecDualConnection, options: FileOptions): BoxFiles {
-  const { name, vpcCidrs, dataCenterCidrs, tunnels } = connection;
+  const { name, vpcCidrs, dataCenterCidrs, bgp, tunnels } = connection;
   const [active, standby] = tunnels;
   const uplinks = options.uplinks.map(siteUplink);
   const selectors = trafficSelectors(connection);
@@ -39,6 +39,7 @@ export function renderFiles(connection: IIpsecDualConnection, options: FileOptio
       vpcCidrs,
       dataCenterCidrs,
       routeMetric,
+      bgp,
       uplinks,
       tunnels,
       agent: options.agent ?? {},
