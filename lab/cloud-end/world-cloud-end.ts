@@ -3,7 +3,7 @@
 import { readdirSync } from "node:fs";
 import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { CloudEnd, CloudState, CloudTunnel, TunnelStatus } from "../cloud/cloud-end";
+import type { BgpSession, CloudEnd, CloudState, CloudTunnel, TunnelStatus } from "../cloud/cloud-end";
 import type { Lab } from "../machines/lab";
 import { ECS, INTERNET } from "../network";
 import { RequestChannel, type Reply } from "../machines/request-channel";
@@ -171,6 +171,11 @@ export class WorldCloudEnd implements CloudEnd {
 
   async apply(state: CloudState): Promise<void> {
     await this.call({ verb: "apply", state });
+  }
+
+  // Unfinished: the gateway has no BGP speaker yet.
+  async bgp(): Promise<Readonly<Record<string, BgpSession>>> {
+    return {};
   }
 
   async tunnelStatus(): Promise<Readonly<Record<string, TunnelStatus>>> {
