@@ -1,5 +1,6 @@
 // How traffic finds a connection in the cloud: by routes that the stack makes, or by routes that BGP tells.
 import { bag, guard, Kind, list, number, oneOf, optional, Problems, Shape, text } from "../guard";
+import { isLiteral } from "../structural";
 
 /** How traffic finds the connection in the cloud. */
 export enum RoutingMode {
@@ -94,6 +95,7 @@ const GIVEN: Shape<{ readonly routing: BgpOptions }> = {
 };
 
 const MODE = oneOf(RoutingMode);
+const WANTED = "RoutingMode.DESTINATION, RoutingMode.POLICY or Routing.bgp({ tunnelCidrs: [...] })";
 
 /** Another copy of this library may have made it. */
 function isRouting(value: unknown): value is Routing {
@@ -103,12 +105,15 @@ function isRouting(value: unknown): value is Routing {
 /** A mode, or routing that needs more than that, as a construct's option. */
 export const ROUTING: Kind<RoutingMode | Routing> = {
   ...MODE,
-  wanted: "RoutingMode.DESTINATION, RoutingMode.POLICY or Routing.bgp({ tunnelCidrs: [...] })",
+  wanted: WANTED,
   read: (value, where, problems) => {
     if (isRouting(value)) return value.told(problems);
-    if (value !== RoutingMode.BGP) return MODE.read(value, where, problems);
+    if (typeof value !== "string" || !isLiteral(value)) return MODE.read(value, where, problems);
+    if (value === RoutingMode.DESTINATION || value === RoutingMode.POLICY) return value;
     problems.errors.push(
-      `${where} RoutingMode.BGP lacks the tunnels' networks; write Routing.bgp({ tunnelCidrs: ["169.254.11.0/30", "169.254.12.0/30"] }).`,
+      value === RoutingMode.BGP
+        ? `${where} RoutingMode.BGP lacks the tunnels' networks; write Routing.bgp({ tunnelCidrs: ["169.254.11.0/30", "169.254.12.0/30"] }).`
+        : `${where} ${value} is not offered; give ${WANTED}.`,
     );
     return RoutingMode.DESTINATION;
   },

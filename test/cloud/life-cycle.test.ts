@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { CloudEnd, CloudState } from "../../lab/cloud/cloud-end";
-import { PSK, REGION, Site } from "./fixture";
+import { PSK, REGION, Site, until } from "./fixture";
 import { call } from "./rpc-client";
 
 const MODIFY = "TunnelOptionsSpecification";
@@ -705,12 +705,3 @@ describe("an injected failure", () => {
     await site.close();
   });
 });
-
-/** Asks again until there is an answer. */
-async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
