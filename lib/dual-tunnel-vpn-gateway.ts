@@ -87,7 +87,7 @@ export interface NewGatewayOptions {
    * The gateway puts the data center's routes into the VPC's system route table, and tells the data center that table's system
    * routes; BGP needs it. Alibaba Cloud switches it off only where no connection of the gateway has BGP: change `routing` in one
    * deploy, and this in the next.
-   * @default false (true for the gateway of a `DualTunnelVpn` with BGP)
+   * @default - false; true for the gateway that a `DualTunnelVpn` with BGP makes
    */
   readonly autoPropagate?: boolean;
   /**
