@@ -109,9 +109,10 @@ export const ROUTING: Kind<RoutingMode | Routing> = {
   read: (value, where, problems) => {
     if (isRouting(value)) return value.told(problems);
     if (typeof value !== "string" || !isLiteral(value)) return MODE.read(value, where, problems);
-    if (value === RoutingMode.DESTINATION || value === RoutingMode.POLICY) return value;
+    const mode = value as RoutingMode;
+    if (mode === RoutingMode.DESTINATION || mode === RoutingMode.POLICY) return mode;
     problems.errors.push(
-      value === RoutingMode.BGP
+      mode === RoutingMode.BGP
         ? `${where} RoutingMode.BGP lacks the tunnels' networks; write Routing.bgp({ tunnelCidrs: ["169.254.11.0/30", "169.254.12.0/30"] }).`
         : `${where} ${value} is not offered; give ${WANTED}.`,
     );

@@ -147,7 +147,7 @@ describe("the networks of the tunnels", () => {
   const reserved = (cidr: string) =>
     `routing.tunnelCidrs ${cidr} is one that Alibaba Cloud keeps for itself; give another one, for example 169.254.11.0/30.`;
 
-  it.each([
+  it.each<readonly [string, string]>([
     ["169.254.11.0/29", notOurs("169.254.11.0/29")],
     ["169.254.11.0/31", notOurs("169.254.11.0/31")],
     ["169.255.0.0/30", notOurs("169.255.0.0/30")],
