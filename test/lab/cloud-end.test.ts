@@ -66,7 +66,15 @@ function state({
   more = [],
 }: StateChange = {}): CloudState {
   return {
-    gateways: [{ id: "vpn-1", vpcCidrBlock: VPC_CIDR, ipsecAddresses: [IPSEC_ADDRESSES[0], IPSEC_ADDRESSES[1]] }],
+    gateways: [
+      {
+        id: "vpn-1",
+        vpcCidrBlock: VPC_CIDR,
+        ipsecAddresses: [IPSEC_ADDRESSES[0], IPSEC_ADDRESSES[1]],
+        autoPropagate: false,
+        announced: [],
+      },
+    ],
     connections: [
       {
         id: "vco-1",
