@@ -149,8 +149,12 @@ def _changed(old: Session | None, session: Session) -> list[str]:
 def heard(session: Session, table: Any, summary: Any) -> Heard:
     """What bgpd's answers to `show bgp ipv4 unicast json` and to `show bgp summary json` say of a session's view."""
     peers = (summary.get("ipv4Unicast") or {}).get("peers", {})
+    established = peers.get(session.peer_address, {}).get("state") == "Established"
+    if not established and not session.graceful_restart:
+        # bgpd clears the table a moment after the session has ended.
+        return Heard()
     return Heard(
-        established=peers.get(session.peer_address, {}).get("state") == "Established",
+        established=established,
         paths={
             block: Path(path["path"], path.get("metric", 0))
             for block, paths in table.get("routes", {}).items()
