@@ -73,9 +73,7 @@ def bgp(number: int, **change: Any) -> dict[str, Any]:
 def speaking(number: int = 1, **change: Any) -> dict[str, Any]:
     """A connection's JSON whose tunnels have BGP."""
     first, second = 2 * number - 1, 2 * number
-    return connection(
-        number, **{"tunnels": [tunnel(first, bgp=bgp(first)), tunnel(second, bgp=bgp(second))], **change}
-    )
+    return connection(number, **{"tunnels": [tunnel(first, bgp=bgp(first)), tunnel(second, bgp=bgp(second))], **change})
 
 
 def state(

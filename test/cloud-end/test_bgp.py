@@ -14,6 +14,15 @@ from states import connection, speaking, state, tunnel
 BLOCK, LOWER, UPPER = "172.16.0.0/16", "172.16.0.0/17", "172.16.128.0/17"
 BELL = 5
 
+SESSION = Session(45104, 65010, "169.254.11.1", "169.254.11.2")
+TABLE = {
+    "routes": {
+        BLOCK: [{"peerId": "169.254.11.2", "path": "65010 65010", "metric": 7}],
+        LOWER: [{"peerId": "169.254.11.2", "path": "65010"}],
+        "192.168.10.0/24": [{"peerId": "(unspec)", "path": "", "metric": 0}],
+    }
+}
+
 
 def desired(*connections: dict[str, Any], auto_propagate: bool = True) -> Desired:
     return parse(state(*(connections or (speaking(),)), auto_propagate=auto_propagate))
@@ -48,9 +57,7 @@ class Parsing(unittest.TestCase):
 class Sessions(unittest.TestCase):
     def test_are_one_for_each_tunnel_with_bgp_and_offer_sixty_and_a_hundred_and_eighty(self) -> None:
         found = sessions(desired(speaking(1), connection(2)))
-        self.assertEqual(
-            found["tun-1"], Session(45104, 65010, "169.254.11.1", "169.254.11.2", ("192.168.10.0/24",))
-        )
+        self.assertEqual(found["tun-1"], Session(45104, 65010, "169.254.11.1", "169.254.11.2", ("192.168.10.0/24",)))
         self.assertEqual((list(found), found["tun-1"].timers), (["tun-1", "tun-2"], bgp.Timers(60, 180)))
 
     def test_announce_nothing_where_nothing_is_propagated(self) -> None:
@@ -110,32 +117,23 @@ class Commands(unittest.TestCase):
 
 
 class Hearing(unittest.TestCase):
-    SESSION = Session(45104, 65010, "169.254.11.1", "169.254.11.2")
-    TABLE = {  # noqa: RUF012
-        "routes": {
-            BLOCK: [{"peerId": "169.254.11.2", "path": "65010 65010", "metric": 7}],
-            LOWER: [{"peerId": "169.254.11.2", "path": "65010"}],
-            "192.168.10.0/24": [{"peerId": "(unspec)", "path": "", "metric": 0}],
-        }
-    }
-
     def summary(self, state: str) -> dict[str, Any]:
         return {"ipv4Unicast": {"peers": {"169.254.11.2": {"state": state}}}}
 
     def test_reads_the_other_ends_paths_and_not_the_gateways_own(self) -> None:
         self.assertEqual(
-            bgp.heard(self.SESSION, self.TABLE, self.summary("Established")),
+            bgp.heard(SESSION, TABLE, self.summary("Established")),
             Heard(True, {BLOCK: Path("65010 65010", 7), LOWER: Path("65010", 0)}),
         )
 
     def test_forgets_with_the_session_unless_restarts_are_graceful(self) -> None:
-        self.assertEqual(bgp.heard(self.SESSION, self.TABLE, self.summary("Active")), Heard())
+        self.assertEqual(bgp.heard(SESSION, TABLE, self.summary("Active")), Heard())
         kept = Session(45104, 65010, "169.254.11.1", "169.254.11.2", graceful_restart=True)
-        found = bgp.heard(kept, self.TABLE, self.summary("Active"))
+        found = bgp.heard(kept, TABLE, self.summary("Active"))
         self.assertEqual((found.established, set(found.paths)), (False, {BLOCK, LOWER}))
 
     def test_hears_nothing_of_a_view_without_a_peer(self) -> None:
-        self.assertEqual(bgp.heard(self.SESSION, {}, {}), Heard())
+        self.assertEqual(bgp.heard(SESSION, {}, {}), Heard())
 
 
 class Taking(unittest.TestCase):

@@ -1,4 +1,4 @@
-"""Decisions about BGP, without side effects: what bgpd is told, what the gateway takes, which tunnel a block goes by."""
+"""Decisions about BGP, without side effects: what bgpd is told, what is taken of what it hears, and the choice."""
 
 from __future__ import annotations
 
@@ -204,9 +204,9 @@ def carrying(desired: Desired, chosen: Mapping[str, str]) -> dict[str, str | Non
         if _network(block) not in ipaddress.collapse_addresses(longer):
             effective.setdefault(desired.tunnels[tunnel].connection, set()).add(tunnel)
     found: dict[str, str | None] = {}
-    for tunnel in _speaking(desired):
-        used = effective.get(tunnel.connection, set())
-        found[tunnel.connection] = next(iter(used)) if len(used) == 1 else None
+    for speaking in _speaking(desired):
+        used = effective.get(speaking.connection, set())
+        found[speaking.connection] = next(iter(used)) if len(used) == 1 else None
     return found
 
 

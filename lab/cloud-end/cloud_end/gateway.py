@@ -77,8 +77,8 @@ class Options:
             raise Refused(f"The option restart is {options.restart}; it must be changed or both.")
         if not 3 <= options.bgp_hold <= 65535 or not 1 <= options.bgp_keepalive <= options.bgp_hold:
             raise Refused(
-                f"The options bgpKeepalive and bgpHold are {options.bgp_keepalive} and {options.bgp_hold}; they must be "
-                "seconds, the hold time from 3 to 65535 and the keepalive time from 1 to the hold time."
+                f"The options bgpKeepalive and bgpHold are {options.bgp_keepalive} and {options.bgp_hold}; "
+                "they must be seconds, the hold time from 3 to 65535 and the keepalive time from 1 to the hold time."
             )
         return options
 
@@ -281,7 +281,7 @@ class Gateway:
             sas = list_sas(client)
         return {t: plan.status(t, sas) for t in self._desired.tunnels}
 
-    def bgp(self) -> dict[str, Any]:
+    def sessions(self) -> dict[str, Any]:
         """Each session, and the routes that the gateway has taken by it."""
         self._speaker.settle()
         with self._lock:

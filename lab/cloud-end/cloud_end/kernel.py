@@ -169,7 +169,7 @@ class Kernel:
         return changed
 
     def set_learnt(self, routes: Mapping[str, str]) -> dict[str, str | None]:
-        """The tunnel of each block that BGP has brought; new ones are there before old ones go. Returns what changed."""
+        """The tunnel of each block that BGP has brought: new ones are there before old ones go. Returns changes."""
         changed: dict[str, str | None] = {}
         for block, tunnel in routes.items():
             if self._learnt.get(block) != tunnel:
