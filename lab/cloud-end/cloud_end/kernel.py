@@ -129,6 +129,7 @@ class Kernel:
         """The address with its prefix length inside a tunnel, by tunnel; others on XFRM interfaces go."""
         if not addresses and not self._inner:
             return
+        bare = self._inner.keys() - addresses.keys()
         self._inner = dict(addresses)
         wanted = {(interface(tunnel), address) for tunnel, address in addresses.items()}
         links = json.loads(run(["ip", "-j", "-4", "address", "show", "type", "xfrm"]))
@@ -139,9 +140,12 @@ class Kernel:
             if "local" in a
         }
         batch(
-            [f"address del {address} dev {name}" for name, address in sorted(present - wanted)]
-            + [f"address add {address} dev {name}" for name, address in sorted(wanted - present)]
+            [f"address add {address} dev {name}" for name, address in sorted(wanted - present)]
+            + [f"address del {address} dev {name}" for name, address in sorted(present - wanted)]
         )
+        # With an interface's last address the kernel takes all its routes, in whatever table.
+        self._carrying = {table: tunnel for table, tunnel in self._carrying.items() if tunnel not in bare}
+        self._learnt = {block: tunnel for block, tunnel in self._learnt.items() if tunnel not in bare}
 
     def set_rules(self, rules: Iterable[Rule]) -> None:
         """The routing rules: new ones are there before old ones go."""
