@@ -34,6 +34,7 @@ const BOX_REPOSITORY = [
   "libcharon-extra-plugins",
   "python3",
   "nftables",
+  "bird2",
   "conntrack",
   "tcpdump",
   "iperf3",
@@ -45,7 +46,10 @@ const BOX_REPOSITORY = [
 const BOX_FIREWALLS = ["iptables", "firewalld", "iptables-persistent", "ufw"];
 
 /** Installed in the world; taken from the repository above. */
-const WORLD_PACKAGES = BOX_REPOSITORY.filter((name) => name !== "ca-certificates");
+const WORLD_PACKAGES = BOX_REPOSITORY.filter((name) => !["ca-certificates", "bird2"].includes(name));
+
+/** Installed in the world and in no repository of the box's: the VPN gateway's BGP is another program than the box's. */
+const WORLD_ONLY = ["frr"];
 
 export interface Images {
   readonly box: string;
@@ -74,7 +78,8 @@ function mmdebstrapArguments(): string[] {
 /** The name of the images' directory: the hash of everything that they are made of. */
 export function imageKey(sources: string[]): string {
   const hash = createHash("sha256");
-  for (const part of [...mmdebstrapArguments(), ...BOX_REPOSITORY, ...BOX_FIREWALLS, ...WORLD_PACKAGES, ...sources]) {
+  const packages = [...BOX_REPOSITORY, ...BOX_FIREWALLS, ...WORLD_PACKAGES, ...WORLD_ONLY];
+  for (const part of [...mmdebstrapArguments(), ...packages, ...sources]) {
     hash.update(`${part}\n`);
   }
   hash.update(readFileSync(CUSTOMIZE));
@@ -122,6 +127,7 @@ async function build(directory: string, sources: string[]): Promise<void> {
         BOX_REPOSITORY: BOX_REPOSITORY.join(" "),
         BOX_FIREWALLS: BOX_FIREWALLS.join(" "),
         WORLD_PACKAGES: WORLD_PACKAGES.join(" "),
+        WORLD_ONLY: WORLD_ONLY.join(" "),
       },
     },
   );
