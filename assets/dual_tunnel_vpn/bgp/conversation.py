@@ -1,0 +1,127 @@
+"""The agent's line to the BGP speaker: asks once a second what it hears, tells it what to tell, and never waits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Callable
+
+from .control import Control, ControlError, Reply
+from .heard import Heard, Session, prefixes, protocols
+from .speaker import session, table, takeover
+
+POLL = 1.0
+"""Seconds between questions."""
+
+RECONNECT = 0.5
+"""Seconds between attempts to reach it."""
+
+PATIENCE = 3.0
+"""Seconds after which one that does not answer counts as gone."""
+
+
+class Speaker:
+    """Keeps a connection to BIRD's control socket open."""
+
+    def __init__(
+        self,
+        path: Path,
+        numbers: Collection[int],
+        on_heard: Callable[[Heard | None], None],
+        on_trouble: Callable[[str], None],
+    ) -> None:
+        """numbers: of the tunnels. on_heard: told what BIRD answers, None when it is not there any more.
+
+        on_trouble: told in words what BIRD refuses.
+        """
+        self._path = path
+        self._numbers = tuple(numbers)
+        self._on_heard = on_heard
+        self._on_trouble = on_trouble
+        self._control: Control | None = None
+        self._connect_at = 0.0
+        self._poll_at = 0.0
+        self._asked_at: float | None = None
+        self._orders = 0
+        """How many orders were given: what was asked before the last one tells nothing about it."""
+
+    @property
+    def channels(self) -> list[Control]:
+        """The open connection, for the event loop to watch."""
+        return [] if self._control is None or self._control.closed else [self._control]
+
+    def excuse(self, seconds: float) -> None:
+        """We ourselves did not run for that long: give BIRD as much more time."""
+        if self._asked_at is not None:
+            self._asked_at += seconds
+
+    def tick(self, now: float) -> None:
+        """Connects, asks, and gives up what does not answer."""
+        control = self._control
+        if control is not None and self._asked_at is not None and now - self._asked_at > PATIENCE:
+            control.close()
+        if control is None or control.closed:
+            self._connect(now)
+        elif self._asked_at is None and now >= self._poll_at:
+            self._ask(now, control)
+
+    def _connect(self, now: float) -> None:
+        if self._control is not None:
+            self._control, self._asked_at = None, None
+            self._on_heard(None)
+        if now < self._connect_at:
+            return
+        self._connect_at, self._poll_at = now + RECONNECT, now
+        try:
+            self._control = Control(self._path)
+        except ControlError:
+            # It is started anew, or will be: `status` says so by its unit.
+            return
+        self._ask(now, self._control)
+
+    def _ask(self, now: float, control: Control) -> None:
+        self._asked_at, self._poll_at = now, now + POLL
+        orders = self._orders
+        replies: list[Reply] = []
+
+        def done(reply: Reply) -> None:
+            replies.append(reply)
+            if len(replies) <= len(self._numbers):
+                return
+            self._asked_at = None
+            if orders == self._orders:
+                self._on_heard(self._understood(replies))
+
+        control.ask("show protocols", done)
+        for number in self._numbers:
+            control.ask(f"show route table {table(number)} protocol {session(number)}", done)
+
+    def _understood(self, replies: list[Reply]) -> Heard:
+        states, taking_over = protocols(replies[0], self._numbers)
+        heard = {number: prefixes(reply) for number, reply in zip(self._numbers, replies[1:])}
+        sessions = {
+            number: Session(*states.get(number, (False, "unknown to BIRD")), heard[number]) for number in self._numbers
+        }
+        return Heard(sessions, taking_over)
+
+    def take_over(self, numbers: Collection[int]) -> str:
+        """Has the cloud told to send everything by these tunnels, and by no other; what failed, in words."""
+        control = self._control
+        if control is None or control.closed:
+            return "the BGP speaker is not there to be told"
+        self._orders += 1
+        self._poll_at = 0.0
+        # First what is to come, so that there is no moment in which the cloud has neither.
+        for number in sorted(self._numbers, key=lambda number: number not in numbers):
+            control.ask(f"{'enable' if number in numbers else 'disable'} {takeover(number)}", self._ordered)
+        return ""
+
+    def _ordered(self, reply: Reply) -> None:
+        # The next answer shows that it was not done, and it is ordered again.
+        if reply.failed:
+            self._on_trouble(f"BIRD refuses what it is told: {reply.failed}")
+
+    def close(self) -> None:
+        """Ends the connection."""
+        for control in self.channels:
+            control.close()
