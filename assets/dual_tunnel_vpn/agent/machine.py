@@ -45,8 +45,6 @@ class Machine(Situation):
         self.traffic = {number: Traffic() for number in self.tunnels}
         self._traffic_seen = False
         self._echo_since: float | None = None
-        self._ended: set[int] = set()
-        """The tunnels whose BGP session worked and does no more."""
 
     # What is seen
 
@@ -80,7 +78,6 @@ class Machine(Situation):
             "failedBackAt": self.failed_back_at,
             "preferredSince": self.preferred_since,
             "leftAt": self.left_at,
-            "owed": sorted(self.owed),
             "paths": [
                 [*key, path.health.value, path.up_since, path.ever_answered, path.by_ike]
                 for key, path in self.paths.items()
@@ -95,7 +92,6 @@ class Machine(Situation):
         self.hold = float(memory.get("hold", self.hold))
         self.failed_back_at = _moment(memory.get("failedBackAt"))
         self.left_at = _moment(memory.get("leftAt"))
-        self.owed = {number for number in self.tunnels if number in memory.get("owed", [])}
         if self.preferred_since is not None:
             self.preferred_since = _moment(memory.get("preferredSince")) or self.preferred_since
         for uplink, number, health, up_since, answered, by_ike in memory.get("paths", []):
@@ -170,21 +166,15 @@ class Machine(Situation):
                 self.do(Say("the BGP speaker is gone"))
             self.taking_over = None
             self.sessions = {number: Session() for number in self.tunnels}
-            self._ended.clear()
+            self.ended.clear()
             return
         self.taking_over = heard.taking_over
         for number, found in heard.sessions.items():
-            before = self.sessions[number]
+            before, self.sessions[number] = self.sessions[number], found
             if found.established != before.established:
+                (self.ended.discard if found.established else self.ended.add)(number)
                 said = "is established" if found.established else f"has ended ({found.state})"
                 self.do(Say(f"the BGP session of {self.name(number)} {said}"))
-            if found.works:
-                self._ended.discard(number)
-            elif before.works:
-                self._ended.add(number)
-            if found.established:
-                (self.owed.add if number in heard.taking_over else self.owed.discard)(number)
-            self.sessions[number] = found
 
     # What is decided
 
@@ -288,7 +278,7 @@ class Machine(Situation):
         Alone it proves nothing: the cloud's speaker may have ended it.
         """
         number = self.inner
-        if number is None or number not in self._ended or not self._traffic_seen or not self.usable(number):
+        if number is None or number not in self.ended or not self._traffic_seen or not self.usable(number):
             return
         other, path = self.other_tunnel(number), self.path(number)
         if not silenced(self.traffic[number], now, self.settings.one_way):
@@ -306,7 +296,8 @@ class Machine(Situation):
             return
         self._traffic_seen = False
         number = self.inner
-        if number is None or not self.usable(number) or not self._one_way(now, number):
+        if number is None or not self.usable(number) or not self._one_way(now, number) or self.ended == set(self.tunnels):
+            # Where all BGP sessions have ended the cloud has no way back by either tunnel, and neither is to blame.
             self._echo_since = None
             return
         tunnel, path = self.tunnels[number], self.path(number)

@@ -43,8 +43,8 @@ class Situation:
         """The tunnels' BGP sessions; none is established where there is no BGP."""
         self.taking_over: frozenset[int] | None = None
         """By whose sessions the cloud is told to send everything; None: nobody is there who could tell it."""
-        self.owed: set[int] = set()
-        """The tunnels of which the cloud may not have heard that they take over no more."""
+        self.ended: set[int] = set()
+        """The tunnels whose BGP session was established and is no more."""
         self.now = 0.0
         """When it was last decided what to do."""
         self.actions: list[Action] = []

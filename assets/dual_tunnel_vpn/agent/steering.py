@@ -24,10 +24,12 @@ def steer(situation: Situation) -> None:
 
 
 def _wanted(situation: Situation, inner: int) -> frozenset[int]:
+    if inner != situation.preferred:
+        return frozenset({inner})
+    # The cloud may go by what the standby's session told it before it died, for as long as it keeps that.
     other = situation.other_tunnel(inner)
-    # The cloud keeps what a dead session has told it, and goes by that unless it is told better.
-    outbid = other in situation.owed and not situation.sessions[other].established
-    return frozenset({inner}) if inner != situation.preferred or outbid else frozenset()
+    doubtful = other in situation.ended or not situation.usable(other)
+    return frozenset({inner}) if doubtful and situation.steers(inner) else frozenset()
 
 
 def may_return(situation: Situation) -> bool:
