@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Callable, Protocol
 
 from . import checks, confirmation, failover, files, installed, library, links, manifest, owner, paths
+from .bgp import service as bgp
 from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, wanted, ways
@@ -66,6 +67,7 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     if not set(packages) <= set(box.packages):
         box.packages = sorted({*box.packages, *packages})
         box.save()
+    bgp.hold(box, packages)
     paths.connection(site.name).mkdir(mode=0o700, parents=True, exist_ok=True)
     mine.save(site.name)
     if not box.unfinished and not library.stands():
@@ -122,8 +124,10 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
         box.unfinished = True
         box.save()
 
+    bgp.let_go(box)
     units_changed = _shared_files(layout, box, anew, steps)
-    if _enable(site.name) or units_changed or anew:
+    speaker_changed = bgp.put_unit(site)
+    if _enable(site) or speaker_changed or units_changed or anew:
         must("systemctl", "daemon-reload")
     data = (directory / "site.json").read_bytes()
     new_site = files.content(paths.site(site.name)) != data
@@ -138,6 +142,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
             confirmation.give_up(site.name, directory)
             raise Refusal(f"{access.moved}: the change is taken back, check the routes that the connection makes")
         steps.say("interfaces, routes and packet filter are in place")
+    bgp.follow(site, speaker_changed or anew)
 
     def start_agent() -> None:
         _agent(site.name, new_site, anew)
@@ -224,10 +229,11 @@ def kernel_files(site: Site, box: manifest.Box) -> None:
     managers.tell_all(site)
 
 
-def _enable(name: str) -> bool:
+def _enable(site: Site) -> bool:
     """Has all services start at boot; whether systemd has to be told (it is slow: once is enough)."""
-    units = (paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agent_unit)
-    ours = (strongswan.UNIT, *(unit(name) for unit in units))
+    units = [paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agent_unit]
+    units += [paths.bgp_unit] if site.bgp is not None else []
+    ours = (strongswan.UNIT, *(unit(site.name) for unit in units))
     states = strongswan.units(*ours)
     if states[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.
