@@ -142,7 +142,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
             confirmation.give_up(site.name, directory)
             raise Refusal(f"{access.moved}: the change is taken back, check the routes that the connection makes")
         steps.say("interfaces, routes and packet filter are in place")
-    bgp.follow(site, speaker_changed or anew)
+    bgp.follow(site, speaker_changed, anew)
 
     def start_agent() -> None:
         _agent(site.name, new_site, anew)

@@ -37,7 +37,7 @@ def roll_back(name: str, steps: apply.Reporter) -> None:
         if not done.ok:
             steps.say(f"{unit} did not start: `journalctl -u {unit}` tells more")
     try:
-        bgp.follow(site)
+        bgp.follow(site, anew=True)
     except Refusal as refusal:
         steps.say(f"the BGP speaker was not told of it: {refusal}")
     # Not before: the agent from before would put them back.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 from dual_tunnel_vpn.bgp.heard import Heard, Session
 
@@ -43,7 +43,7 @@ class CloudBgp:
 
 @dataclass
 class _Session:
-    passing_since: Optional[float] = None
+    passing_since: float | None = None
     box: bool = False
     cloud: bool = False
     box_heard: float = 0.0
@@ -52,7 +52,7 @@ class _Session:
     """The cloud has what the box told by it."""
     takeover: bool = False
     """The cloud has been told to send everything by it."""
-    stale_since: Optional[float] = None
+    stale_since: float | None = None
 
 
 class Bgp:

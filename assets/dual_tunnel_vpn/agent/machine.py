@@ -296,8 +296,9 @@ class Machine(Situation):
             return
         self._traffic_seen = False
         number = self.inner
-        if number is None or not self.usable(number) or not self._one_way(now, number) or self.ended == set(self.tunnels):
-            # Where all BGP sessions have ended the cloud has no way back by either tunnel, and neither is to blame.
+        # Where all BGP sessions have ended the cloud has no way back by either tunnel, and neither is to blame.
+        known = self.ended == set(self.tunnels)
+        if number is None or known or not self.usable(number) or not self._one_way(now, number):
             self._echo_since = None
             return
         tunnel, path = self.tunnels[number], self.path(number)

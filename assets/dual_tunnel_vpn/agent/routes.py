@@ -203,7 +203,7 @@ class Routes:
         return told
 
     def restore_interfaces(self) -> list[str]:
-        """Makes XFRM interfaces that were deleted, switched off or robbed of their address anew; which, or what failed."""
+        """Makes XFRM interfaces anew that were deleted or switched off or lack their address; which, or what failed."""
         told = []
         for tunnel in self.site.tunnels:
             link = self.network.links.get(tunnel.interface)
