@@ -433,6 +433,7 @@ class Agent:
         found, taking_over = self.machine.sessions[number], self.machine.taking_over
         return {
             "bgp": {
+                "known": taking_over is not None,
                 "established": found.established,
                 "state": found.state if taking_over is not None else "the BGP speaker does not answer",
                 "heard": list(found.heard),
