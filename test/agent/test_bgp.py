@@ -292,9 +292,10 @@ class Hours(Sample):
             # The VPC has a route at every moment.
             self.assertIsNotNone(site.inner)
         if calm and kind in (0, 3):
-            # One tunnel is whole, and the cloud can be told.
+            # One tunnel is whole, and the cloud can be told. What is not in use is probed once a second; a cloud with a
+            # mind of its own may use it.
             self.assertLessEqual(site.longest(site.out_gaps, at), 1.5, site.story())
-            self.assertLessEqual(site.longest(site.in_gaps, at), 1.5, site.story())
+            self.assertLessEqual(site.longest(site.in_gaps, at), 1.5 if uplink == 1 else 2.5, site.story())
         if rng.random() < 0.2:
             site.restart_agent()
         if rng.random() < 0.6:
