@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import time
@@ -35,10 +36,13 @@ class Bird:
         file, self._place = scratch / f"{name}.conf", scratch / f"{name}.ctl"
         file.write_text(configuration)
         self._place.unlink(missing_ok=True)
-        libraries = ":".join(map(str, packages.glob("usr/lib/*-linux-gnu")))
-        # It needs none of root's rights, here as on the box.
+        # It needs none of root's rights, here as on the box: root's cache is nothing that it could read.
+        own = scratch / "bird2"
+        if not own.exists():
+            shutil.copytree(packages, own)
+        libraries = ":".join(map(str, own.glob("usr/lib/*-linux-gnu")))
         nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all"]
-        command = [*(nobody if os.geteuid() == 0 else []), str(packages / "usr/sbin/bird")]
+        command = [*(nobody if os.geteuid() == 0 else []), str(own / "usr/sbin/bird")]
         self._log_file = scratch / f"{name}.log"
         with self._log_file.open("wb") as log:
             self._process = subprocess.Popen(
