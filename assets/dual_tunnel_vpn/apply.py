@@ -126,8 +126,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
 
     bgp.let_go(box)
     units_changed = _shared_files(layout, box, anew, steps)
-    speaker_changed = bgp.put_unit(site)
-    if _enable(site) or speaker_changed or units_changed or anew:
+    if _enable(site.name) or units_changed or anew:
         must("systemctl", "daemon-reload")
     data = (directory / "site.json").read_bytes()
     new_site = files.content(paths.site(site.name)) != data
@@ -142,7 +141,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
             confirmation.give_up(site.name, directory)
             raise Refusal(f"{access.moved}: the change is taken back, check the routes that the connection makes")
         steps.say("interfaces, routes and packet filter are in place")
-    bgp.follow(site, speaker_changed, anew)
+    bgp.follow(site, anew)
 
     def start_agent() -> None:
         _agent(site.name, new_site, anew)
@@ -159,6 +158,9 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
     wrong = ways.await_tunnels(site, ROUTE_SECONDS)
     if wrong:
         raise Refusal(f"the tunnels are there, but {wrong[0]}")
+    for told in bgp.await_sessions(site):
+        # The tunnels are there, and the cloud may be the one that is late.
+        steps.say(f"{told}: `dual-tunnel-vpn status` tells more")
     up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
 
@@ -229,11 +231,10 @@ def kernel_files(site: Site, box: manifest.Box) -> None:
     managers.tell_all(site)
 
 
-def _enable(site: Site) -> bool:
+def _enable(name: str) -> bool:
     """Has all services start at boot; whether systemd has to be told (it is slow: once is enough)."""
-    units = [paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agent_unit]
-    units += [paths.bgp_unit] if site.bgp is not None else []
-    ours = (strongswan.UNIT, *(unit(site.name) for unit in units))
+    units = (paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agent_unit)
+    ours = (strongswan.UNIT, *(unit(name) for unit in units))
     states = strongswan.units(*ours)
     if states[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.

@@ -65,7 +65,7 @@ class Decodes(unittest.TestCase):
 
     def test_sessions_and_what_takes_over(self) -> None:
         states, taking_over = protocols(replies(PROTOCOLS)[0], (1, 2))
-        expired = "Connect       BGP Error: Hold timer expired"
+        expired = "Connect BGP Error: Hold timer expired"
         self.assertEqual(states, {1: (True, "Established"), 2: (False, expired)})
         self.assertEqual(taking_over, {2})
 
@@ -159,7 +159,7 @@ class Talks(unittest.TestCase):
         asked = self.answer(bird, PROTOCOLS, ROUTES, NONE)
         routes = [f"show route table routes_{number} protocol tunnel_{number}" for number in (1, 2)]
         self.assertEqual(asked, ["show protocols", *routes])
-        expired = "Connect       BGP Error: Hold timer expired"
+        expired = "Connect BGP Error: Hold timer expired"
         blocks = ("192.168.10.0/24", "192.168.20.0/24")
         sessions = {1: Session(True, "Established", blocks), 2: Session(False, expired)}
         self.assertEqual(self.heard, [Heard(sessions, frozenset({2}))])

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import files, links, manifest, paths, status, verdict
+from dual_tunnel_vpn import failover, files, links, manifest, paths, status, verdict
 from dual_tunnel_vpn.bgp import service
 from dual_tunnel_vpn.bgp.speaker import halves, render, told
 from dual_tunnel_vpn.commands import Refusal, Result
+from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.net import wanted
 from dual_tunnel_vpn.net.firewall import firewalld, openings, own
 from dual_tunnel_vpn.net.netlink import Address
@@ -216,6 +217,7 @@ class Unit(unittest.TestCase):
             (service, "must", self.must),
             (service, "find", lambda program: f"/usr/sbin/{program}"),
             (service, "observe", lambda: self.found),
+            (strongswan, "units", self.units),
         ):
             patch = mock.patch.object(target, name, value)
             patch.start()
@@ -223,8 +225,6 @@ class Unit(unittest.TestCase):
         paths.connection("singapore").mkdir(mode=0o700, parents=True)
 
     def run_(self, *command: str, **_: Any) -> Result:
-        if "is-active" in command:
-            return Result(0 if self.running else 3, "", "")
         words = [word for word in command[1:] if not word.startswith("-")]
         self.calls.append(" ".join(words).replace("dual-tunnel-vpn-", ""))
         return Result(0, "", "")
@@ -233,6 +233,9 @@ class Unit(unittest.TestCase):
         if command[0] == "systemctl":
             self.run_(*command)
         return ""
+
+    def units(self, name: str) -> dict[str, strongswan.Unit]:
+        return {name: strongswan.Unit(True, self.running, self.running)}
 
     def did(self) -> list[str]:
         """What was done since it was last asked."""
@@ -244,37 +247,53 @@ class Unit(unittest.TestCase):
         return paths.connection("singapore").stat().st_mode & 0o777
 
     def test_begins_is_reloaded_for_a_change_alone_and_ends_with_bgp(self) -> None:
-        site = samples.bgp_site()
-        self.assertTrue(service.put_unit(site))
-        service.follow(site, new_unit=True)
-        self.assertEqual(self.did(), ["restart bgp@singapore.service"])
+        site, unit = samples.bgp_site(), "bgp@singapore.service"
+        service.follow(site)
+        self.assertEqual(self.did(), ["daemon-reload", f"enable {unit}", f"restart {unit}"])
         self.assertEqual((self.mode(), paths.bird_conf("singapore").stat().st_mode & 0o777), (0o711, 0o644))
         self.running = True
-        self.assertFalse(service.put_unit(site))
         service.follow(site)
         self.assertEqual(self.did(), [])
         service.follow(site, anew=True)
         service.follow(samples.bgp_site(dataCenterCidrs=["172.16.0.0/12"]))
-        self.assertEqual(self.did(), ["reload bgp@singapore.service"] * 2)
+        self.assertEqual(self.did(), [f"reload {unit}"] * 2)
+        (paths.UNITS / service.UNIT_FILE).write_text("a former version's")
+        service.follow(samples.bgp_site(dataCenterCidrs=["172.16.0.0/12"]))
+        self.assertEqual(self.did(), ["daemon-reload", f"restart {unit}"])
         service.follow(samples.site())
-        self.assertEqual(self.did(), ["stop bgp@singapore.service", "disable bgp@singapore.service"])
+        self.assertEqual(self.did(), [f"stop {unit}", f"disable {unit}", "daemon-reload"])
         self.assertEqual((self.mode(), list(paths.UNITS.iterdir())), (0o700, []))
         self.assertFalse(paths.bird_conf("singapore").exists())
 
     def test_is_nowhere_without_bgp(self) -> None:
-        self.assertFalse(service.put_unit(samples.site()))
         service.follow(samples.site(), anew=True)
         service.remove("singapore")
+        self.assertEqual(service.await_sessions(samples.site()), [])
         self.assertEqual((self.did(), paths.UNITS.exists(), self.mode()), ([], False, 0o700))
 
     def test_stays_for_another_connection(self) -> None:
         other = json.dumps({**samples.bgp_document(), "name": "tokyo"}).replace("singapore-", "tokyo-")
         files.put(paths.site("tokyo"), other.encode())
-        service.put_unit(samples.bgp_site())
+        service.follow(samples.bgp_site())
         service.remove("singapore")
         self.assertEqual([path.name for path in paths.UNITS.iterdir()], [service.UNIT_FILE])
         service.remove("tokyo")
         self.assertEqual(list(paths.UNITS.iterdir()), [])
+
+    def test_its_sessions_are_waited_for_and_what_is_amiss_is_told(self) -> None:
+        site = samples.bgp_site()
+        answers = iter([None, said(DOWN, DOWN), said({}, DOWN), said({}, {})])
+        with (
+            mock.patch.object(failover, "agent_state", lambda _: next(answers)),
+            mock.patch("time.sleep") as slept,
+        ):
+            self.assertEqual(service.await_sessions(site), [])
+        self.assertEqual(slept.call_count, 3)
+        with (
+            mock.patch.object(failover, "agent_state", lambda _: said({}, DOWN)),
+            mock.patch.object(service, "SESSION_SECONDS", 0),
+        ):
+            self.assertRegex(service.await_sessions(site)[0], "^tunnel 2's BGP session is not established")
 
     def test_what_bird_does_not_understand_is_not_put_in_place(self) -> None:
         def must(*command: str, **_: Any) -> str:
@@ -314,7 +333,7 @@ def said(*sessions: dict[str, Any]) -> dict[str, Any]:
     return {"paths": [], "tunnels": [{"number": n, "bgp": {**usual, **each}} for n, each in enumerate(sessions, 1)]}
 
 
-DOWN = {"established": False, "state": "Active        Socket: Connection refused", "heard": []}
+DOWN = {"established": False, "state": "Active Socket: Connection refused", "heard": []}
 
 
 class Status(unittest.TestCase):
@@ -322,7 +341,7 @@ class Status(unittest.TestCase):
         site = samples.bgp_site()
         self.assertEqual(verdict.sessions(site, said({}, {})), [])
         told = verdict.sessions(site, said(DOWN, {"heard": []}))
-        self.assertRegex(told[0], r"^tunnel 1's BGP session is not established \(Active +Socket: Connection refused\)$")
+        self.assertRegex(told[0], r"^tunnel 1's BGP session is not established \(Active Socket: Connection refused\)$")
         self.assertRegex(told[1], "^tunnel 2's BGP session announces no block of the VPC: .*autoPropagate")
         self.assertEqual(verdict.sessions(samples.site(), {"paths": [], "tunnels": [{"number": 1}]}), [])
 

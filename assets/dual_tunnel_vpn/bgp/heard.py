@@ -48,7 +48,7 @@ def protocols(reply: Reply, numbers: Collection[int]) -> tuple[dict[int, tuple[b
         fields = line.text.split(None, 5)
         if line.code != _PROTOCOL or len(fields) < 5:
             continue
-        words = fields[5].strip() if len(fields) > 5 else fields[3]
+        words = " ".join(fields[5].split()) if len(fields) > 5 else fields[3]
         for number in numbers:
             if fields[0] == session(number):
                 states[number] = (fields[3] == "up" and words.startswith("Established"), words)

@@ -7,10 +7,12 @@ and left disabled, and one that was there before is not touched.
 from __future__ import annotations
 
 import ipaddress
+import time
 from contextlib import suppress
 
-from .. import installed, library, manifest, paths
+from .. import failover, installed, library, manifest, paths, verdict
 from ..commands import Refusal, find, must, run
+from ..ipsec import strongswan
 from ..net import wanted
 from ..net.network import Network, observe
 from ..site import Site, SiteError, load
@@ -22,6 +24,9 @@ PACKAGES = frozenset({"bird2", "bird"})
 """BIRD's, as Debian and EL call it."""
 
 PACKAGED_UNIT = "bird.service"
+
+SESSION_SECONDS = 15
+"""How long sessions may take to be established after an apply; what is not by then, the apply says."""
 
 _SEARCHABLE, _CLOSED = 0o711, 0o700
 """Modes of a connection's directory: the speaker is not root, and reads one file of it."""
@@ -73,7 +78,7 @@ def let_go(box: manifest.Box) -> None:
         box.save()
 
 
-def _needed(beside: str = "") -> bool:
+def _needed(beside: str) -> bool:
     """Whether another connection of this box has BGP."""
     for name in manifest.names():
         with suppress(SiteError):
@@ -82,16 +87,8 @@ def _needed(beside: str = "") -> bool:
     return False
 
 
-def put_unit(site: Site) -> bool:
-    """Puts the unit's file in place where a connection has BGP; whether anything changed. `remove` takes it away."""
-    if site.bgp is not None or _needed(site.name):
-        return installed.put(paths.UNITS / UNIT_FILE, library.asset(f"systemd/{UNIT_FILE}"))
-    return False
-
-
-def follow(site: Site, new_unit: bool = False, anew: bool = False) -> None:
+def follow(site: Site, anew: bool = False) -> None:
     """Has the speaker do as the site says. anew: what it does may not be what its file says."""
-    unit = paths.bgp_unit(site.name)
     if site.bgp is None:
         remove(site.name)
         return
@@ -105,13 +102,33 @@ def follow(site: Site, new_unit: bool = False, anew: bool = False) -> None:
     must("bird", "-p", "-c", "/dev/stdin", stdin=text)
     changed = installed.put(paths.bird_conf(site.name), text.encode())
     paths.connection(site.name).chmod(_SEARCHABLE)
+    unit = paths.bgp_unit(site.name)
+    new_unit = installed.put(paths.UNITS / UNIT_FILE, library.asset(f"systemd/{UNIT_FILE}"))
     if new_unit:
+        must("systemctl", "daemon-reload")
+    state = strongswan.units(unit)[unit]
+    if not state.enabled:
+        must("systemctl", "enable", "--quiet", "--no-reload", unit)
+    if new_unit or not state.active:
         must("systemctl", "restart", unit)
-    elif not run("systemctl", "is-active", "--quiet", unit).ok:
-        must("systemctl", "start", unit)
     elif changed or anew:
         # No session that stays the same is ended by it.
         must("systemctl", "reload", unit)
+
+
+def await_sessions(site: Site) -> list[str]:
+    """What speaks against the BGP sessions, in words, once they had their time; nothing without BGP."""
+    deadline = time.monotonic() + SESSION_SECONDS
+    wrong = [] if site.bgp is None else _wrong(site)
+    while wrong and time.monotonic() < deadline:
+        time.sleep(0.25)
+        wrong = _wrong(site)
+    return wrong
+
+
+def _wrong(site: Site) -> list[str]:
+    agent = failover.agent_state(site.name)
+    return verdict.sessions(site, agent) if agent is not None else ["the failover agent says nothing of BGP yet"]
 
 
 def remove(name: str) -> None:
@@ -121,5 +138,5 @@ def remove(name: str) -> None:
         run("systemctl", "disable", "--quiet", "--no-reload", paths.bgp_unit(name))
     if installed.remove(paths.bird_conf(name)):
         paths.connection(name).chmod(_CLOSED)
-    if not _needed(name):
-        installed.remove(paths.UNITS / UNIT_FILE)
+    if not _needed(name) and installed.remove(paths.UNITS / UNIT_FILE):
+        run("systemctl", "daemon-reload")
