@@ -42,7 +42,8 @@ def check(site: Site, mine: owner.Owner, ssh_connection: str) -> None:
     _foreign(site, network, routes)
     for obstacle in obstacles.find(site, network, routes):
         raise Refusal(obstacle)
-    bgp.check(site, network)
+    for problem in bgp.problems(site, network):
+        raise Refusal(problem)
     _marks(site)
     _services()
     management(site, ssh_connection)

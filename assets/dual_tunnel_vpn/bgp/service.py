@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 from .. import failover, installed, library, manifest, paths, verdict
@@ -32,19 +33,19 @@ _SEARCHABLE, _CLOSED = 0o711, 0o700
 """Modes of a connection's directory: the speaker is not root, and reads one file of it."""
 
 
-def check(site: Site, network: Network) -> None:
-    """Refusal with what keeps this box from BGP."""
+def problems(site: Site, network: Network) -> Iterator[str]:
+    """What keeps this box from BGP, each in one sentence; nothing without BGP."""
     if site.bgp is None:
         return
     if wanted.source(site, network) is None:
         blocks = ", ".join(site.data_center_cidrs)
-        raise Refusal(
+        yield (
             f"BGP needs an address of this box in the data center's blocks ({blocks}), as its router id and as the "
             "source of its own packets to the VPC: give the box one, or add the block of one that it has"
         )
     count = sum(map(len, told(site.data_center_cidrs)))
     if count > MOST_PREFIXES:
-        raise Refusal(
+        yield (
             f"the data center's blocks and their halves are {count} prefixes, and the VPN gateway takes "
             f"{MOST_PREFIXES}: give fewer, larger blocks"
         )
@@ -54,7 +55,7 @@ def check(site: Site, network: Network) -> None:
         for found in network.addresses:
             name = network.name(found.ifindex) or ""
             if ipaddress.IPv4Address(found.address) in block and name != tunnel.interface:
-                raise Refusal(
+                yield (
                     f"interface {name} of this box has the address {found.address}, which lies in the block {block} of "
                     f"tunnel {tunnel.number}'s BGP session: give the tunnel another block"
                 )
