@@ -227,6 +227,16 @@ class Restarts(Sample):
                 self.assertEqual(touched, [], site.story())
                 self.assertEqual(site.bgp.told, told)
 
+    def test_a_restarted_agent_that_hears_of_bgp_before_charon_touches_nothing(self) -> None:
+        site = settled(bgp=CloudBgp())
+        site.actions.clear()
+        site.restart_agent()
+        listed, site._listed = site._listed, dict  # type: ignore[method-assign]
+        site.run(1.2)
+        site._listed = listed  # type: ignore[method-assign]
+        site.run(5)
+        self.assertEqual([a for _, a in site.actions if isinstance(a, (SetInner, TakeOver))], [], site.story())
+
     def test_an_agent_that_finds_more_told_than_fits_has_it_withdrawn(self) -> None:
         site = settled(bgp=CloudBgp())
         site.bgp.told = frozenset({2})

@@ -28,7 +28,7 @@ def _wanted(situation: Situation, inner: int) -> frozenset[int]:
         return frozenset({inner})
     # The cloud may go by what the standby's session told it before it died, for as long as it keeps that.
     other = situation.other_tunnel(inner)
-    doubtful = other in situation.ended or not situation.usable(other)
+    doubtful = other in situation.ended or not situation.passable(other, situation.tunnels[other].outer)
     return frozenset({inner}) if doubtful and situation.steers(inner) else frozenset()
 
 
