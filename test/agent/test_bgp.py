@@ -138,6 +138,19 @@ class Return(Sample):
         self.whole(site)
 
 
+    def test_what_a_dead_session_has_told_is_outbid_until_the_session_is_back_and_not_only_its_path(self) -> None:
+        site = settled(bgp=CloudBgp(keeps=600))
+        site.faults = Faults(out_dead={2}, in_dead={2})
+        site.run(10)
+        passes_in = site.passes_in
+        site.passes_in = lambda tunnel: tunnel != 2 and passes_in(tunnel)  # type: ignore[method-assign]
+        site.faults = Faults()
+        site.run(30)
+        self.assertEqual((site.inner, site.bgp.told), (1, {1}), site.story())
+        site.passes_in = passes_in  # type: ignore[method-assign]
+        site.run(10)
+        self.whole(site)
+
     def test_the_cloud_leaves_a_dead_standby_that_it_had_chosen_for_itself(self) -> None:
         site = settled(bgp=CloudBgp(prefers=False, taste=2, keeps=600))
         at = site.now
