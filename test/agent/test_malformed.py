@@ -258,7 +258,7 @@ class Malformed(unittest.TestCase):
                 listener.bind(str(place))
                 listener.listen(8)
                 listener.setblocking(False)
-                speaker = Speaker(place, (1, 2), seen.append, lambda _: None)
+                speaker = Speaker(place, (1, 2), seen.append, lambda _: None, lambda _: "")
                 peers: list[socket.socket] = []
                 connected = 0
                 now = 100.0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import tempfile
 import unittest
 from pathlib import Path
 
 from dual_tunnel_vpn.bgp.control import ControlError, Line, Reader, Reply
-from dual_tunnel_vpn.bgp.conversation import PATIENCE, POLL, RECONNECT, Speaker
+from dual_tunnel_vpn.bgp.conversation import PATIENCE, POLL, RECONNECT, Speaker, kill
 from dual_tunnel_vpn.bgp.heard import Heard, Session, prefixes, protocols
 
 GREETING = "0001 BIRD 2.0.12 ready.\n"
@@ -120,8 +121,14 @@ class Talks(unittest.TestCase):
         self.place = Path(directory.name) / "control"
         self.heard: list[Heard | None] = []
         self.trouble: list[str] = []
-        self.speaker = Speaker(self.place, (1, 2), self.heard.append, self.trouble.append)
+        self.ended: list[int] = []
+        self.speaker = Speaker(self.place, (1, 2), self.heard.append, self.trouble.append, self.end)
         self.addCleanup(self.speaker.close)
+
+    def end(self, process: int) -> str:
+        """Instead of killing."""
+        self.ended.append(process)
+        return ""
 
     def bird(self) -> Bird:
         """One that was reached."""
@@ -208,15 +215,28 @@ class Talks(unittest.TestCase):
         self.answer(bird, PROTOCOLS, ROUTES, NONE)
         self.assertIsNotNone(self.heard[-1])
 
-    def test_one_that_does_not_answer_counts_as_gone_but_not_for_a_pause_of_our_own(self) -> None:
+    def test_one_that_does_not_answer_is_killed_but_not_for_a_pause_of_our_own(self) -> None:
         bird = self.bird()
         self.answer(bird, PROTOCOLS, ROUTES, NONE)
         self.speaker.tick(101.0)
         self.speaker.excuse(60)
         self.speaker.tick(161.0)
-        self.assertEqual(len(self.speaker.channels), 1)
+        self.assertEqual((len(self.speaker.channels), self.ended), (1, []))
         self.speaker.tick(161.1 + PATIENCE)
         self.assertIsNone(self.heard[-1])
+        self.assertEqual(self.ended, [os.getpid()])
+        self.assertRegex(self.trouble[0], "^the BGP speaker has not answered for 3 s: it is killed to start anew$")
+
+    def test_one_that_takes_the_connection_and_does_not_even_greet_hangs_too(self) -> None:
+        bird = Bird(self.place)
+        self.addCleanup(bird.close)
+        self.speaker.tick(100.0)
+        self.speaker.tick(100.1 + PATIENCE)
+        self.assertEqual(self.ended, [os.getpid()])
+
+    def test_a_process_of_another_unit_is_left_alone(self) -> None:
+        told = kill(os.getpid(), "x@y.service")
+        self.assertEqual(told, f"process {os.getpid()} is not x@y.service's: it is left alone")
 
     def test_one_that_is_no_bird_is_left(self) -> None:
         for now, banner in ((100.0, "SSH-2.0-OpenSSH\n"), (200.0, "0013 Daemon is up\n")):

@@ -17,7 +17,7 @@ from typing import Any, Callable
 from .. import installed
 from .. import paths as places
 from ..bgp.control import Control
-from ..bgp.conversation import Speaker
+from ..bgp.conversation import Speaker, kill
 from ..ipsec import vici
 from ..ipsec.channel import Charon
 from ..ipsec.sas import Sa
@@ -92,7 +92,11 @@ class Agent:
         if site.bgp is not None:
             numbers = tuple(self.machine.tunnels)
             self.speaker = Speaker(
-                places.bgp_socket(site.name), numbers, self.machine.observe_bgp, lambda text: self._say(text, 4)
+                places.bgp_socket(site.name),
+                numbers,
+                self.machine.observe_bgp,
+                lambda text: self._say(text, 4),
+                lambda process: kill(process, places.bgp_unit(site.name)),
             )
         self._notifier = notifier
         self._monitor = Monitor()

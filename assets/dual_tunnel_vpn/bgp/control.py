@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +129,13 @@ class Control:
     def fileno(self) -> int:
         """The socket's descriptor, -1 when closed."""
         return -1 if self._socket is None else self._socket.fileno()
+
+    def peer(self) -> int:
+        """The process that listens at the other end, 0 when closed."""
+        if self._socket is None:
+            return 0
+        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[0])
 
     def ask(self, command: str, done: Done) -> None:
         """Gives a command, after those before it; its reply is called back with."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Collection
 from pathlib import Path
 from typing import Callable
@@ -17,7 +19,20 @@ RECONNECT = 0.5
 """Seconds between attempts to reach it."""
 
 PATIENCE = 3.0
-"""Seconds after which one that does not answer counts as gone."""
+"""Seconds after which one that does not answer is hung, and killed: the cloud has then given its sessions up."""
+
+
+def kill(process: int, unit: str) -> str:
+    """Kills a process if it is the unit's, which systemd starts anew; what failed, in words."""
+    try:
+        # Whoever may write where the socket lies could lead us to another process.
+        with open(f"/proc/{process}/cgroup", encoding="ascii", errors="replace") as file:
+            if not any(line.rstrip().endswith(f"/{unit}") for line in file):
+                return f"process {process} is not {unit}'s: it is left alone"
+        os.kill(process, signal.SIGKILL)
+    except OSError as error:
+        return f"the BGP speaker cannot be killed: {error.strerror}"
+    return ""
 
 
 class Speaker:
@@ -29,15 +44,17 @@ class Speaker:
         numbers: Collection[int],
         on_heard: Callable[[Heard | None], None],
         on_trouble: Callable[[str], None],
+        end: Callable[[int], str],
     ) -> None:
         """numbers: of the tunnels. on_heard: told what BIRD answers, None when it is not there any more.
 
-        on_trouble: told in words what BIRD refuses.
+        on_trouble: told in words what BIRD refuses, and that it hangs. end: ends its process; what failed, in words.
         """
         self._path = path
         self._numbers = tuple(numbers)
         self._on_heard = on_heard
         self._on_trouble = on_trouble
+        self._end = end
         self._control: Control | None = None
         self._connect_at = 0.0
         self._poll_at = 0.0
@@ -58,7 +75,12 @@ class Speaker:
     def tick(self, now: float) -> None:
         """Connects, asks, and gives up what does not answer."""
         control = self._control
-        if control is not None and self._asked_at is not None and now - self._asked_at > PATIENCE:
+        silent = self._asked_at is not None and now - self._asked_at > PATIENCE
+        if control is not None and not control.closed and silent:
+            self._on_trouble(f"the BGP speaker has not answered for {PATIENCE:g} s: it is killed to start anew")
+            failed = self._end(control.peer())
+            if failed:
+                self._on_trouble(failed)
             control.close()
         if control is None or control.closed:
             self._connect(now)
