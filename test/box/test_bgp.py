@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -23,6 +24,7 @@ from dual_tunnel_vpn.site import SiteError, parse
 
 from . import samples
 
+ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
 INSIDE = Address(4, "172.16.3.1", 24)
 
 
@@ -360,6 +362,29 @@ class Status(unittest.TestCase):
         lines = [status._session(each) for each in said({}, {"takesOver": True})["tunnels"]]
         self.assertEqual(lines[0], "  BGP of tunnel 1: established, hears 192.168.10.0/24")
         self.assertEqual(lines[1], f"{lines[0].replace('1:', '2:')}; the cloud is told to send everything by it")
+
+
+class Needs(unittest.TestCase):
+    """Which packages are missing on a box that has none."""
+
+    def missing(self, manager: str, document: dict[str, Any]) -> list[str]:
+        """Those that install.sh would add."""
+        text = (ASSETS / "install.sh").read_text()
+        functions = text[text.index("values() {") : text.index("for wanted in $(values address)")]
+        functions += text[text.index('case $manager in\napt) needed="') : text.index("# Output goes to a file")]
+        with tempfile.TemporaryDirectory() as directory:
+            (Path(directory) / "site.json").write_text(json.dumps(document, indent=2))
+            script = f"set -u\ninstalled() {{ false; }}\nmanager={manager} staging=.\n{functions}\necho $missing\n"
+            done = subprocess.run(["sh", "-c", script], cwd=directory, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout.split()
+
+    def test_bgps_speaker_comes_where_the_connection_has_bgp_and_nowhere_else(self) -> None:
+        for manager, speaker in (("apt", "bird2"), ("dnf", "bird")):
+            without = self.missing(manager, samples.document())
+            self.assertIn("nftables", without)
+            self.assertNotRegex(" ".join(without), "bird")
+            self.assertEqual(self.missing(manager, samples.bgp_document()), [*without, speaker])
 
 
 if __name__ == "__main__":

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import shutil
 import stat
 import subprocess
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Any
-
-from . import samples
 
 ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
 FILES = {
@@ -173,26 +169,3 @@ fetch nftables || {{ last_words; exit 1; }}
             with self.subTest(said):
                 status, told, calls = self.fetch(said, 1000)
                 self.assertEqual((status, told, calls), (1, [said], ["install", "update"]))
-
-
-class Needs(unittest.TestCase):
-    """Which packages are missing on a box that has none."""
-
-    def missing(self, manager: str, document: dict[str, Any]) -> list[str]:
-        """Those that install.sh would add."""
-        text = (ASSETS / "install.sh").read_text()
-        functions = text[text.index("values() {") : text.index("for wanted in $(values address)")]
-        functions += text[text.index('case $manager in\napt) needed="') : text.index("# Output goes to a file")]
-        with tempfile.TemporaryDirectory() as directory:
-            (Path(directory) / "site.json").write_text(json.dumps(document, indent=2))
-            script = f"set -u\ninstalled() {{ false; }}\nmanager={manager} staging=.\n{functions}\necho $missing\n"
-            done = subprocess.run(["sh", "-c", script], cwd=directory, capture_output=True, text=True, check=False)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return done.stdout.split()
-
-    def test_bgps_speaker_comes_where_the_connection_has_bgp_and_nowhere_else(self) -> None:
-        for manager, speaker in (("apt", "bird2"), ("dnf", "bird")):
-            without = self.missing(manager, samples.document())
-            self.assertIn("nftables", without)
-            self.assertNotRegex(" ".join(without), "bird")
-            self.assertEqual(self.missing(manager, samples.bgp_document()), [*without, speaker])
