@@ -39,8 +39,8 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     for unit in (*ours, paths.rollback_timer(name)):
         # One by one: a former version did not have all of them, and systemd stops at one that it does not find.
         run("systemctl", "disable", "--quiet", "--no-reload", unit)
-    sites = _sites(name)
     bgp.remove(name)
+    sites = _sites(name)
     _tunnels(name)
     if last:
         _shared()
