@@ -171,8 +171,10 @@ class Guards(unittest.TestCase):
 class Interfaces(unittest.TestCase):
     def test_that_lack_the_end_of_their_bgp_session_are_given_it(self) -> None:
         site = example()
-        ends = [TunnelBgp(f"169.254.1{number}.1", f"169.254.1{number}.2", 30) for number in (1, 2)]
-        first, second = (dataclasses.replace(tunnel, bgp=end) for tunnel, end in zip(site.tunnels, ends))
+        first, second = (
+            dataclasses.replace(each, bgp=TunnelBgp(f"169.254.1{each.number}.1", f"169.254.1{each.number}.2", 30))
+            for each in site.tunnels
+        )
         fake = FakeNetlink()
         fake.there.append(Address(5, "169.254.12.2", 30))
         fake.put_xfrm_link = mock.Mock()  # type: ignore[attr-defined]
