@@ -255,7 +255,7 @@ class Unit(unittest.TestCase):
         self.assertEqual(self.did(), [])
         service.follow(site, anew=True)
         service.follow(samples.bgp_site(dataCenterCidrs=["172.16.0.0/12"]))
-        self.assertEqual(self.did(), [f"reload {unit}"] * 2)
+        self.assertEqual(self.did(), [f"reload-or-restart {unit}"] * 2)
         (paths.UNITS / service.UNIT_FILE).write_text("a former version's")
         service.follow(samples.bgp_site(dataCenterCidrs=["172.16.0.0/12"]))
         self.assertEqual(self.did(), ["daemon-reload", f"restart {unit}"])

@@ -114,7 +114,7 @@ def follow(site: Site, anew: bool = False) -> None:
         must("systemctl", "restart", unit)
     elif changed or anew:
         # No session that stays the same is ended by it.
-        must("systemctl", "reload", unit)
+        must("systemctl", "reload-or-restart", unit)
 
 
 def await_sessions(site: Site) -> list[str]:
