@@ -281,13 +281,14 @@ class Unit(unittest.TestCase):
 
     def test_its_sessions_are_waited_for_and_what_is_amiss_is_told(self) -> None:
         site = samples.bgp_site()
-        answers = iter([None, said(DOWN, DOWN), said({}, DOWN), said({}, {})])
+        before = {"tunnels": [{"number": 1}, {"number": 2}]}
+        answers = iter([None, before, said(DOWN, DOWN), said({}, DOWN), said({}, {})])
         with (
             mock.patch.object(failover, "agent_state", lambda _: next(answers)),
             mock.patch("time.sleep") as slept,
         ):
             self.assertEqual(service.await_sessions(site), [])
-        self.assertEqual(slept.call_count, 3)
+        self.assertEqual(slept.call_count, 4)
         with (
             mock.patch.object(failover, "agent_state", lambda _: said({}, DOWN)),
             mock.patch.object(service, "SESSION_SECONDS", 0),

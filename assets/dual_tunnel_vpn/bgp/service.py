@@ -129,7 +129,9 @@ def await_sessions(site: Site) -> list[str]:
 
 def _wrong(site: Site) -> list[str]:
     agent = failover.agent_state(site.name)
-    return verdict.sessions(site, agent) if agent is not None else ["the failover agent says nothing of BGP yet"]
+    # One from before says nothing of BGP.
+    unsaid = any(verdict.session(tunnel, agent) is None for tunnel in site.tunnels)
+    return ["the failover agent says nothing of BGP"] if unsaid else verdict.sessions(site, agent)
 
 
 def remove(name: str) -> None:
