@@ -152,9 +152,9 @@ def ranks(bird: Bird, number: int) -> dict[Block, tuple[int, int]]:
     for line in bird.text(f"show route table t{number} protocol b{number} all").splitlines():
         if match := re.match(r"(\d\S+/\d+)\s", line.strip()):
             current = Block(match.group(1))
-        elif match := re.search(r"BGP\.as_path: ?(.*)", line):
+        elif match := re.search(r"(?:BGP\.as_path|bgp_path): ?(.*)", line):
             path = len(match.group(1).split())
-        elif (match := re.search(r"BGP\.med: (\d+)", line)) and current is not None:
+        elif (match := re.search(r"(?:BGP\.med|bgp_med): (\d+)", line)) and current is not None:
             found[current] = (path, int(match.group(1)))
     return found
 
