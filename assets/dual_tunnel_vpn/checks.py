@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from . import files, links, manifest, owner, paths
+from .bgp import service as bgp
 from .commands import Refusal, find
 from .ipsec import strongswan
 from .net import obstacles, wanted
@@ -41,6 +42,8 @@ def check(site: Site, mine: owner.Owner, ssh_connection: str) -> None:
     _foreign(site, network, routes)
     for obstacle in obstacles.find(site, network, routes):
         raise Refusal(obstacle)
+    for problem in bgp.problems(site, network):
+        raise Refusal(problem)
     _marks(site)
     _services()
     management(site, ssh_connection)

@@ -31,7 +31,9 @@ def _interface(tunnel: Tunnel, network: Network) -> list[Change]:
         raise Refusal(f"the box has an interface {link.name} that is not ours: give the connection another name")
     if there.if_id != link.if_id:
         return [Remove(XfrmLink(there.name, there.if_id, there.mtu)), Put(link)]
-    return [] if there.mtu == link.mtu and there.up else [Put(link)]
+    changes: list[Change] = [Remove(address) for address in wanted.strange_ends(tunnel, network)]
+    right = there.mtu == link.mtu and there.up and wanted.addressed(tunnel, network)
+    return changes if right else [*changes, Put(link)]
 
 
 def _uplink(site: Site, uplink: Uplink, network: Network) -> list[Change]:

@@ -10,6 +10,7 @@ import shutil
 
 from . import checks, installed, library, links, manifest, owner, paths, staging
 from .apply import DROP_INS, UNIT_FILES, Reporter, formers
+from .bgp import service as bgp
 from .commands import Refusal, run
 from .ipsec import states, strongswan
 from .net import firewall, managers, sysctl
@@ -38,6 +39,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     for unit in (*ours, paths.rollback_timer(name)):
         # One by one: a former version did not have all of them, and systemd stops at one that it does not find.
         run("systemctl", "disable", "--quiet", "--no-reload", unit)
+    bgp.remove(name)
     sites = _sites(name)
     _tunnels(name)
     if last:
@@ -48,6 +50,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     if box is not None:
         sysctl.restore(box, sysctl.others(name))
         box.save()
+        bgp.let_go(box)
     _network(name, sites)
     managers.undo_all(name, last)
     shutil.rmtree(paths.RUN / name, ignore_errors=True)

@@ -203,15 +203,16 @@ class Routes:
         return told
 
     def restore_interfaces(self) -> list[str]:
-        """Makes XFRM interfaces that were deleted or switched off anew; which, or what failed, in words."""
+        """Makes XFRM interfaces anew that were deleted or switched off or lack their address; which, or what failed."""
         told = []
         for tunnel in self.site.tunnels:
             link = self.network.links.get(tunnel.interface)
-            if link is not None and link.up:
+            if link is not None and link.up and wanted.addressed(tunnel, self.network):
                 continue
             try:
                 self._netlink.put_xfrm_link(*wanted.xfrm_link(tunnel))
-                told.append(f"the interface {tunnel.interface} had vanished: it is back")
+                what = "had vanished" if link is None or not link.up else "had lost its address"
+                told.append(f"the interface {tunnel.interface} {what}: it is back")
             except NetlinkError as error:
                 told.append(str(error))
         if told:

@@ -6,7 +6,7 @@ import ipaddress
 
 from .. import paths
 from ..site import Site, Tunnel, Uplink
-from .netlink import LOCAL, LOCAL_TABLE, MAIN_TABLE, UNREACHABLE, Route, Rule
+from .netlink import LOCAL, LOCAL_TABLE, MAIN_TABLE, UNREACHABLE, Address, Route, Rule
 from .network import Change, Key, Network, Put, Remove, XfrmLink, key, same_rule
 
 RULE_PRIORITY = 5157
@@ -24,7 +24,33 @@ def device_of(uplink: Uplink, network: Network) -> str | None:
 
 def xfrm_link(tunnel: Tunnel) -> XfrmLink:
     """The tunnel's interface."""
-    return XfrmLink(tunnel.interface, tunnel.if_id, tunnel.mtu)
+    address = f"{tunnel.bgp.box_address}/{tunnel.bgp.prefix_length}" if tunnel.bgp is not None else ""
+    return XfrmLink(tunnel.interface, tunnel.if_id, tunnel.mtu, address)
+
+
+def addressed(tunnel: Tunnel, network: Network) -> bool:
+    """Whether the tunnel's interface has the address that it needs."""
+    link, mine = network.links.get(tunnel.interface), xfrm_link(tunnel).address
+    return not mine or (link is not None and mine in map(_text, _ends(link.ifindex, network)))
+
+
+def strange_ends(tunnel: Tunnel, network: Network) -> list[Address]:
+    """Ends of another BGP session on the tunnel's interface."""
+    link, mine = network.links.get(tunnel.interface), xfrm_link(tunnel).address
+    return [] if link is None else [each for each in _ends(link.ifindex, network) if _text(each) != mine]
+
+
+def _ends(ifindex: int, network: Network) -> list[Address]:
+    """What an interface has of addresses that only an end of a BGP session has: the rest is not ours."""
+    return [
+        found
+        for found in network.addresses
+        if found.ifindex == ifindex and ipaddress.IPv4Address(found.address).is_link_local
+    ]
+
+
+def _text(address: Address) -> str:
+    return f"{address.address}/{address.prefix_length}"
 
 
 def rules(site: Site, network: Network) -> list[Rule]:
