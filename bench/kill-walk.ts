@@ -2,17 +2,18 @@
 import * as fs from "node:fs";
 import { parseArgs } from "node:util";
 import { OPERATIONS } from "../lab/kill-walk/operations";
-import { CUTS, inWords } from "../lab/kill-walk/places";
+import { CUTS, inWords, type Place } from "../lab/kill-walk/places";
 import { KillWalk, type Outcome } from "../lab/kill-walk/walk";
 import { machineOf } from "./failover/machine";
 import { markdown } from "./markdown";
 
-const HELP = `usage: npm run bench -- kill-walk [--places N] [--seed S] [--only a,b] [--json FILE]
+const HELP = `usage: npm run bench -- kill-walk [--places N] [--seed S] [--only a,b] [--json FILE [--resume]]
   --places N   cut at so many places, spread over ${OPERATIONS.map(({ id }) => id).join(", ")}
                and over what is cut: ${CUTS.join(", ")} (default 200)
   --seed S     another choice of places (default 1)
   --only a,b   only these operations
-  --json FILE  write what came of each to FILE`;
+  --json FILE  write what came of each to FILE
+  --resume     go on from FILE: what is in it is not cut once more`;
 
 export async function benchKillWalk(args: string[]): Promise<boolean> {
   const { values } = parseArgs({
@@ -22,6 +23,7 @@ export async function benchKillWalk(args: string[]): Promise<boolean> {
       seed: { type: "string", default: "1" },
       only: { type: "string" },
       json: { type: "string" },
+      resume: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -30,11 +32,13 @@ export async function benchKillWalk(args: string[]): Promise<boolean> {
     return true;
   }
   const [places, seed] = [whole("--places", values.places, 1), whole("--seed", values.seed, 0)];
+  if (values.resume && values.json === undefined) throw new Error("--resume goes on from a file; give it by --json.");
   const walk = new KillWalk({ log: (line) => console.log(line) });
-  const outcomes: Outcome[] = [];
+  const outcomes = values.resume && values.json !== undefined ? read(values.json) : [];
   try {
     const chosen = await walk.places(places, seed, values.only?.split(","));
-    for (const place of chosen) {
+    const left = chosen.filter((place) => !outcomes.some((outcome) => isAt(outcome, place)));
+    for (const place of left) {
       const outcome = await walk.cut(place);
       outcomes.push(outcome);
       console.log(`${outcomes.length} of ${chosen.length}: ${lineOf(outcome)}`);
@@ -51,6 +55,16 @@ export async function benchKillWalk(args: string[]): Promise<boolean> {
   console.log(`cut off at ${outcomes.length} places (seed ${seed}), left a broken box at ${broken.length}`);
   for (const outcome of broken) console.log(`broken: ${lineOf(outcome)}`);
   return broken.length === 0;
+}
+
+/** What an earlier run wrote; nothing where there was none. */
+function read(file: string): Outcome[] {
+  if (!fs.existsSync(file)) return [];
+  return (JSON.parse(fs.readFileSync(file, "utf8")) as { readonly outcomes: Outcome[] }).outcomes;
+}
+
+function isAt(outcome: Outcome, { operation, cut, step }: Place): boolean {
+  return outcome.operation === operation && outcome.cut === cut && outcome.step === step;
 }
 
 function whole(option: string, text: string, least: number): number {

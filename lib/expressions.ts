@@ -18,7 +18,11 @@ export function applied(name: "sensitive" | "base64encode", value: string): stri
 /** The condition that a value matches a regular expression, which holds no double quote and no backslash. */
 export function matches(pattern: string, value: string): string | IResolvable {
   const inner = innerExpression(value);
-  return inner === undefined ? Fn.can(Fn.regex(pattern, value)) : `\${can(regex("${pattern}", ${inner}))}`;
+  if (inner !== undefined) return `\${can(regex("${pattern}", ${inner}))}`;
+  if (Token.isUnresolved(value) || !value.includes('"')) return Fn.can(Fn.regex(pattern, value));
+  // Quotes belong to expressions within the text; others no pattern has, and they would end the text.
+  const outside = value.replace(/\$\{[^{}]*\}/g, "");
+  return outside.includes('"') ? "${false}" : `\${can(regex("${pattern}", "${value}"))}`;
 }
 
 const BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";

@@ -10,7 +10,8 @@ import { AGENT, AgentOptions, checkAgentOptions, probePreconditions } from "./ho
 import { BoxAssets } from "./host/assets";
 import { BoxMembers } from "./host/boxes";
 import { BoxFiles, renderFiles } from "./host/files";
-import { configurationSteps, contentTriggers, uninstallStep } from "./host/provisioners";
+import { BoxPackages, checkPackages, PACKAGES, packageSource, packagesPreconditions } from "./host/packages";
+import { configurationSteps, contentTriggers, uninstallSteps } from "./host/provisioners";
 import { SITE_BOUNDS } from "./host/site-format";
 import { checkSsh, connectionFrom, connectionFromSelf, SSH, sshInput, SshOptions, sshPreconditions } from "./host/ssh";
 import {
@@ -43,6 +44,11 @@ export interface StrongswanHostOptions {
    * @default - each option's own default
    */
   readonly agent?: AgentOptions;
+  /**
+   * Where the box gets the packages that it lacks. Another choice changes nothing on a box that has them.
+   * @default BoxPackages.fromRepositories()
+   */
+  readonly packages?: BoxPackages;
 }
 
 /** What a `StrongswanHost` is made from. */
@@ -58,6 +64,7 @@ export const HOST_SHAPE: Shape<StrongswanHostOptions> = {
   ssh: SSH,
   routeMetric: optional(number),
   agent: optional(AGENT),
+  packages: optional(PACKAGES),
 };
 
 const shapeOf = (scope: Construct): Shape<StrongswanHostProps> => ({
@@ -89,6 +96,7 @@ export class StrongswanHost extends Construct {
       ...sshPreconditions(props.ssh, name),
       ...uplinkPreconditions(props.uplinks),
       ...probePreconditions(props.agent?.vpcProbeAddresses, connection.vpcCidrs),
+      ...packagesPreconditions(props.packages, name),
     ];
     // A resource of its own: the first deploy of a version that has it makes it, which replaces nothing.
     const box = new TerraformData(this, "which", { input: { host: props.ssh.formerHost ?? props.ssh.host } });
@@ -100,7 +108,7 @@ export class StrongswanHost extends Construct {
         precondition: atPlan.length > 0 ? atPlan : undefined,
       },
       triggersReplace: [name],
-      provisioners: [uninstallStep(connectionFromSelf(), props.ssh.boxMayBeGone)],
+      provisioners: uninstallSteps(connectionFromSelf(), props.ssh.boxMayBeGone),
     });
     this.presence.overrideLogicalId(names.presence);
 
@@ -110,6 +118,10 @@ export class StrongswanHost extends Construct {
       JSON.stringify({ stack: this.node.path, id: this.presence.getStringAttribute("id") }),
     );
     const files = { "site.json": site, "owner.json": owner, ...ofTunnels };
+    const source = props.packages && packageSource(props.packages);
+    // Of no file's trigger: where packages came from is nothing that a box with all of them would have to be told.
+    const packages: Record<string, string> =
+      source === undefined ? {} : { packages: this.local(names.file("packages"), source) };
     // A connection that exists has no resource in the cloud that could hold its own.
     const ofConnection =
       connection.cloudResources.length > 0
@@ -129,7 +141,7 @@ export class StrongswanHost extends Construct {
         name,
         connection: connectionFrom(props.ssh),
         assets: assets.path,
-        files,
+        files: { ...files, ...packages },
       }),
     });
     this.configuration.dependsOn = [this.presence, ...this.within(connection.cloudResources)].map((resource) =>
@@ -182,6 +194,7 @@ export class StrongswanHost extends Construct {
     checkAgentOptions(props.agent ?? {}, props.connection.vpcCidrs, findings);
     findings.wholeNumber("routeMetric", props.routeMetric, ...SITE_BOUNDS.routeMetric);
     checkUplinks(props.uplinks, props.connection, findings);
+    checkPackages(props.packages, findings);
   }
 }
 

@@ -1,7 +1,17 @@
 // Starts the files that take longest first: where Jest never ran it knows sizes only, and the demo's test is a small file.
 const Sequencer = require("@jest/test-sequencer").default;
 
-const LONGEST = ["lockout", "box", "among-others", "verdicts", "demo", "shapes"].map((name) => `${name}.test.ts`);
+const LONGEST = [
+  "lockout",
+  "box",
+  "among-others",
+  "verdicts",
+  "demo",
+  "shapes",
+  "adversity",
+  "refusals",
+  "box-debian-13",
+].map((name) => `${name}.test.ts`);
 
 const place = ({ path }) => {
   const at = LONGEST.findIndex((name) => path.endsWith(`/lab/${name}`));

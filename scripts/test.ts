@@ -3,11 +3,13 @@
 // labs side by side (three end later: they want more than two cores have); then, apart from what works hard, those that
 // measure time.
 // `npm test -- unit lint` runs only the groups named; `npm run test:full` adds the tests that take long, which look at
-// DUAL_TUNNEL_VPN_TEST and else are skipped with the reason in their names.
+// DUAL_TUNNEL_VPN_TEST and else are skipped with the reason in their names, and has the labs' tests on each system of the
+// box: the groups that end in a system's name.
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { SYSTEM_VARIABLE, systemIds, USUAL_SYSTEM, type SystemId } from "../lab/image/systems";
 import { findings } from "./lint/findings";
 import { Linters } from "./lint/linters";
 import { sourcesOf } from "./lint/sources";
@@ -27,9 +29,10 @@ const root = path.resolve(__dirname, "..");
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-test-"));
 
 /** Runs a program of node_modules. What it prints passes through a pipe: two on one terminal would draw over each other. */
-function run(bin: string, args: string[]): Promise<boolean> {
+function run(bin: string, args: string[], env = process.env): Promise<boolean> {
   const child = spawn(process.execPath, [path.join(root, "node_modules/.bin", bin), ...args], {
     cwd: root,
+    env,
     stdio: ["ignore", "pipe", "pipe"],
   });
   child.stdout.pipe(process.stdout, { end: false });
@@ -44,15 +47,18 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 const skipped: string[] = [];
 const failed: string[] = [];
 
+const groupOf = (project: string, system?: SystemId) => (system ? `${project}-${system}` : project);
+
 /** The beginning of a long reason: the end of the log is where people look, and the whole stands further up. */
 function beginning(text: string): string {
   const lines = text.split("\n").map((line) => `  ${line.length > 200 ? `${line.slice(0, 200)}…` : line}`);
   return [...lines.slice(0, 30), ...(lines.length > 30 ? ["  …"] : [])].join("\n");
 }
 
-async function jest(project: string, args: string[]): Promise<boolean> {
-  const results = path.join(scratch, `${project}.json`);
-  const ok = await run("jest", ["--selectProjects", project, "--json", "--outputFile", results, ...args]);
+async function jest(project: string, args: string[], system?: SystemId): Promise<boolean> {
+  const results = path.join(scratch, `${groupOf(project, system)}.json`);
+  const env = system ? { ...process.env, [SYSTEM_VARIABLE]: system } : process.env;
+  const ok = await run("jest", ["--selectProjects", project, "--json", "--outputFile", results, ...args], env);
   if (!fs.existsSync(results)) {
     totals.failed += 1;
     return false;
@@ -62,10 +68,11 @@ async function jest(project: string, args: string[]): Promise<boolean> {
   totals.failed += counted.numFailedTests + (counted.numFailedTests === 0 ? counted.numFailedTestSuites : 0);
   totals.skipped += counted.numPendingTests;
   for (const { message, assertionResults } of counted.testResults) {
+    const where = system ? ` (on ${system})` : "";
     if (assertionResults.length === 0 && message) failed.push(`FAILED    ${beginning(message)}`);
     for (const { fullName, status, failureMessages } of assertionResults) {
-      if (status === "pending") skipped.push(`skipped   ${fullName}`);
-      if (status === "failed") failed.push(`FAILED    ${fullName}\n${beginning(failureMessages.join("\n"))}`);
+      if (status === "pending") skipped.push(`skipped   ${fullName}${where}`);
+      if (status === "failed") failed.push(`FAILED    ${fullName}${where}\n${beginning(failureMessages.join("\n"))}`);
     }
   }
   return ok;
@@ -107,13 +114,26 @@ const groups: Record<string, () => Promise<boolean>> = {
 
 const EACH = ["--reporters=default", "--reporters=./scripts/each-test-reporter.js"];
 
-const labs: Record<string, () => Promise<boolean>> = {
-  lab: () => jest("lab", ["--maxWorkers=2", "--testSequencer=./scripts/longest-first.js", ...EACH]),
-  timed: () => jest("timed", ["--maxWorkers=2", ...EACH]),
+const LABS: Record<string, string[]> = {
+  lab: ["--maxWorkers=2", "--testSequencer=./scripts/longest-first.js", ...EACH],
+  timed: ["--maxWorkers=2", ...EACH],
 };
 
+/** The labs' groups on a system; none: on that which labs have. */
+const labsOn = (system?: SystemId) =>
+  Object.entries(LABS).map(([project, args]): [string, () => Promise<boolean>] => [
+    groupOf(project, system),
+    () => jest(project, args, system),
+  ]);
+
+const labs = labsOn();
+const labsElsewhere = systemIds()
+  .filter((id) => id !== USUAL_SYSTEM)
+  .flatMap((id) => labsOn(id));
+
+const FULL = process.env.DUAL_TUNNEL_VPN_TEST === "full";
 const wanted = process.argv.slice(2);
-const known = [groups, labs].flatMap((each) => Object.keys(each));
+const known = [...Object.entries(groups), ...labs, ...labsElsewhere].map(([name]) => name);
 const unknown = wanted.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
   console.error(`test: there is no group ${unknown.join(", ")}; the groups are ${known.join(", ")}.`);
@@ -146,7 +166,8 @@ async function main(): Promise<void> {
   const began = Date.now();
   try {
     await pool(2, Object.entries(groups));
-    await pool(1, Object.entries(labs));
+    await pool(1, labs);
+    if (FULL || wanted.length > 0) await pool(1, labsElsewhere);
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }

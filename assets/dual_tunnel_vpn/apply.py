@@ -53,11 +53,16 @@ class Reporter(Protocol):
         """Prints a line."""
 
 
+def check(directory: Path, ssh_connection: str) -> tuple[Site, owner.Owner]:
+    """What was staged and for whom; Refusal with all that keeps it from this box. Nothing is changed."""
+    site, mine = checks.staged(directory), owner.staged(directory)
+    checks.check(site, mine, ssh_connection, checks.sent(directory))
+    return site, mine
+
+
 def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     """Checks everything, then notes the box's state and installs the command, so that uninstall works from here on."""
-    site = checks.staged(directory)
-    mine = owner.staged(directory)
-    checks.check(site, mine, ssh_connection)
+    site, mine = check(directory, ssh_connection)
     box = manifest.load_box()
     if box is None:
         unit = strongswan.units(strongswan.UNIT)[strongswan.UNIT]
@@ -126,7 +131,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
 
     bgp.let_go(box)
     units_changed = _shared_files(layout, box, anew, steps)
-    if _enable(site.name) or units_changed or anew:
+    if _enable(site.name, anew) or units_changed or anew:
         must("systemctl", "daemon-reload")
     data = (directory / "site.json").read_bytes()
     new_site = files.content(paths.site(site.name)) != data
@@ -231,7 +236,7 @@ def kernel_files(site: Site, box: manifest.Box) -> None:
     managers.tell_all(site)
 
 
-def _enable(name: str) -> bool:
+def _enable(name: str, anew: bool) -> bool:
     """Has all services start at boot; whether systemd has to be told (it is slow: once is enough)."""
     units = (paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agent_unit)
     ours = (strongswan.UNIT, *(unit(name) for unit in units))
@@ -239,7 +244,8 @@ def _enable(name: str) -> bool:
     if states[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.
         must("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
-    missing = [unit for unit, state in states.items() if not state.enabled]
+    # What systemd takes for enabled may be what an uninstall disabled before it was cut off.
+    missing = [unit for unit, state in states.items() if anew or not state.enabled]
     if missing:
         must("systemctl", "enable", "--quiet", "--no-reload", *missing)
     return bool(missing)

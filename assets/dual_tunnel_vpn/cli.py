@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb, words in (
+        ("check", "tell all that keeps a staged connection from this box"),
         ("prepare", "check the box against a staged connection and note its state; used by install.sh"),
         ("apply", "install or change the staged connection"),
     ):
@@ -137,11 +138,15 @@ def _name(text: str) -> str:
 _ERRORS = (Refusal, site.SiteError, vici.ViciError, OSError)
 
 
-def _sentence(error: BaseException) -> str:
-    if not isinstance(error, OSError):
-        return str(error)
-    where = f"{error.filename}: " if error.filename else ""
-    return f"this box does not allow it: {where}{error.strerror or error}"
+def _told(error: BaseException) -> str:
+    """What went wrong, each thing in one sentence on a line."""
+    sentences: Sequence[str] = (str(error),)
+    if isinstance(error, Refusal):
+        sentences = error.sentences
+    elif isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        sentences = (f"this box does not allow it: {where}{error.strerror or error}",)
+    return "".join(f"dual-tunnel-vpn: {sentence}\n" for sentence in sentences)
 
 
 @contextmanager
@@ -151,7 +156,7 @@ def _outcome(directory: Path) -> Iterator[None]:
         yield
     except _ERRORS as error:
         with suppress(OSError):
-            (directory / "outcome").write_text(f"dual-tunnel-vpn: {_sentence(error)}\n", encoding="utf-8")
+            (directory / "outcome").write_text(_told(error), encoding="utf-8")
         raise
 
 
@@ -215,21 +220,23 @@ def _run(arguments: Sequence[str]) -> int:
 
             uninstall(_name(options.name), options.owner, Steps())
             return 0
-        from .apply import apply, prepare
+        from .apply import apply, check, prepare
         from .checks import ssh_session
 
-        session = ssh_session(options.ssh)
-        if options.verb == "prepare":
-            prepare(options.directory.resolve(), session, options.packages.split())
+        session, directory = ssh_session(options.ssh), options.directory.resolve()
+        if options.verb == "check":
+            check(directory, session)
+        elif options.verb == "prepare":
+            prepare(directory, session, options.packages.split())
         else:
-            apply(options.directory.resolve(), session, Steps(), options.confirmed)
+            apply(directory, session, Steps(), options.confirmed)
             if options.confirmed:
-                (options.directory / "outcome").write_text("done\n", encoding="ascii")
+                (directory / "outcome").write_text("done\n", encoding="ascii")
     return 0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs one verb; its exit status. What went wrong is the last line, one sentence."""
+    """Runs one verb; its exit status. What went wrong comes last, each thing in one sentence on a line."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What charon or a program said may be no text.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -239,7 +246,7 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and arguments[:1] == ["agent"]:
             # Nobody waits for its last words: the journal is told where it happened.
             raise
-        print(f"dual-tunnel-vpn: {_sentence(error)}", flush=True)
+        print(_told(error), end="", flush=True)
         return 1
     except KeyboardInterrupt:
         return 130

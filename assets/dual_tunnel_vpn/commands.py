@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 
 class Refusal(Exception):
-    """Why the work cannot be done; the text is one sentence for the user, never a secret."""
+    """Why the work cannot be done; each reason is one sentence for the user, never a secret."""
+
+    def __init__(self, *sentences: str) -> None:
+        super().__init__("; ".join(sentences))
+        self.sentences = sentences
 
 
 @dataclass(frozen=True)

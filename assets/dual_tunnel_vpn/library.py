@@ -83,8 +83,14 @@ def install() -> None:
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(name)
         fresh.replace(paths.LIBRARY / "current")
+    # Left by a removal that was cut off.
+    shutil.rmtree(_gone(), ignore_errors=True)
     installed.put(paths.COMMAND, asset("dual-tunnel-vpn"), 0o755)
     installed.note_library()
+
+
+def _gone() -> Path:
+    return paths.LIBRARY.with_name(f".{paths.LIBRARY.name}.gone")
 
 
 def prune() -> None:
@@ -97,7 +103,7 @@ def prune() -> None:
 
 def remove() -> None:
     """Removes the package, then the command. In between the command is left alone, and copes with that."""
-    gone = paths.LIBRARY.with_name(f".{paths.LIBRARY.name}.gone")
+    gone = _gone()
     shutil.rmtree(gone, ignore_errors=True)
     if paths.LIBRARY.is_dir():
         # In one step: half a package could not even say what is wrong.

@@ -82,7 +82,8 @@ def missing_uplinks(site: Site, network: Network) -> list[Uplink]:
 
 def amiss(site: Site, network: Network) -> list[str]:
     """What is not as wanted of kernel parameters and packet filter, in words."""
-    told = sysctl.amiss(site, _devices(site, network)) + firewall.own.amiss(site)
+    devices = _devices(site, network)
+    told = sysctl.amiss(site, devices) + firewall.own.amiss(site, devices)
     try:
         return told + [step.what for step in firewall.plan(site)]
     except Refusal as refusal:
@@ -110,8 +111,9 @@ def _alone() -> Iterator[None]:
 def guard(site: Site) -> list[str]:
     """Puts the packet filter and the guards in place, which need neither uplink nor tunnel. What was done, in words."""
     with _alone():
-        done = firewall.own.guard(site)
-        failed = apply(guards(site, observe()))
+        network = observe()
+        done = firewall.own.guard(site, _devices(site, network))
+        failed = apply(guards(site, network))
     if failed:
         raise Refusal(f"the guard of the VPC's blocks could not be put in place: {failed[0]}")
     return done
@@ -151,6 +153,9 @@ def bring(site: Site, wait: float = 0) -> Brought:
         for key, value in kernel_values(site, network).items():
             sysctl.write(key, value)
         if guarded:
+            devices = _devices(site, network)
+            if not firewall.own.knows(site, devices):
+                firewall.own.guard(site, devices)
             sysctl.forward(site)
     if failed:
         raise Refusal("; ".join(failed))

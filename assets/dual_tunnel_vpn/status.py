@@ -24,7 +24,7 @@ SILENT = 60
 
 _DROPPED = {
     own.FROM_CLOUD: "from the cloud, not from its blocks or not to the data center's",
-    own.TO_CLOUD: "to the cloud, not from the data center's blocks or not to its own",
+    own.TO_CLOUD: "to the cloud, not from the data center's blocks, not to its own, or forged",
     own.BESIDE: "beside the tunnels, which this box did not forward before",
 }
 

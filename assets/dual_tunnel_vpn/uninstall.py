@@ -30,6 +30,12 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
         return
     checks.writable()
     last = not [other for other in manifest.names() if other != name]
+    box = manifest.load_box()
+    anew = box is not None and box.unfinished
+    if box is not None and not anew:
+        # Cut off, systemd may not know what is enabled: an apply that comes then relies on nothing that it sees.
+        box.unfinished = True
+        box.save()
     ours = (paths.agent_unit(name), paths.links_unit(name), paths.guard_unit(name))
     # Not the rollback itself: it may be what runs this.
     run("systemctl", "stop", paths.rollback_timer(name))
@@ -41,22 +47,26 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
         run("systemctl", "disable", "--quiet", "--no-reload", unit)
     bgp.remove(name)
     sites = _sites(name)
-    _tunnels(name)
+    _tunnels(name, anew)
     if last:
-        _shared()
+        _shared(anew)
     # Forwarding goes first and the guards last, so that nothing for the VPC leaves in clear in between.
     installed.remove(paths.sysctl_file(name))
-    box = manifest.load_box()
     if box is not None:
-        sysctl.restore(box, sysctl.others(name))
-        box.save()
         bgp.let_go(box)
+        sysctl.restore(box, sysctl.others(name))
+        if not last:
+            # Of the last one all that is noted stays noted to the end: cut off, it is still what was there before us.
+            box.save()
     _network(name, sites)
     managers.undo_all(name, last)
     shutil.rmtree(paths.RUN / name, ignore_errors=True)
     shutil.rmtree(paths.connection(name), ignore_errors=True)
     installed.forget(name)
     steps.say(f"connection {name} is removed")
+    if box is not None and not anew and not last:
+        box.unfinished = False
+        box.save()
     if last:
         manifest.remove_box()
         for directory in (paths.STATE, paths.RUN):
@@ -76,19 +86,20 @@ def _sites(name: str) -> list[Site]:
     return sites
 
 
-def _tunnels(name: str) -> None:
+def _tunnels(name: str, anew: bool) -> None:
     layout = strongswan.layout()
     if layout is None:
         return
     removed = [installed.remove(path) for number in (1, 2) for path in layout.tunnel_files(name, number)]
-    if not any(removed) or not strongswan.units(strongswan.UNIT)[strongswan.UNIT].active:
+    # Where another removal was cut off, charon may still have what its files have no more.
+    if not (any(removed) or anew) or not strongswan.units(strongswan.UNIT)[strongswan.UNIT].active:
         return
     strongswan.load(())
     for number in (1, 2):
         strongswan.terminate(f"{name}-{number}")
 
 
-def _shared() -> None:
+def _shared(anew: bool) -> None:
     """What all connections share: unit files, settings and the state of strongSwan's service."""
     box = manifest.load_box() or manifest.Box(service_enabled=True, service_active=True)
     layout = strongswan.layout()
@@ -109,7 +120,7 @@ def _shared() -> None:
     # Once for all: on a slow box it takes seconds.
     run("systemctl", "daemon-reload")
     run("systemctl", "reset-failed", strongswan.UNIT)
-    if box.service_active and any(removed):
+    if box.service_active and (any(removed) or anew):
         run("systemctl", "restart", strongswan.UNIT, timeout=100)
 
 

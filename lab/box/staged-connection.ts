@@ -25,8 +25,12 @@ export interface Staged {
   readonly firstUplink?: string;
   /** Firewall mark of each uplink's probes. @default 70001 and 70002 */
   readonly marks?: readonly [number, number];
+  /** Whether a new SSH connection has to confirm the change, or the box takes it back. @default false */
+  readonly confirmed?: boolean;
   /** The directory whose `assets` are uploaded. @default the repository */
   readonly tree?: string;
+  /** Directory on the box from which packages come. @default the box's own package sources */
+  readonly packages?: string;
 }
 
 const PSKS = ["psk-of-tunnel-one", "psk-of-tunnel-two"] as const;
@@ -196,12 +200,13 @@ async function upload(lab: Lab, staged: Staged, user: string): Promise<string | 
     maxBuffer: 2 ** 26,
   }).toString("base64");
   await lab.box.succeed(`base64 -d | tar -xzf - --no-same-owner -C ${directory}`, { stdin: tar });
-  const bundle = Object.entries(files(staged)).map(
+  const { packages } = staged;
+  const bundle = Object.entries({ ...files(staged), ...(packages && { packages }) }).map(
     ([name, text]) => `${name} ${Buffer.from(text).toString("base64")}\n`,
   );
   await lab.box.write(`${bundle.join("")}end\n`, `${directory}/bundle`, 0o600);
   await lab.box.succeed(`chown -R ${user}: ${directory}`);
-  return `sh ${directory}/assets/install.sh apply ${directory}`;
+  return `sh ${directory}/assets/install.sh apply ${staged.confirmed ? "--confirmed " : ""}${directory}`;
 }
 
 /** Uploads everything as root; gives the command that installs it. */

@@ -1,5 +1,4 @@
 // The how-to page as a story: what is done, in order, and what must be seen after each step.
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -12,7 +11,7 @@ import { ECS, IPSEC_ADDRESSES, LAN } from "../network";
 import { prepareProviders } from "../terraform/providers";
 import { Traffic, type Mark } from "../traffic/traffic";
 import { BOX_LISTING_SCRIPT, differences } from "../box/listing";
-import { Deployment, exampleConfig } from "../deployment/deployment";
+import { Deployment, exampleConfig, newPsk } from "../deployment/deployment";
 import reboot from "../faults/catalogue/box-reboot";
 import failback from "../faults/catalogue/failback";
 import drill from "../faults/catalogue/psk-drill";
@@ -48,7 +47,7 @@ export async function runDemo(reporter: Reporter, options: DemoOptions): Promise
   const lab = new Lab({ detached: options.keep, fresh: true, log: progress });
   let cloud: EmulatedCloud | undefined;
   try {
-    await reporter.step("Build the machines' images (cached by content)", () => ensureImages(progress));
+    await reporter.step("Build the machines' images (cached by content)", () => ensureImages(lab.system, progress));
     const providers = await reporter.step("Boot the box and the outside world, find the providers", async () => {
       const [found] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
       reporter.say(found.description);
@@ -61,7 +60,6 @@ export async function runDemo(reporter: Reporter, options: DemoOptions): Promise
       endpoint: cloud.endpoint,
       providerEnv: providers.env,
       config: exampleConfig(lab, { vpcProbeAddresses: [ECS.address] }),
-      variables: { singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() },
       onLine: (line) => {
         const told = tellable(line);
         if (told) progress(told);
@@ -77,11 +75,6 @@ export async function runDemo(reporter: Reporter, options: DemoOptions): Promise
       fs.rmSync(directory, { recursive: true, force: true });
     }
   }
-}
-
-/** 24 characters, of kinds that need care on the way to both ends. */
-function newPsk(): string {
-  return `${randomBytes(15).toString("base64url")}#'$;`;
 }
 
 /** What of Terraform's output is worth the live line. */

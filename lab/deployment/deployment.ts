@@ -1,5 +1,6 @@
 // The example stack (bin/) as a customer deploys it: `cdktf synth`, `cdktf deploy`, `cdktf destroy`, run in a
 // directory outside the tree, with parameters for the lab given by DUAL_TUNNEL_VPN_CONFIG.
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { assertEmulated, DUMMY_KEYS, scrubbedEnvironment } from "../terraform/terraform";
@@ -24,8 +25,8 @@ export interface DeploymentOptions {
   readonly providerEnv: NodeJS.ProcessEnv;
   /** The example's parameters, without `provider`. */
   readonly config: Record<string, unknown>;
-  /** Terraform variables (the PSKs): passed by the environment, never by the command line. */
-  readonly variables: Record<string, string>;
+  /** Terraform variables: passed by the environment, never by the command line. @default new keys of the example */
+  readonly variables?: Readonly<Record<string, string>>;
   /** The CDKTF app. @default the example's */
   readonly app?: string;
   /** Called with each line that the command prints. */
@@ -48,6 +49,11 @@ export function exampleConfig(lab: Pick<Lab, "box" | "keyPath">, agent: object =
   };
 }
 
+/** A pre-shared key of 24 characters, of kinds that need care on the way to both ends. */
+export function newPsk(): string {
+  return `${randomBytes(15).toString("base64url")}#'$;`;
+}
+
 export class CommandFailed extends Error {
   constructor(
     message: string,
@@ -64,7 +70,7 @@ export class Deployment {
 
   constructor(private readonly options: DeploymentOptions) {
     this.config = options.config;
-    this.variables = { ...options.variables };
+    this.variables = { ...(options.variables ?? { singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() }) };
     fs.mkdirSync(options.directory, { recursive: true });
     this.useApp(options.app ?? path.join(root, "bin/main.ts"));
   }

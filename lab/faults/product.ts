@@ -1,12 +1,11 @@
 // The product on the lab's box, put there as a user puts it: `cdktf deploy` of the example.
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { startEmulatedCloud, type EmulatedCloud } from "../cloud/server";
 import type { WorldCloudEnd } from "../cloud-end";
 import { Console } from "../deployment/console";
-import { Deployment, exampleConfig } from "../deployment/deployment";
+import { Deployment, exampleConfig, newPsk } from "../deployment/deployment";
 import { cacheDirectory } from "../cache";
 import type { Lab } from "../machines/lab";
 import { prepareProviders } from "../terraform/providers";
@@ -90,7 +89,7 @@ export class DeployedProduct implements Contender {
     const { api, deployment } = this.deployed;
     const console_ = new Console(api.endpoint);
     const right = deployment.variables.singapore_psk_active;
-    await console_.changeActivePsk(randomBytes(18).toString("base64url"));
+    await console_.changeActivePsk(newPsk());
     return () => console_.changeActivePsk(right);
   }
 }
@@ -111,8 +110,7 @@ export class Product extends DeployedProduct implements StagedContender {
 
   async install(): Promise<void> {
     this.api = await startEmulatedCloud({ cloudEnd: this.cloudEnd });
-    const newPsk = () => randomBytes(18).toString("base64url");
-    await this.takeUp({ singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() });
+    await this.takeUp();
     await this.deployed.deployment.deploy();
   }
 
@@ -138,7 +136,7 @@ export class Product extends DeployedProduct implements StagedContender {
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 
-  private async takeUp(variables: Record<string, string>): Promise<void> {
+  private async takeUp(variables?: Readonly<Record<string, string>>): Promise<void> {
     this.providers ??= prepareProviders({ cacheDir: cacheDirectory() });
     const api = this.api as EmulatedCloud;
     const deployment = new Deployment({

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs as mmdebstrap's customize hook: turns the fresh Debian tree $1 into the disk images of both lab machines.
-# $2 is where box.ext4, world.ext4, vmlinuz and initrd go. The box is made first; the same tree then becomes the world.
+# $2 is where box.ext4, world.ext4, vmlinuz and initrd go. The box is made first; the same tree then becomes the world,
+# unless WORLD_PACKAGES is empty.
 set -eu
 
 root=$1
@@ -62,7 +63,7 @@ rm -f "$root"/tmp/busybox-static_*.deb
 kernel=$(basename "$root"/lib/modules/*)
 initrd=$root/tmp/initrd
 mkdir -p "$initrd/bin" "$initrd/dev" "$initrd/root" "$initrd/modules"
-cp "$tools/busybox/bin/busybox" "$initrd/bin/busybox"
+find "$tools/busybox" -path '*/bin/busybox' -exec cp {} "$initrd/bin/busybox" \;
 in_root modprobe --all --show-depends --set-version "$kernel" virtio_pci virtio_blk |
   awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$initrd/modules/order"
 while read -r module; do cp "$root/$module" "$initrd/modules/"; done <"$initrd/modules/order"
@@ -134,10 +135,12 @@ done
 repository=$root/var/local/apt-repo
 mkdir -p "$repository"
 mv "$root"/var/cache/apt/archives/*.deb "$repository/"
-# shellcheck disable=SC2086 # a list of packages
-in_root apt-get -qq --yes --no-install-recommends --download-only install $WORLD_ONLY
 mkdir "$tools/world"
-mv "$root"/var/cache/apt/archives/*.deb "$tools/world/"
+if [ -n "$WORLD_ONLY" ]; then
+  # shellcheck disable=SC2086 # a list of packages
+  in_root apt-get -qq --yes --no-install-recommends --download-only install $WORLD_ONLY
+  mv "$root"/var/cache/apt/archives/*.deb "$tools/world/"
+fi
 (
   cd "$repository"
   dpkg-scanpackages --multiversion . >Packages 2>/dev/null
@@ -152,6 +155,7 @@ mv "$root"/var/lib/apt/lists/* "$tools/lists/"
 rm -f "$root"/var/cache/apt/*.bin
 mv "$root/etc/resolv.conf" "$tools/resolv.conf"
 image box 3G
+[ -n "$WORLD_PACKAGES" ] || exit 0
 
 # The world: the same tree with what its namespaces need, out of the repository just made and of what is its alone.
 mv "$tools"/world/*.deb "$root/var/cache/apt/archives/"

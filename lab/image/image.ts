@@ -1,4 +1,4 @@
-// The lab machines' disk images: built once by mmdebstrap, cached by the hash of all that they are made of.
+// The lab machines' disk images: built once for each system by mmdebstrap, cached by the hash of all that they are made of.
 import { execFileSync } from "child_process";
 import { createHash } from "crypto";
 import { existsSync, mkdirSync, readFileSync, utimesSync } from "fs";
@@ -6,9 +6,10 @@ import { dirname, join } from "path";
 import { cacheDirectory } from "../cache";
 import { runBound } from "../process";
 import { aptSources } from "./sources";
+import { SYSTEMS, USUAL_SYSTEM, type System, type SystemId } from "./systems";
 import { ensureTools } from "./tools";
 
-/** Installed in both machines before they differ. */
+/** Installed in box and world before they differ. */
 const BASE_PACKAGES = [
   "systemd",
   "systemd-sysv",
@@ -51,11 +52,16 @@ const WORLD_PACKAGES = BOX_REPOSITORY.filter((name) => !["ca-certificates", "bir
 /** Installed in the world and in no repository of the box's: the VPN gateway's BGP is another program than the box's. */
 const WORLD_ONLY = ["frr"];
 
-export interface Images {
-  readonly box: string;
-  readonly world: string;
+/** What a machine boots from. */
+export interface Image {
+  readonly disk: string;
   readonly kernel: string;
   readonly initrd: string;
+}
+
+export interface Images {
+  readonly box: Image;
+  readonly world: Image;
 }
 
 const CUSTOMIZE = join(__dirname, "customize.sh");
@@ -75,25 +81,21 @@ function mmdebstrapArguments(): string[] {
   ];
 }
 
-/** The name of the images' directory: the hash of everything that they are made of. */
-export function imageKey(sources: string[]): string {
+/** The world is made of one system only. */
+const ofWorld = (system: System, packages: readonly string[]) => (system === SYSTEMS[USUAL_SYSTEM] ? packages : []);
+const worldPackages = (system: System) => ofWorld(system, WORLD_PACKAGES);
+const worldOnly = (system: System) => ofWorld(system, WORLD_ONLY);
+
+/** The name of a system's directory: the hash of everything that its images are made of. */
+export function imageKey(system: System, sources: string[]): string {
   const hash = createHash("sha256");
-  const packages = [...BOX_REPOSITORY, ...BOX_FIREWALLS, ...WORLD_PACKAGES, ...WORLD_ONLY];
-  for (const part of [...mmdebstrapArguments(), ...packages, ...sources]) {
+  const packages = [...BOX_REPOSITORY, ...BOX_FIREWALLS, ...worldPackages(system), ...worldOnly(system)];
+  for (const part of [system.codename, ...mmdebstrapArguments(), ...packages, ...sources]) {
     hash.update(`${part}\n`);
   }
   hash.update(readFileSync(CUSTOMIZE));
   hash.update(readFileSync(BUILD));
   return hash.digest("hex").slice(0, 16);
-}
-
-function imagesIn(directory: string): Images {
-  return {
-    box: join(directory, "box.ext4"),
-    world: join(directory, "world.ext4"),
-    kernel: join(directory, "vmlinuz"),
-    initrd: join(directory, "initrd"),
-  };
 }
 
 function hostProxy(): string[] {
@@ -106,7 +108,7 @@ function hostProxy(): string[] {
   }
 }
 
-async function build(directory: string, sources: string[]): Promise<void> {
+async function build(system: System, directory: string, sources: string[]): Promise<void> {
   const result = await runBound(
     "flock",
     [
@@ -116,7 +118,7 @@ async function build(directory: string, sources: string[]): Promise<void> {
       directory,
       ...mmdebstrapArguments(),
       ...hostProxy(),
-      "bookworm",
+      system.codename,
       "/dev/null",
       ...sources,
     ],
@@ -126,31 +128,47 @@ async function build(directory: string, sources: string[]): Promise<void> {
         PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
         BOX_REPOSITORY: BOX_REPOSITORY.join(" "),
         BOX_FIREWALLS: BOX_FIREWALLS.join(" "),
-        WORLD_PACKAGES: WORLD_PACKAGES.join(" "),
-        WORLD_ONLY: WORLD_ONLY.join(" "),
+        WORLD_PACKAGES: worldPackages(system).join(" "),
+        WORLD_ONLY: worldOnly(system).join(" "),
       },
     },
   );
   if (result.status !== 0) {
     const last = (result.stdout + result.stderr).slice(-4000);
-    throw new Error(`The lab's images could not be built: mmdebstrap ended with ${result.status}.\n${last}`);
+    const key = /NO_PUBKEY/.test(last)
+      ? " This host does not know the release's keys: update debian-archive-keyring."
+      : "";
+    throw new Error(
+      `The lab's images of ${system.name} could not be built: mmdebstrap ended with ${result.status}.${key}\n${last}`,
+    );
   }
 }
 
-/**
- * The images of both machines; builds them when nothing in the cache is made of the same things.
- * @param log told of anything that takes time
- */
-export async function ensureImages(log: (line: string) => void): Promise<Images> {
-  ensureTools(log);
-  const sources = aptSources();
+/** The directory with a system's images; builds them when nothing in the cache is made of the same things. */
+async function ensureSystem(system: System, log: (line: string) => void): Promise<string> {
+  const sources = aptSources(system);
   const cache = join(cacheDirectory(), "images");
-  const directory = join(cache, imageKey(sources));
+  const directory = join(cache, imageKey(system, sources));
   if (!existsSync(directory)) {
     mkdirSync(cache, { recursive: true });
-    log("building the machines' images (about a minute)");
-    await build(directory, sources);
+    log(`building the machines' images of ${system.name} (about a minute)`);
+    await build(system, directory, sources);
   }
   utimesSync(directory, new Date(), new Date());
-  return imagesIn(directory);
+  return directory;
+}
+
+/**
+ * The images of both machines, built where they have to be.
+ * @param system the box's
+ * @param log told of anything that takes time
+ */
+export async function ensureImages(system: SystemId, log: (line: string) => void): Promise<Images> {
+  ensureTools(log);
+  const image = async (name: "box" | "world", id: SystemId): Promise<Image> => {
+    const directory = await ensureSystem(SYSTEMS[id], log);
+    const [disk, kernel, initrd] = [`${name}.ext4`, "vmlinuz", "initrd"].map((file) => join(directory, file));
+    return { disk, kernel, initrd };
+  };
+  return { world: await image("world", USUAL_SYSTEM), box: await image("box", system) };
 }

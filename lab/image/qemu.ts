@@ -6,6 +6,7 @@ import * as path from "node:path";
 import { contentOf, keyOf, Kept } from "../cache";
 import { runBound } from "../process";
 import { aptSources } from "./sources";
+import { SYSTEMS } from "./systems";
 
 /** QEMU's programs. */
 export interface Qemu {
@@ -49,7 +50,7 @@ export async function ensureQemu(log: (line: string) => void): Promise<Qemu> {
 
 async function find(log: (line: string) => void): Promise<Qemu> {
   const own = installedIn();
-  const sources = backports(aptSources(), readFileSync("/etc/os-release", "utf8"));
+  const sources = backports(aptSources(SYSTEMS["debian-12"]), readFileSync("/etc/os-release", "utf8"));
   if (parseInt(own.version, 10) >= NEW_ENOUGH || sources.length === 0) return own;
   const kept = new Kept("qemu", keyOf(contentOf(FETCH), ...sources));
   if (!kept.exists) {

@@ -1,8 +1,15 @@
-// Where Debian's packages come from: the host's own apt sources as far as they serve Debian bookworm.
+// Where Debian's packages come from: the host's own apt sources as far as they serve a release of Debian that we know. A
+// mirror has all releases, so that one release's sources tell those of another.
 import { readdirSync, readFileSync } from "fs";
 import { join } from "path";
+import { SYSTEMS, type System } from "./systems";
 
-const SUITES = ["bookworm", "bookworm-updates", "bookworm-security"];
+/** A release we know, then what is appended to it. */
+const SUITE = new RegExp(
+  `^(?:${Object.values(SYSTEMS)
+    .map(({ codename }) => codename)
+    .join("|")})(-updates|-security)?/?$`,
+);
 
 interface Source {
   readonly types: string[];
@@ -64,28 +71,32 @@ export function parseDeb822(text: string): Source[] {
   });
 }
 
-/** One-line sources for mmdebstrap out of those of a host; other vendors' repositories and other releases are left out. */
-export function bookwormLines(sources: Source[]): string[] {
+/** One-line sources of a release out of those of a host; other vendors' repositories and unknown releases are left out. */
+export function linesFor({ codename }: System, sources: Source[]): string[] {
   const lines = sources
     .filter((source) => source.enabled && source.types.includes("deb") && source.components.includes("main"))
     .filter((source) => source.signedBy === undefined || source.signedBy.includes("debian-archive"))
     .flatMap((source) =>
       source.suites
-        .map((suite) => suite.replace(/\/$/, ""))
-        .filter((suite) => SUITES.includes(suite))
-        .flatMap((suite) => source.uris.map((uri) => `deb ${uri} ${suite} main`)),
+        .map((suite) => SUITE.exec(suite))
+        .filter((match) => match !== null)
+        .flatMap(([, pocket = ""]) => source.uris.map((uri) => `deb ${uri} ${codename}${pocket} main`)),
     );
   const unique = [...new Set(lines)];
-  return unique.some((line) => line.split(" ")[2] === "bookworm") ? unique : [];
+  return unique.some((line) => line.split(" ")[2] === codename) ? unique : [];
 }
 
 /**
- * The sources to build from: DUAL_TUNNEL_VPN_LAB_MIRROR when set (a Debian mirror's URL), else the host's own, else none
- * (mmdebstrap then takes its default).
+ * The sources to build a system from: DUAL_TUNNEL_VPN_LAB_MIRROR when set (a Debian mirror's URL), else the host's own,
+ * else none (mmdebstrap then takes its default).
  */
-export function aptSources(etcApt = "/etc/apt", mirror = process.env.DUAL_TUNNEL_VPN_LAB_MIRROR): string[] {
+export function aptSources(
+  system: System,
+  etcApt = "/etc/apt",
+  mirror = process.env.DUAL_TUNNEL_VPN_LAB_MIRROR,
+): string[] {
   if (mirror) {
-    return [`deb ${mirror} bookworm main`];
+    return [`deb ${mirror} ${system.codename} main`];
   }
   const read = (path: string): string => {
     try {
@@ -100,7 +111,7 @@ export function aptSources(etcApt = "/etc/apt", mirror = process.env.DUAL_TUNNEL
   } catch {
     // A host without apt has none.
   }
-  return bookwormLines([
+  return linesFor(system, [
     ...parseOneLine(read(join(etcApt, "sources.list"))),
     ...parts.flatMap((name) => {
       const text = read(join(etcApt, "sources.list.d", name));

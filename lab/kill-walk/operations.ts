@@ -13,10 +13,10 @@ export interface Operation {
   /** The box before it: with nothing of ours, or with a connection that works. */
   readonly from: "bare" | "installed";
   /** What is cut off. */
-  readonly runs: "apply" | "uninstall";
+  readonly runs: "apply" | "uninstall" | "roll-back";
   /** What brings the box to its end after the cut: the same once more, or the opposite. */
-  readonly ends: "apply" | "uninstall";
-  /** What an apply brings, given a place for files that differ from the repository's. */
+  readonly ends: "apply" | "uninstall" | "roll-back";
+  /** What an apply brings, or what the rollback takes back, given a place for files that differ from the repository's. */
   wanted(scratch: string): Staged;
 }
 
@@ -108,5 +108,13 @@ export const OPERATIONS: readonly Operation[] = [
     runs: "uninstall",
     ends: "apply",
     wanted: same,
+  },
+  {
+    id: "roll-back",
+    what: "the rollback of a change that nobody has confirmed",
+    from: "installed",
+    runs: "roll-back",
+    ends: "roll-back",
+    wanted: () => ({ marks: [70003, 70004] }),
   },
 ];

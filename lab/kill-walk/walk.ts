@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { cloudState, install, NAME, stage } from "../box/staged-connection";
+import { cloudState, install, NAME, stage, type Staged } from "../box/staged-connection";
 import { BOX_LISTING_SCRIPT, differences } from "../box/listing";
 import { COMMAND, PROGRAMS, STATE } from "../../lib/host/provisioners";
 import { contentOf, Kept, keyOf } from "../cache";
@@ -56,12 +56,15 @@ const KNOWN = "known.json";
 /** As Terraform does it. */
 const UNINSTALL = `if [ -e ${COMMAND} ]; then exec ${COMMAND} uninstall ${NAME}; fi; exec rm -rf ${STATE} ${PROGRAMS}`;
 
+/** As the box's own timer does it. */
+const ROLL_BACK = `${COMMAND} roll-back ${NAME}`;
+
 /** On the disk, where a boot leaves them, and where a listing does not look. */
 const [STEPPER, OURS] = ["stepper.py", "ours.py"].map((name) => `/var/tmp/${name}`);
 const KINDS: Record<Cut, string> = { session: "hang-up", programs: "kill", power: "hold" };
 
 /** Notes of how far it has come: what they say differs from one moment to the next. */
-const NOTES = /^\/etc\/dual-tunnel-vpn\/(.*\/manifest|box)\.json$/;
+const NOTES = /^\/etc\/dual-tunnel-vpn\/(.*\/(manifest|rolling-back)|box)\.json$/;
 
 /** How long the slow box of the lab may take until it answers packets after a boot. */
 const PATIENCE_S = 120;
@@ -178,7 +181,7 @@ export class KillWalk {
     await this.bringBack((await this.base(operation.from)).path);
     const wanted = operation.wanted(this.scratch);
     await this.cloud.apply(cloudState(wanted));
-    const command = operation.runs === "apply" ? await stage(this.lab, wanted) : `sh -c ${quote(UNINSTALL)}`;
+    const command = await this.commandOf(operation, wanted);
     const before = await this.ours();
     await this.save(directory);
     const { status, stdout, stderr } = await this.lab.box.execute(`python3 -IB ${STEPPER} 0 - ${command}`, {
@@ -190,9 +193,18 @@ export class KillWalk {
       .split("\n")
       .map((line) => JSON.parse(line) as Step);
     this.log(`${operation.id}: ${steps.length} steps`);
-    if (operation.runs === "apply") await this.healthy();
+    if (operation.runs !== "uninstall") await this.healthy();
     const known: Known = { command, steps, before, after: await this.ours() };
     fs.writeFileSync(path.join(directory, KNOWN), JSON.stringify(known, null, 1));
+  }
+
+  /** What is to be cut off, with all done that comes before it. */
+  private async commandOf({ runs }: Operation, wanted: Staged): Promise<string> {
+    if (runs === "uninstall") return `sh -c ${quote(UNINSTALL)}`;
+    if (runs === "apply") return stage(this.lab, wanted);
+    this.ended(await install(this.lab, { ...wanted, confirmed: true }));
+    await this.healthy();
+    return ROLL_BACK;
   }
 
   // The cut, and what has to hold after it.
@@ -231,10 +243,14 @@ export class KillWalk {
       broken.push(...differences(before, await this.listing()).map((line) => `after the end of all: ${line}`));
       return;
     }
-    this.ended(await install(this.lab, operation.wanted(this.scratch)));
+    this.ended(
+      operation.ends === "apply"
+        ? await install(this.lab, operation.wanted(this.scratch))
+        : await this.lab.box.execute(`${ROLL_BACK} 2>&1`, { timeoutS: 300 }),
+    );
     await this.healthy();
     const ours = await this.ours();
-    const wanted = operation.runs === "apply" ? known.after : known.before;
+    const wanted = operation.runs === "uninstall" ? known.before : known.after;
     broken.push(
       ...differing(ours.files, wanted.files),
       ...ours.left.map((file) => `${file} was left behind`),
@@ -245,7 +261,7 @@ export class KillWalk {
 
   /** A connection that there was carries packets; a box that is to have one, or is to lose it, is a router as before. */
   private async works({ from, runs }: Operation): Promise<void> {
-    if (from === "installed" && runs === "apply") await this.passes();
+    if (from === "installed" && runs !== "uninstall") await this.passes();
     for (const address of [...UPLINKS.map(({ gateway }) => gateway), LAN.server]) {
       await this.lab.box.waitUntilSucceeds(`ping -q -c 1 -W 2 ${address}`, { timeoutS: 30 });
     }

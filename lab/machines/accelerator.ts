@@ -2,7 +2,7 @@
 import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "fs";
 import { join } from "path";
 import { cacheDirectory } from "../cache";
-import type { Images } from "../image/image";
+import type { Image } from "../image/image";
 import type { Qemu } from "../image/qemu";
 import { spawnBound } from "../process";
 
@@ -16,8 +16,8 @@ export function acceleratorArguments(kvm: boolean): string[] {
   return kvm ? ["-accel", "kvm", "-cpu", "max"] : ["-accel", "tcg,thread=multi", "-cpu", EMULATED];
 }
 
-/** Boots the world's image under KVM until it switches itself off; false when that takes over 15 s or fails. */
-function bootUnderKvm(images: Images, qemu: Qemu): Promise<boolean> {
+/** Boots an image under KVM until it switches itself off; false when that takes over 15 s or fails. */
+function bootUnderKvm(image: Image, qemu: Qemu): Promise<boolean> {
   const child = spawnBound(
     qemu.system,
     [
@@ -32,9 +32,9 @@ function bootUnderKvm(images: Images, qemu: Qemu): Promise<boolean> {
         "none",
         "-no-reboot",
       ],
-      ...["-kernel", images.kernel, "-initrd", images.initrd],
+      ...["-kernel", image.kernel, "-initrd", image.initrd],
       ...["-append", "root=/dev/vda rw console=ttyS0 systemd.unit=poweroff.target"],
-      ...["-drive", `file=${images.world},if=virtio,format=raw,snapshot=on,cache=unsafe`, "-serial", "stdio"],
+      ...["-drive", `file=${image.disk},if=virtio,format=raw,snapshot=on,cache=unsafe`, "-serial", "stdio"],
     ],
     { stdio: ["ignore", "pipe", "ignore"] },
   );
@@ -56,7 +56,7 @@ function bootUnderKvm(images: Images, qemu: Qemu): Promise<boolean> {
 }
 
 /** True when guests may run by KVM. The verdict is kept until this host boots again. */
-export async function kvmWorks(images: Images, qemu: Qemu, log: (line: string) => void): Promise<boolean> {
+export async function kvmWorks(image: Image, qemu: Qemu, log: (line: string) => void): Promise<boolean> {
   try {
     accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
   } catch {
@@ -71,7 +71,7 @@ export async function kvmWorks(images: Images, qemu: Qemu, log: (line: string) =
     // Not asked yet.
   }
   log("trying a boot under KVM");
-  const works = await bootUnderKvm(images, qemu);
+  const works = await bootUnderKvm(image, qemu);
   log(works ? "KVM works: using it" : "a guest does not boot under KVM: emulating");
   mkdirSync(cacheDirectory(), { recursive: true });
   writeFileSync(file, JSON.stringify({ bootId, works }));

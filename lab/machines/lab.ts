@@ -5,6 +5,7 @@ import { dirname, join } from "path";
 import { cacheDirectory, contentOf, Kept, keyOf } from "../cache";
 import { ensureImages, type Images } from "../image/image";
 import { ensureQemu, type Qemu } from "../image/qemu";
+import { systemOfEnvironment, SYSTEMS, USUAL_SYSTEM, type SystemId } from "../image/systems";
 import { LAN, UPLINKS } from "../network";
 import { MACS, networkEnv } from "../world/network-env";
 import { acceleratorArguments, kvmWorks } from "./accelerator";
@@ -72,6 +73,8 @@ const KERNEL_ARGUMENTS =
   "no_timer_check cryptomgr.notests 8250.nr_uarts=1 raid=noautodetect";
 
 export interface LabOptions {
+  /** What the box runs. @default what DUAL_TUNNEL_VPN_LAB_SYSTEM names, else "debian-12" */
+  readonly system?: SystemId;
   /** Told of every phase, with seconds since the start. @default nobody */
   readonly log?: (line: string) => void;
   /** True: the machines live on when this process ends, until `npm run lab -- down`. @default false */
@@ -89,10 +92,11 @@ const NAMES = ["box", "world"] as const;
 type MachineName = (typeof NAMES)[number];
 const NICS: readonly Nic[] = ["uplink1", "uplink2", "lan"];
 
-/** What is saved of a machine beside its disk and memory. */
-type SavedMachine = Pick<MachineState, "hostKeyEcdsa">;
+/** What is saved beside the machines' disks and memories. */
+interface SavedLab extends Readonly<Record<MachineName, Pick<MachineState, "hostKeyEcdsa">>> {
+  readonly system: SystemId;
+}
 
-/** The ports on 127.0.0.1 that lead to each machine. */
 /** What the machines are made of and run by on this host. */
 interface Host {
   readonly images: Images;
@@ -100,6 +104,7 @@ interface Host {
   readonly kvm: boolean;
 }
 
+/** The ports on 127.0.0.1 that lead to each machine. */
 type Ports = Readonly<Record<MachineName, readonly [number, number]>>;
 
 async function newPorts(): Promise<Ports> {
@@ -110,7 +115,10 @@ async function newPorts(): Promise<Ports> {
 /** The file that says what a directory of saved machines holds. */
 const SAVED = "lab.json";
 
+const savedIn = (directory: string) => JSON.parse(readFileSync(join(directory, SAVED), "utf8")) as SavedLab;
+
 interface LabState {
+  readonly system: SystemId;
   readonly directory: string;
   readonly box: MachineState;
   readonly world: MachineState;
@@ -186,7 +194,7 @@ export class Lab {
     if (!existsSync(stateFile())) return undefined;
     const state = JSON.parse(readFileSync(stateFile(), "utf8")) as LabState;
     if (![state.box, state.world].some((machine) => Machine.attach(machine).isRunning())) return undefined;
-    const lab = new Lab({ detached: true });
+    const lab = new Lab({ detached: true, system: state.system });
     lab.directory = state.directory;
     lab.machines = { box: Machine.attach(state.box), world: Machine.attach(state.world) };
     return lab;
@@ -196,8 +204,16 @@ export class Lab {
   private machines?: { box: Machine; world: Machine };
   private readonly disturbed = new Set<LinkName>();
   private readonly began = Date.now();
+  private runs: SystemId;
 
-  constructor(private readonly options: LabOptions = {}) {}
+  constructor(private readonly options: LabOptions = {}) {
+    this.runs = options.system ?? systemOfEnvironment();
+  }
+
+  /** What the box runs. */
+  get system(): SystemId {
+    return this.runs;
+  }
 
   private get started(): { box: Machine; world: Machine } {
     if (!this.machines) throw new Error("The lab has not been started.");
@@ -242,10 +258,10 @@ export class Lab {
     const installed = new Kept("booted", keyOf(key, ...PACKAGES));
     const wanted = packages ? installed : booted;
     const ports = await newPorts();
-    if (!fresh && wanted.exists) return this.take(wanted.path, host, ports);
+    if (!fresh && wanted.exists) return this.takeBooted(wanted.path, host, ports);
     try {
       if (!fresh && booted.exists) {
-        await this.take(booted.path, host, ports);
+        await this.takeBooted(booted.path, host, ports);
       } else {
         await this.bootAnew(host, ports);
         if (!fresh && !booted.exists) await booted.put((directory) => this.save(directory));
@@ -259,6 +275,12 @@ export class Lab {
       await this.stop();
       throw error;
     }
+  }
+
+  private async takeBooted(directory: string, host: Host, ports: Ports): Promise<void> {
+    await this.take(directory, host, ports);
+    // Its clock stood still since it was saved, for days perhaps; a box's is kept right by NTP.
+    await this.box.succeed(`date -u -s @${Math.round(Date.now() / 1000)}`);
   }
 
   private async bootAnew(host: Host, ports: Ports): Promise<void> {
@@ -279,15 +301,16 @@ export class Lab {
     );
   }
 
-  /** Gives the lab that was saved in a directory, at ports of its own. */
+  /** Gives the lab that was saved in a directory, at ports of its own; its box runs what it ran then. */
   async open(directory: string): Promise<void> {
+    this.runs = savedIn(directory).system;
     await this.take(directory, await this.prepare(), await newPorts());
   }
 
   private async take(directory: string, host: Host, ports: Ports): Promise<void> {
     this.directory = this.makeDirectory();
     try {
-      const saved = JSON.parse(readFileSync(join(directory, SAVED), "utf8")) as Record<MachineName, SavedMachine>;
+      const saved = savedIn(directory);
       const machine = (name: MachineName) => {
         copyFileSync(join(directory, `${name}.run`), join(this.directory as string, `${name}.run`));
         return this.machine(name, host, ports[name], saved[name].hostKeyEcdsa);
@@ -311,15 +334,21 @@ export class Lab {
     for (const name of NAMES) {
       copyFileSync(join(this.directory as string, `${name}.run`), join(directory, `${name}.run`));
     }
-    const saved = Object.fromEntries(
-      NAMES.map((name): [string, SavedMachine] => [name, { hostKeyEcdsa: this.started[name].hostKeyEcdsa }]),
-    );
+    const [box, world] = machines.map(({ hostKeyEcdsa }) => ({ hostKeyEcdsa }));
+    const saved: SavedLab = { system: this.system, box, world };
     writeFileSync(join(directory, SAVED), JSON.stringify(saved), { mode: 0o600 });
     await Promise.all(machines.map((machine) => machine.goOn()));
   }
 
   /** Makes both machines what they were when they were saved there; connections to them are gone. */
   async bringBack(directory: string): Promise<void> {
+    const { system } = savedIn(directory);
+    if (system !== this.system) {
+      const [theirs, ours] = [system, this.system].map((id) => SYSTEMS[id].name);
+      throw new Error(
+        `The box was saved as ${theirs} and this lab's is ${ours}: switch this lab off and open that one.`,
+      );
+    }
     const machines = NAMES.map((name) => this.started[name]);
     await Promise.all(machines.map((machine) => machine.stop()));
     this.disturbed.clear();
@@ -339,10 +368,10 @@ export class Lab {
     if (this.options.detached && Lab.attach()) {
       throw new Error('A lab is up already; end it with "npm run lab -- down".');
     }
-    const images = await ensureImages((line) => this.log(line));
+    const images = await ensureImages(this.system, (line) => this.log(line));
     const qemu = await ensureQemu((line) => this.log(line));
     removeLeftovers();
-    return { images, qemu, kvm: await kvmWorks(images, qemu, (line) => this.log(line)) };
+    return { images, qemu, kvm: await kvmWorks(images.world, qemu, (line) => this.log(line)) };
   }
 
   private makeDirectory(): string {
@@ -352,7 +381,7 @@ export class Lab {
   private keyOfBoot(host: Host): string {
     const files = [...boxFiles(), ...worldFiles()];
     return keyOf(
-      dirname(host.images.box),
+      ...NAMES.map((name) => dirname(host.images[name].disk)),
       host.qemu.version,
       ...NAMES.flatMap((name) => this.qemuArguments(name, host, "")),
       ...files.flatMap(({ path, content, mode }) => [path, content, String(mode)]),
@@ -381,7 +410,7 @@ export class Lab {
     return new Machine({
       name,
       directory,
-      image: host.images[name],
+      image: host.images[name].disk,
       qemu: host.qemu,
       qemuArguments: this.qemuArguments(name, host, directory),
       sockets: NICS.map((nic) => this.socket(name, nic)),
@@ -394,7 +423,7 @@ export class Lab {
 
   private async boot({ kvm }: Host): Promise<void> {
     const { box, world } = this.started;
-    this.log(`booting box and world (${kvm ? "KVM" : "emulated"})`);
+    this.log(`booting box (${SYSTEMS[this.system].name}) and world (${kvm ? "KVM" : "emulated"})`);
     await Promise.all([box.start(), world.start()]);
     await Promise.all([
       box.waitForSsh().then(() => this.log("box answers")),
@@ -413,7 +442,12 @@ export class Lab {
   private remember(): void {
     const { box, world } = this.started;
     mkdirSync(cacheDirectory(), { recursive: true });
-    const state: LabState = { directory: this.directory as string, box: box.state, world: world.state };
+    const state: LabState = {
+      system: this.system,
+      directory: this.directory as string,
+      box: box.state,
+      world: world.state,
+    };
     writeFileSync(stateFile(), JSON.stringify(state), { mode: 0o600 });
   }
 
@@ -426,7 +460,7 @@ export class Lab {
     return [
       ...["-machine", "pc", ...acceleratorArguments(kvm), "-smp", "1", "-m", "1024"],
       ...["-nodefaults", "-display", "none", "-no-user-config"],
-      ...["-kernel", images.kernel, "-initrd", images.initrd],
+      ...["-kernel", images[name].kernel, "-initrd", images[name].initrd],
       ...["-append", `${KERNEL_ARGUMENTS} ${name === "world" ? "net.ifnames=0 ipv6.disable_ipv6=1" : ""}`],
       ...["-drive", `file=${join(directory, `${name}.run`)},if=virtio,format=raw,readonly=on`],
       ...["-device", "virtio-rng-pci"],
@@ -509,9 +543,11 @@ export class Lab {
 
   /** What is needed to see how the machines are, one line each. */
   status(): string[] {
-    return [this.box, this.world].map((machine) => {
+    return NAMES.map((name) => {
+      const machine = this.started[name];
+      const system = name === "box" ? this.system : USUAL_SYSTEM;
       const ssh = `ssh -i ${machine.keyPath} -p ${machine.sshPort} root@127.0.0.1`;
-      return `${machine.name}: ${machine.isRunning() ? `running (process ${machine.state.pid}); ${ssh}` : "not running"}`;
+      return `${name} (${SYSTEMS[system].name}): ${machine.isRunning() ? `running (process ${machine.state.pid}); ${ssh}` : "not running"}`;
     });
   }
 

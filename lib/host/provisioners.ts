@@ -1,5 +1,5 @@
 // What Terraform runs and puts on a box, in its order; docs/architecture.md, "What reaches the box", says why.
-import { FileProvisioner, RemoteExecProvisioner, SSHProvisionerConnection } from "cdktf";
+import { FileProvisioner, LocalExecProvisioner, RemoteExecProvisioner, SSHProvisionerConnection } from "cdktf";
 
 /** Where uploads wait for install.sh: only root can make names there, and a reboot empties it. */
 export const STAGING = "/run/dual-tunnel-vpn-staging";
@@ -12,7 +12,10 @@ export const STATE = "/etc/dual-tunnel-vpn";
 export const PROGRAMS = "/usr/local/lib/dual-tunnel-vpn";
 
 type Step = (FileProvisioner | RemoteExecProvisioner) & { readonly onFailure?: "continue" };
-type AtDestroy = RemoteExecProvisioner & { readonly when: "destroy"; readonly onFailure?: "continue" };
+type AtDestroy = (RemoteExecProvisioner | LocalExecProvisioner) & {
+  readonly when: "destroy";
+  readonly onFailure?: "continue";
+};
 
 /** How long the last step tries to connect: until a box that took the change back is surely reached again. */
 const CONFIRMATION_TIMEOUT = "4m";
@@ -40,6 +43,8 @@ export function configurationSteps({ name, connection, assets, files }: Delivery
   const staging = `${STAGING}/${name}.\${self.id}`;
   const bundle = [
     ...Object.entries(files).map(([file, source]) => `${file} \${base64encode(local.${source})}`),
+    // So that the box can tell that its clock is wrong.
+    "time ${base64encode(timestamp())}",
     // Told apart by this: an upload that was cut off.
     "end",
   ];
@@ -79,11 +84,11 @@ export function contentTriggers(files: Delivery["files"]): Record<string, string
 }
 
 /**
- * The provisioner of the presence: removes the connection from the box, unless another stack has it there.
- * @param mayBeGone go on where that fails, because the box is gone
+ * The provisioners of the presence: remove the connection from the box, unless another stack has it there.
+ * @param mayBeGone go on where that fails, because the box is gone, and say what its owner is to run if it is not
  */
-export function uninstallStep(connection: SSHProvisionerConnection, mayBeGone = false): AtDestroy {
-  return {
+export function uninstallSteps(connection: SSHProvisionerConnection, mayBeGone = false): AtDestroy[] {
+  const uninstall: AtDestroy = {
     type: "remote-exec",
     when: "destroy",
     onFailure: mayBeGone ? "continue" : undefined,
@@ -100,6 +105,12 @@ export function uninstallStep(connection: SSHProvisionerConnection, mayBeGone = 
       `exec env DUAL_TUNNEL_VPN_OWNER=\${self.id} ${COMMAND} uninstall \${self.input.name}`,
     ]),
   };
+  if (!mayBeGone) return [uninstall];
+  // Terraform says nothing of a failure that it goes on after, and tells the next provisioner nothing of it.
+  const told =
+    "dual-tunnel-vpn: if \${self.input.host} was not reached and is not gone, run this there: " +
+    `sudo ${COMMAND} uninstall \${self.input.name}`;
+  return [uninstall, { type: "local-exec", when: "destroy", onFailure: "continue", command: `echo "${told}"` }];
 }
 
 /**

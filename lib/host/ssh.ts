@@ -80,7 +80,8 @@ export interface SshOptions {
   readonly formerHost?: string;
   /**
    * Go on where the connection cannot be uninstalled from a box, because the box is gone: at destroy, and when another
-   * `host` takes its place. Terraform tries for `timeout`, then says so and forgets the box.
+   * `host` takes its place. Terraform tries for `timeout`, then forgets the box, and prints the one command that removes
+   * the connection there, should the box come back.
    * @default false: Terraform stops, and tries again at the next deploy
    */
   readonly boxMayBeGone?: boolean;

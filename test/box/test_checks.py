@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import socket
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,14 @@ from unittest import mock
 from dual_tunnel_vpn import checks, manifest, owner, paths
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan
+from dual_tunnel_vpn.net import neighbours
 from dual_tunnel_vpn.net.firewall import marks
 from dual_tunnel_vpn.net.netlink import Address, Place, Rule
 
 from . import samples
 
 MINE = owner.Owner("prod/site/box", "id-1")
+PRESENT = neighbours.Answer(gateway=True)
 
 
 class RefusesBoxes(unittest.TestCase):
@@ -32,6 +37,8 @@ class RefusesBoxes(unittest.TestCase):
         }
         self.way = "eth0"
         self.drops: dict[int, str] = {}
+        self.listeners: dict[int, set[str]] = {}
+        self.answers: dict[str, neighbours.Answer] = {}
         layout = strongswan.Layout(self.root / "swanctl/conf.d", self.root / "strongswan.d")
         layout.connections.mkdir(parents=True)
         for target, name, value in (
@@ -41,7 +48,8 @@ class RefusesBoxes(unittest.TestCase):
             (checks, "observe", lambda: self.network),
             (checks, "places", lambda: self.places),
             (checks, "way_to", lambda *_: (self.way, "")),
-            (checks, "_listens", lambda _: False),
+            (checks, "_listeners", lambda port: self.listeners.get(port, set())),
+            (neighbours, "ask", lambda asked: {each: self.answers.get(each.address, PRESENT) for each in asked}),
             (marks, "dropped_by", lambda mark: self.drops.get(mark, "")),
         ):
             patch = mock.patch.object(target, name, value)
@@ -62,10 +70,11 @@ class RefusesBoxes(unittest.TestCase):
         paths.site(name).parent.rmdir()
         self.install(name, **changes)
 
-    def refused(self, words: str, ssh: str = "") -> None:
+    def refused(self, words: str, ssh: str = "", sent: float | None = None) -> None:
         with self.assertRaisesRegex(Refusal, words) as raised:
-            checks.check(samples.site(), MINE, ssh)
+            checks.check(samples.site(), MINE, ssh, sent)
         self.assertNotIn("\n", str(raised.exception))
+        self.assertEqual(len(raised.exception.sentences), 1)
 
     def test_accepts_a_box_that_suits(self) -> None:
         checks.check(samples.site(), MINE, "10.0.2.2 5000 10.0.2.15 22")
@@ -160,10 +169,45 @@ class RefusesBoxes(unittest.TestCase):
         self.units["strongswan-starter.service"] = strongswan.Unit(True, True, False)
         self.refused("strongswan-starter.service is in use")
         self.units["strongswan-starter.service"] = strongswan.Unit(False, False, False)
-        with mock.patch.object(checks, "_listens", lambda port: port == 500):
-            self.refused("UDP port 500")
-            self.units[strongswan.UNIT] = strongswan.Unit(True, True, True)
-            checks.check(samples.site(), MINE, "")
+        for port in (500, 4500):
+            self.listeners = {port: {"pluto"}}
+            self.refused(f"^pluto listens on UDP port {port} of this box, which strongSwan needs: stop it first$")
+        self.units[strongswan.UNIT] = strongswan.Unit(True, True, True)
+        checks.check(samples.site(), MINE, "")
+
+    def test_tells_all_that_is_wrong_at_once_and_each_thing_once(self) -> None:
+        del self.network.addresses[2]
+        self.places = [Place(20481, "0.0.0.0/0", 4), Place(20481, "10.0.0.0/8", 4)]
+        self.units["ipsec.service"] = strongswan.Unit(True, False, True)
+        with self.assertRaises(Refusal) as raised:
+            checks.check(samples.site(), MINE, "", time.time() + 7200)
+        words = ("uplink 2 wants", "routing table 20481", "ipsec.service is in use", "the clock of this box")
+        for sentence, word in itertools.zip_longest(raised.exception.sentences, words):
+            self.assertIn(word, sentence)
+
+    def test_refuses_a_gateway_that_is_not_there_and_an_address_that_is_anothers_too(self) -> None:
+        self.answers = {"172.16.1.93": neighbours.Answer()}
+        self.refused(r"^the gateway 172\.16\.1\.253 of uplink 1 does not answer on eth0 of this box: check")
+        self.answers = {"172.16.2.57": neighbours.Answer(True, "52:54:00:00:00:01")}
+        self.refused(r"^the address 172\.16\.2\.57 of uplink 2 is another machine's too, 52:54:00:00:00:01 on eth1")
+
+    def test_refuses_a_clock_that_is_more_than_an_hour_wrong(self) -> None:
+        for ahead, words in ((26 * 3600, "26 h ahead of"), (-7200, "2 h behind")):
+            self.refused(f"^the clock of this box says .* UTC, {words} that of the machine that applies: set",
+                         sent=time.time() - ahead)
+        checks.check(samples.site(), MINE, "", time.time() + 3000)
+
+    def test_changes_a_connection_that_is_there_whatever_the_clock_and_with_an_uplink_down(self) -> None:
+        self.install("singapore")
+        self.answers = {"172.16.1.93": neighbours.Answer()}
+        checks.check(samples.site(), MINE, "", 0.0)
+
+    def test_reads_when_the_upload_was_made(self) -> None:
+        for told, sent in (("1970-01-02T00:00:00Z", 86400.0), ("", None), ("yesterday", None), ("\u00e4", None)):
+            (self.root / "time").write_text(told)
+            self.assertEqual(checks.sent(self.root), sent)
+        (self.root / "time").unlink()
+        self.assertIsNone(checks.sent(self.root))
 
     def test_refuses_to_cut_off_its_user(self) -> None:
         inside = "192.168.7.7 5000 172.16.1.93 22"
@@ -199,6 +243,19 @@ class RefusesBoxes(unittest.TestCase):
             (self.root / name).touch()
         with self.assertRaisesRegex(Refusal, "secrets-2.conf is missing"):
             checks.staged(self.root)
+
+
+class FindsListeners(unittest.TestCase):
+    def test_by_the_name_of_their_program(self) -> None:
+        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            with self.subTest(address), socket.socket(family, socket.SOCK_DGRAM) as listener:
+                try:
+                    listener.bind((address, 0))
+                except OSError:
+                    self.skipTest(f"{address} is not there")
+                mine = Path("/proc/self/comm").read_text().strip()
+                self.assertEqual(checks._listeners(listener.getsockname()[1]), {mine})
+        self.assertEqual(checks._listeners(0), set())
 
 
 class FindsTheSession(unittest.TestCase):

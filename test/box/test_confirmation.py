@@ -236,13 +236,15 @@ class Outcome(unittest.TestCase):
 
     def test_why_an_apply_failed_is_left_for_the_last_script(self) -> None:
         not_allowed = PermissionError(13, "Permission denied", "/etc/x")
-        for error, sentence in (
-            (Refusal("the tunnel is down"), "the tunnel is down"),
-            (not_allowed, "this box does not allow it: /etc/x: Permission denied"),
+        for error, sentences in (
+            (Refusal("the tunnel is down"), ["the tunnel is down"]),
+            (Refusal("the clock is wrong", "port 500 is taken"), ["the clock is wrong", "port 500 is taken"]),
+            (not_allowed, ["this box does not allow it: /etc/x: Permission denied"]),
         ):
             with self.assertRaises(type(error)), cli._outcome(self.upload):
                 raise error
-            self.assertEqual((self.upload / "outcome").read_text(), f"dual-tunnel-vpn: {sentence}\n")
+            told = (self.upload / "outcome").read_text().splitlines()
+            self.assertEqual(told, [f"dual-tunnel-vpn: {sentence}" for sentence in sentences])
 
 
 class LastScript(unittest.TestCase):
@@ -300,8 +302,9 @@ class LastScript(unittest.TestCase):
         self.assertEqual(self.asked(), "confirm singapore\n")
 
     def test_says_why_an_apply_refused_before_any_change_also_where_there_is_no_command_yet(self) -> None:
-        self.ended("dual-tunnel-vpn: the kernel has no XFRM interfaces", armed=False)
-        self.assertEqual(self.confirm(None), (1, "dual-tunnel-vpn: the kernel has no XFRM interfaces\n"))
+        told = "dual-tunnel-vpn: the kernel has no XFRM interfaces\ndual-tunnel-vpn: port 500 is taken"
+        self.ended(told, armed=False)
+        self.assertEqual(self.confirm(None), (1, f"{told}\n"))
 
     def test_tells_an_apply_that_was_cut_off(self) -> None:
         for armed in (True, False):

@@ -12,10 +12,22 @@ from typing import Any
 from unittest import mock
 
 from box.samples import DOCUMENT
-from dual_tunnel_vpn import apply, checks, confirmation, files, library, links, manifest, paths, uninstall
+from dual_tunnel_vpn import (
+    apply,
+    checks,
+    confirmation,
+    files,
+    installed,
+    library,
+    links,
+    manifest,
+    paths,
+    staging,
+    uninstall,
+)
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan
-from dual_tunnel_vpn.net import network, ways
+from dual_tunnel_vpn.net import managers, network, sysctl, ways
 from dual_tunnel_vpn.site import parse
 
 
@@ -23,7 +35,7 @@ class Cut(Exception):
     """Where the apply is cut off."""
 
 
-class CutsOff(unittest.TestCase):
+class Cuts(unittest.TestCase):
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
@@ -85,6 +97,8 @@ class CutsOff(unittest.TestCase):
             apply._apply(parse(text), staged, mock.Mock(moved=self.moved), mock.Mock(), self.confirmed)
         return self.ran
 
+
+class Applies(Cuts):
     def test_a_change_waits_for_its_confirmation_from_before_the_site_is_in_place(self) -> None:
         self.confirmed = True
         self.apply(1, cut="restart dual-tunnel-vpn-rollback")
@@ -145,3 +159,91 @@ class CutsOff(unittest.TestCase):
         self.apply(1)
         self.apply(2, cut="restart")
         self.assertEqual([site.uplinks[0].mark for site in uninstall._sites("singapore")], [2, 1])
+
+
+class Removals(Cuts):
+    def setUp(self) -> None:
+        super().setUp()
+        self.shared: list[bool] = []
+        """Of each removal of what all connections share, whether it takes nothing for done."""
+        patches: list[Any] = [
+            mock.patch.object(paths, "RUN", self.root / "run"),
+            mock.patch.object(paths, "PRIVATE", self.root / "private"),
+            mock.patch.object(paths, "FORMER_LOCK", self.root / "former-lock"),
+            mock.patch.object(checks, "writable"),
+            mock.patch.object(uninstall, "run", self.must),
+            mock.patch.object(uninstall, "_shared", self.shared.append),
+            mock.patch.object(uninstall, "_network"),
+            mock.patch.object(staging, "sweep"),
+            mock.patch.object(sysctl, "restore", lambda box, _: box.sysctls.clear()),
+            mock.patch.object(managers, "undo_all"),
+            mock.patch.object(installed, "remove"),
+            mock.patch.object(installed, "forget"),
+            mock.patch.object(library, "remove"),
+            mock.patch.object(strongswan, "layout", return_value=None),
+        ]
+        for patch in patches:
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.apply(1)
+        box = manifest.load_box()
+        assert box is not None
+        box.sysctls = {"net/core/xfrm_acq_expires": "30"}
+        box.save()
+
+    def uninstall(self, cut: str = "") -> None:
+        self.cut = cut
+        with contextlib.suppress(Cut):
+            uninstall.uninstall("singapore", "", mock.Mock())
+
+    def test_an_apply_after_a_removal_that_was_cut_off_takes_nothing_for_done(self) -> None:
+        self.uninstall(cut="disable")
+        self.assertIn("settings anew", self.apply(1))
+        self.assertEqual(self.apply(1)[0], "settings")
+
+    def test_only_a_removal_after_one_that_was_cut_off_takes_nothing_for_done(self) -> None:
+        self.uninstall(cut="disable")
+        self.uninstall()
+        # Nothing is there any more.
+        self.uninstall()
+        self.assertEqual(self.shared, [True, False])
+
+    def test_what_was_there_before_us_stays_noted_until_all_is_removed(self) -> None:
+        with mock.patch.object(managers, "undo_all", side_effect=Cut):
+            self.uninstall()
+        box = manifest.load_box()
+        self.assertEqual(box and box.sysctls, {"net/core/xfrm_acq_expires": "30"})
+        self.uninstall()
+        self.assertIsNone(manifest.load_box())
+
+    def test_a_removal_beside_another_connection_leaves_that_as_finished_as_it_was(self) -> None:
+        paths.connection("tokyo").mkdir()
+        self.uninstall()
+        box = manifest.load_box()
+        self.assertEqual(box, manifest.Box(unfinished=False))
+        self.apply(1, cut="restart dual-tunnel-vpn-agent")
+        self.uninstall()
+        box = manifest.load_box()
+        self.assertTrue(box and box.unfinished)
+
+
+class Enabled(unittest.TestCase):
+    def enabled(self, anew: bool) -> list[str]:
+        """The units that are enabled where systemd takes all of them for enabled."""
+        ran: list[tuple[str, ...]] = []
+        with (
+            mock.patch.object(
+                strongswan, "units", lambda *names: dict.fromkeys(names, strongswan.Unit(True, True, True))
+            ),
+            mock.patch.object(apply, "must", lambda *command, **_: ran.append(command)),
+        ):
+            apply._enable("singapore", anew)
+        return [word for command in ran for word in command if word.startswith("dual-tunnel-vpn")]
+
+    def test_what_is_enabled_is_left_alone(self) -> None:
+        self.assertEqual(self.enabled(anew=False), [])
+
+    def test_after_a_cut_all_is_enabled_once_more(self) -> None:
+        unit = "dual-tunnel-vpn-{}@singapore.{}"
+        kinds = (("rollback", "timer"), ("guard", "service"), ("links", "service"), ("agent", "service"))
+        self.assertEqual(self.enabled(anew=True), [unit.format(*kind) for kind in kinds])

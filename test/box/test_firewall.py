@@ -403,6 +403,18 @@ class OwnTables(unittest.TestCase):
         self.assertNotIn(("ip", "dual_tunnel_vpn"), self.nft.content)
         self.assertEqual(own.guard(self.site), [])
 
+    def test_know_an_uplink_that_came_and_go_on_knowing_it_while_it_is_away(self) -> None:
+        own.guard(self.site)
+        self.assertTrue(own.knows(self.site, []))
+        self.assertFalse(own.knows(self.site, ["wan0"]))
+        self.assertEqual(len(own.amiss(self.site, ["wan0"])), 1)
+        self.assertEqual(len(own.guard(self.site, ["wan0"])), 1)
+        self.assertTrue(own.knows(self.site, ["wan0"]))
+        for there in ([], ["wan0"]):
+            self.assertEqual((own.amiss(self.site, there), own.guard(self.site, there)), ([], []))
+        self.assertEqual(len(own.guard(self.site, ["wan1"])), 1)
+        self.assertIn('{ "wan0", "wan1" }', self.nft.loaded[-1])
+
     def test_counters_and_handles_are_no_difference(self) -> None:
         def listing(packets: int, verdict: str) -> Result:
             expressions = [{"counter": {"packets": packets, "bytes": 1}}, {verdict: None}]
@@ -445,6 +457,15 @@ class WritesFiles(unittest.TestCase):
             self.assertEqual(rules[name][-1], f"counter name {counter} drop")
             for rule in rules[name][1:-1]:
                 self.assertRegex(rule, r"@vpc|@data_center|fib saddr type local")
+
+    def test_what_comes_by_an_uplink_has_a_source_behind_an_uplink(self) -> None:
+        self.assertNotIn("fib saddr oifname", own.render(samples.site()))
+        text = own.render(samples.site(), {"wan1", "wan0"})
+        self.assertIn(
+            'iifname { "wan0", "wan1" } oifname { "singapore-1", "singapore-2" } '
+            'fib saddr oifname != { "wan0", "wan1" } counter name to_cloud drop',
+            text,
+        )
 
     def test_beside_the_tunnels_of_all_connections_nothing_passes_that_did_not_before(self) -> None:
         text = own.render_shared(["singapore-1", "singapore-2", "tokyo-1", "tokyo-2"], ["wg0"], ["br0", "br1"])

@@ -1,4 +1,5 @@
-"""Parts of install.sh: the bundle is unpacked whole, by whatever shell sh is, or refused; locks are waited for."""
+"""Parts of install.sh: the bundle is unpacked whole, by whatever shell sh is, or refused; locks are waited for; what a
+box must have is asked before anything is changed."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class Unpacks(unittest.TestCase):
         self.root = Path(directory.name)
         self.staging = self.root / "staging/singapore.1"
         (self.staging / "assets").mkdir(parents=True)
-        text, marker, _ = (ASSETS / "install.sh").read_text().partition("# What the box is.\n")
+        text, marker, _ = (ASSETS / "install.sh").read_text().partition("# What the box is.")
         self.assertTrue(marker)
         text = text.replace('"$(id -u)" -ne 0', '"$(id -u)" -lt 0')
         text = text.replace("/run/dual-tunnel-vpn-staging", str(self.root / "staging"))
@@ -74,7 +75,6 @@ class Unpacks(unittest.TestCase):
                     done.stdout, "dual-tunnel-vpn: the upload of the configuration was incomplete: deploy again\n"
                 )
                 self.assertFalse(self.staging.exists())
-
 
     def test_of_one_that_is_to_be_confirmed_stays_why_it_was_refused_and_nothing_else(self) -> None:
         for shell in filter(shutil.which, ("dash", "bash")):
@@ -123,7 +123,7 @@ class AwaitsLocks(unittest.TestCase):
         """The status of `fetch`, what it and last_words say, and the calls of apt-get, which is refused `times`."""
         text = (ASSETS / "install.sh").read_text()
         functions = text[text.index("now() {") : text.index('if [ "$#" -lt 2 ]')]
-        functions += text[text.index("log=$staging/log") : text.index('if [ -n "$missing" ]')]
+        functions += text[text.index("log=$staging/log") : text.index("# The version of strongSwan")]
         functions = functions.replace("lock_patience=120", f"lock_patience={patience}")
         functions = functions.replace("ls /var/lib/dpkg/updates", "true").replace("dpkg --audit", "true")
         (self.root / "said").write_text(f"{said}\n")
@@ -135,7 +135,7 @@ apt-get() {{
     [ "$(wc -l <calls)" -gt {times} ] || {{ cat said; return 100; }}
 }}
 sleep() {{ :; }}
-manager=apt staging=.
+manager=apt staging=. packages=repositories problems=
 {functions}
 fetch nftables || {{ last_words; exit 1; }}
 """
@@ -169,3 +169,180 @@ fetch nftables || {{ last_words; exit 1; }}
             with self.subTest(said):
                 status, told, calls = self.fetch(said, 1000)
                 self.assertEqual((status, told, calls), (1, [said], ["install", "update"]))
+
+
+class Requires(unittest.TestCase):
+    """What the box must have, with functions in the place of the box's programs."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root = Path(directory.name)
+        self.packages = self.root / "packages"
+        (self.root / "site.json").write_text('{"name": "singapore", "address": "172.16.1.93"}')
+
+    def ask(self, packages: str = "", confirmed: str = "", **changes: str) -> tuple[int, list[str], list[str]]:
+        """The status of the checks, what they say, and the package manager's calls. changes: functions' bodies."""
+        text = (ASSETS / "install.sh").read_text()
+        script = text[text.index("say() {") : text.index('if [ "$#" -lt 2 ]')]
+        script += text[text.index("# What the box is.") : text.index('refuse_if_any\n\nif [ -n "$missing" ]')]
+        script = script.replace("/run/systemd/system", changes.pop("systemd", "/"))
+        script = script.replace("ls /var/lib/dpkg/updates", "true").replace("dpkg --audit", "true")
+        bodies = {
+            "ip": 'case $* in -V) echo "ip utility, iproute2-6.1.0, libbpf 1.1.0" ;; *) '
+            "echo '2: eth0    inet 172.16.1.93/24 brd 172.16.1.255' ;; esac",
+            "uname": "echo 6.1.0-49-amd64",
+            "unshare": "true",
+            "dpkg-query": 'case $* in *Status*) echo installed ;; *) echo 5.9.8-5+deb12u1 ;; esac',
+            "apt-get": 'echo "apt-get $*" >>calls',
+            "apt-cache": "echo '  Candidate: 5.9.8-5'",
+            "python3": 'echo "python3 $3" >>calls',
+            **{name.replace("_", "-"): body for name, body in changes.items()},
+        }
+        stubs = "".join(f"{name}() {{\n{body}\n}}\n" for name, body in bodies.items() if body)
+        (self.root / "calls").write_text("")
+        if packages:
+            (self.root / "packages").write_text(packages)
+        hidden = [name for name, body in bodies.items() if not body]
+        command = f'command() {{ case " {" ".join(hidden)} " in *" $2 "*) return 1 ;; esac; builtin command "$@"; }}\n'
+        given = f"staging=. assets=. ssh_connection= confirmed={confirmed}"
+        done = subprocess.run(
+            ["bash", "-c", f"set -u\n{stubs}{command}{given}\n{script}refuse_if_any\n"],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        self.assertEqual(done.stderr, "")
+        said = [sentence.removeprefix("dual-tunnel-vpn: ") for sentence in done.stdout.splitlines()]
+        return done.returncode, said, (self.root / "calls").read_text().splitlines()
+
+    def refused(self, sentence: str, packages: str = "", **changes: str) -> None:
+        status, said, _ = self.ask(packages, **changes)
+        self.assertEqual((status, said[-1:]), (1, [sentence]))
+
+    def test_nothing_more_of_a_box_that_suits_and_has_the_packages(self) -> None:
+        self.assertEqual(self.ask(), (0, [], []))
+
+    def test_systemd(self) -> None:
+        self.refused("this box does not run systemd, which the connection's services need", systemd="/nonexistent")
+
+    def test_a_package_manager(self) -> None:
+        self.refused(
+            "this box has neither apt-get nor dnf: Debian, Ubuntu and EL9 (CentOS Stream, Rocky, Alma) are supported",
+            apt_get="",
+            dnf="",
+        )
+
+    def test_iproute2_of_5_1(self) -> None:
+        self.refused("this box has no ip command: install iproute2 (Debian, Ubuntu) or iproute (EL)", ip="")
+        old, new = ("ss190107", "4.20.0", "5.0.0"), ("ss200127", "5.1.0", "v6.2")
+        for version in old + new:
+            with self.subTest(version):
+                suits = version in new
+                status, said, _ = self.ask(ip=f"echo ip utility, iproute2-{version}")
+                told = f"iproute2 {version} of this box is too old: 5.1 or newer is needed"
+                self.assertEqual((status, said), (0, []) if suits else (1, [told]))
+
+    def test_a_kernel_of_4_19_with_xfrm_interfaces(self) -> None:
+        self.refused(
+            "the kernel 4.18.0-553.el8 of this box is too old: 4.19 or newer is needed, the first with XFRM interfaces",
+            uname="echo 4.18.0-553.el8",
+        )
+        self.refused(
+            "the kernel 4.19.0 of this box has no XFRM interfaces or no ESP: boot a kernel with the modules "
+            "xfrm_interface and esp4",
+            uname="echo 4.19.0",
+            unshare="false",
+        )
+
+    def test_strongswan_of_5_8(self) -> None:
+        old = "strongSwan 5.7.2-1+deb10u2, which this box has or would get, is too old: 5.8 or newer is needed"
+        self.refused(old, dpkg_query='case $* in *Status*) echo installed ;; *) echo 5.7.2-1+deb10u2 ;; esac')
+        self.refused(old, dpkg_query="false", apt_cache="echo '  Candidate: 5.7.2-1+deb10u2'")
+        self.assertEqual(self.ask(apt_cache="echo '  Candidate: 6.0.1-6'", dpkg_query="false")[0], 0)
+
+    def test_packages_that_can_be_had_without_installing_any(self) -> None:
+        status, said, calls = self.ask(dpkg_query="false")
+        self.assertEqual((status, len(said)), (0, 1))
+        self.assertRegex(said[0], "^the packages charon-systemd .* nftables can be had ")
+        self.assertEqual(len(calls), 2)
+        self.assertEqual(calls[0], "python3 check")
+        self.assertIn("install --download-only charon-systemd", calls[1])
+        self.refused(
+            "the packages charon-systemd strongswan-swanctl libstrongswan-standard-plugins nftables cannot be had on "
+            "this box: E: Unable to connect to deb.example.org",
+            dpkg_query="false",
+            apt_get="echo 'E: Unable to connect to deb.example.org'; false",
+        )
+
+    def test_all_of_it_is_told_at_once_with_what_python_asks(self) -> None:
+        status, said, _ = self.ask(
+            systemd="/nonexistent",
+            uname="echo 4.9.0",
+            dpkg_query="false",
+            apt_get="echo 'E: no mirror'; false",
+            python3="echo 'dual-tunnel-vpn: one'; echo 'dual-tunnel-vpn: two'; false",
+        )
+        self.assertEqual(status, 1)
+        words = ("systemd", "kernel 4.9.0", "one", "two", "cannot be had on this box: E: no mirror")
+        told = said[-len(words) :]
+        for sentence, word in zip(told, words, strict=True):
+            self.assertIn(word, sentence)
+        self.assertFalse((self.root / "outcome").exists())
+
+    def test_all_of_it_is_left_for_the_last_script(self) -> None:
+        status, said, _ = self.ask(
+            confirmed="--confirmed",
+            systemd="/nonexistent",
+            uname="echo 4.9.0",
+            python3="echo 'dual-tunnel-vpn: one'; echo 'dual-tunnel-vpn: two'; false",
+        )
+        left = (self.root / "outcome").read_text().splitlines()
+        self.assertEqual((status, len(said)), (1, 4))
+        self.assertEqual(left, [f"dual-tunnel-vpn: {sentence}" for sentence in said])
+
+    def test_a_box_without_python_is_asked_what_sh_can_ask(self) -> None:
+        (self.root / "site.json").write_text('{"uplinks": [{"address": "172.16.9.9"}]}')
+        self.refused(
+            "an uplink wants the address 172.16.9.9, which this box does not have (addresses: 172.16.1.93)", python3=""
+        )
+
+    def test_nothing_is_installed_where_packages_are_the_owners_business(self) -> None:
+        self.assertEqual(self.ask("none"), (0, [], []))
+        some = "case $* in *nftables) false ;; *Status*) echo installed ;; *) echo 6.0.1 ;; esac"
+        status, said, calls = self.ask("none", dpkg_query=some)
+        self.assertEqual(
+            (status, said),
+            (1, ["the packages nftables are missing on this box and left to you (BoxPackages.provided): install them"]),
+        )
+        self.assertEqual(calls, ["python3 check"])
+
+
+class OnlyRoots(unittest.TestCase):
+    """What install.sh says against a directory of packages."""
+
+    def judged(self, directory: Path | str) -> str:
+        text = (ASSETS / "install.sh").read_text()
+        function = text[text.index("not_only_roots() {") : text.index("# Output goes to a file")]
+        script = f"set -u\n{function}\nnot_only_roots {directory}"
+        return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False).stdout.strip()
+
+    def test_nothing_against_one_that_only_root_can_change(self) -> None:
+        self.assertEqual(self.judged("/usr/lib"), "")
+
+    def test_a_package_a_directory_and_one_above_that_others_can_change(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name).resolve()
+            # One of the two is why: the directory's own owner, or /tmp, where everybody writes.
+            self.assertRegex(self.judged(directory), "^others than root can change /")
+            directory.chmod(0o777)
+            self.assertEqual(self.judged(directory), f"others than root can change {directory}")
+            package = directory / "x_1_all.deb"
+            package.touch()
+            package.chmod(0o666)
+            self.assertEqual(self.judged(directory), f"{package} is no file that only root can change")
+            package.unlink()
+            package.symlink_to("/bin/sh")
+            self.assertEqual(self.judged(directory), f"{package} is no file that only root can change")

@@ -176,11 +176,16 @@ describe("a box", () => {
     expect(refused.status).not.toBe(0);
     expect(fresh.applied).toEqual([]);
 
-    await deploy(site({ ...next, boxMayBeGone: true }));
+    deployment.synthesize({ test: site({ ...next, boxMayBeGone: true }) });
+    const command = (host: string) =>
+      `if ${host} was not reached and is not gone, run this there: sudo /usr/local/sbin/dual-tunnel-vpn uninstall xx\n`;
+    expect(await deployment.apply("test")).toContain(command("127.0.0.1"));
+    expect(await deployment.pending("test")).toBe("");
     expect(fresh.applied).toEqual(["xx"]);
     await fresh.close();
     boxes.splice(boxes.indexOf(fresh), 1);
     const output = await deployment.destroy("test");
+    expect(output).toContain(command("localhost"));
     expect(output).toContain("Destroy complete!");
   });
 

@@ -3,7 +3,10 @@ import * as fc from "fast-check";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "fs";
 import { tmpdir } from "os";
 import { join } from "path";
-import { aptSources, bookwormLines, parseDeb822, parseOneLine } from "../../lab/image/sources";
+import { aptSources, linesFor, parseDeb822, parseOneLine } from "../../lab/image/sources";
+import { SYSTEMS } from "../../lab/image/systems";
+
+const { "debian-12": BOOKWORM, "debian-13": TRIXIE } = SYSTEMS;
 
 const DEB822 = `# comment
 Types: deb deb-src
@@ -22,7 +25,7 @@ Components: main
 
 describe("the host's apt sources", () => {
   it("are read in deb822 format, with continued lines, comments and several stanzas", () => {
-    expect(bookwormLines(parseDeb822(DEB822))).toEqual([
+    expect(linesFor(BOOKWORM, parseDeb822(DEB822))).toEqual([
       "deb http://mirror.example/debian bookworm main",
       "deb http://mirror.example/debian bookworm-updates main",
       "deb http://mirror.example/debian-security bookworm-security main",
@@ -36,7 +39,7 @@ describe("the host's apt sources", () => {
       "deb-src http://mirror.example/debian bookworm main",
       "# deb http://mirror.example/other bookworm main",
     ].join("\n");
-    expect(bookwormLines(parseOneLine(text))).toEqual([
+    expect(linesFor(BOOKWORM, parseOneLine(text))).toEqual([
       "deb http://mirror.example/debian bookworm main",
       "deb http://mirror.example/debian bookworm-updates main",
     ]);
@@ -44,27 +47,38 @@ describe("the host's apt sources", () => {
 
   it.each([
     ["another vendor's key", "deb [signed-by=/usr/share/keyrings/vendor.gpg] http://vendor.example bookworm main"],
-    ["another release", "deb http://mirror.example/debian trixie main"],
+    ["a release that the lab does not know", "deb http://mirror.example/debian sid main"],
     ["sources without main", "deb http://vendor.example bookworm stable"],
   ])("leave out %s", (_what, line) => {
     const debian = "deb http://mirror.example/debian bookworm main";
-    expect(bookwormLines(parseOneLine(`${debian}\n${line}`))).toEqual([debian]);
+    expect(linesFor(BOOKWORM, parseOneLine(`${debian}\n${line}`))).toEqual([debian]);
+  });
+
+  it("tell where another release's packages are, whichever of the two the host runs", () => {
+    const trixie = [
+      "deb http://mirror.example/debian trixie main",
+      "deb http://mirror.example/debian trixie-updates main",
+      "deb http://mirror.example/debian-security trixie-security main",
+    ];
+    expect(linesFor(TRIXIE, parseDeb822(DEB822))).toEqual(trixie);
+    const host = parseOneLine(trixie.join("\n"));
+    expect(linesFor(BOOKWORM, host)).toEqual(linesFor(BOOKWORM, parseDeb822(DEB822)));
   });
 
   it("leave out what is switched off", () => {
-    expect(bookwormLines(parseDeb822(`${DEB822}Enabled: no\n`))).not.toContain(
+    expect(linesFor(BOOKWORM, parseDeb822(`${DEB822}Enabled: no\n`))).not.toContain(
       "deb http://mirror.example/debian-security bookworm-security main",
     );
   });
 
-  it("are none at all when the host has no bookworm itself, so that mmdebstrap takes its default", () => {
-    expect(bookwormLines(parseOneLine("deb http://mirror.example/debian bookworm-security main"))).toEqual([]);
+  it("are none at all when the host has no release itself, so that mmdebstrap takes its default", () => {
+    expect(linesFor(BOOKWORM, parseOneLine("deb http://mirror.example/debian bookworm-security main"))).toEqual([]);
   });
 
   it("give only lines that apt understands, whatever the files hold", () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
-        for (const line of bookwormLines([...parseOneLine(text), ...parseDeb822(text)])) {
+        for (const line of linesFor(BOOKWORM, [...parseOneLine(text), ...parseDeb822(text)])) {
           expect(line).toMatch(/^deb \S+ bookworm(-updates|-security)? main$/);
         }
       }),
@@ -79,17 +93,20 @@ describe("the host's apt sources", () => {
       writeFileSync(join(directory, "sources.list.d", "two.list"), "deb http://two.example/debian bookworm main\n");
       writeFileSync(join(directory, "sources.list.d", "debian.sources"), DEB822);
       writeFileSync(join(directory, "sources.list.d", "off.save"), "deb http://off.example/debian bookworm main\n");
-      expect(aptSources(directory, undefined).map((line) => line.split(" ")[1])).toEqual([
+      expect(aptSources(BOOKWORM, directory, undefined).map((line) => line.split(" ")[1])).toEqual([
         "http://one.example/debian",
         "http://mirror.example/debian",
         "http://mirror.example/debian",
         "http://mirror.example/debian-security",
         "http://two.example/debian",
       ]);
-      expect(aptSources(directory, "http://mine.example/debian")).toEqual([
+      expect(aptSources(BOOKWORM, directory, "http://mine.example/debian")).toEqual([
         "deb http://mine.example/debian bookworm main",
       ]);
-      expect(aptSources(join(directory, "absent"), undefined)).toEqual([]);
+      expect(aptSources(TRIXIE, directory, "http://mine.example/debian")).toEqual([
+        "deb http://mine.example/debian trixie main",
+      ]);
+      expect(aptSources(BOOKWORM, join(directory, "absent"), undefined)).toEqual([]);
     } finally {
       rmSync(directory, { recursive: true });
     }

@@ -1,6 +1,7 @@
 // What the lab asks of its host.
 import { imageKey } from "../../lab/image/image";
 import { backports } from "../../lab/image/qemu";
+import { SYSTEMS, systemOfEnvironment } from "../../lab/image/systems";
 import { ensureTools, missingPackages } from "../../lab/image/tools";
 
 describe("the host's programs", () => {
@@ -25,10 +26,25 @@ describe("the host's programs", () => {
 });
 
 describe("the images' name in the cache", () => {
-  it("follows the package sources and is stable otherwise", () => {
+  it("follows the system and the package sources, and is stable otherwise", () => {
     const one = ["deb http://one.example/debian bookworm main"];
-    expect(imageKey(one)).toBe(imageKey([...one]));
-    expect(imageKey(one)).not.toBe(imageKey(["deb http://two.example/debian bookworm main"]));
+    const debian12 = (sources: string[]) => imageKey(SYSTEMS["debian-12"], sources);
+    expect(debian12(one)).toBe(debian12([...one]));
+    expect(debian12(one)).not.toBe(debian12(["deb http://two.example/debian bookworm main"]));
+    expect(imageKey(SYSTEMS["debian-13"], [])).not.toBe(debian12([]));
+  });
+});
+
+describe("the box's system", () => {
+  it("is Debian 12 unless the environment names another", () => {
+    expect(systemOfEnvironment("")).toBe("debian-12");
+    expect(systemOfEnvironment("debian-13")).toBe("debian-13");
+  });
+
+  it("is refused in one sentence where the lab has no such box", () => {
+    expect(() => systemOfEnvironment("toString")).toThrow(
+      /^DUAL_TUNNEL_VPN_LAB_SYSTEM is "toString", .*: set it to debian-12 or debian-13\.$/,
+    );
   });
 });
 

@@ -1,5 +1,6 @@
 // Every shape that the library offers, deployed in one lab: the stacks are in shapes-stacks.ts.
 import * as fs from "node:fs";
+import { connect, createServer, type AddressInfo, type Server } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -63,6 +64,7 @@ describe("every shape in one lab", () => {
   let alpha: Readonly<Record<string, Algorithms>> = SAMPLE;
   let first: StackDeployment;
   let second: StackDeployment;
+  let relay: Server;
 
   const deployment = (name: string, build: StackDeploymentOptions["build"], variables = {}) =>
     new StackDeployment({ name, directory, endpoint: cloud.endpoint, providerEnv, build, variables });
@@ -76,6 +78,7 @@ describe("every shape in one lab", () => {
   }, 900_000);
 
   afterAll(async () => {
+    relay?.close();
     await cloud?.close();
     await lab.stop();
     fs.rmSync(directory, { recursive: true, force: true });
@@ -136,7 +139,10 @@ describe("every shape in one lab", () => {
     };
     const { beta_psk_active, beta_psk_standby } = KEYS;
     const variables = { beta_psk_active, beta_psk_standby, gamma_key: "psk-of-gamma" };
-    second = deployment("adopted", adoptedThings(sshTo(lab), existing), variables);
+    relay = await relayTo(lab.box.sshPort);
+    // The box goes out of its reach before it is destroyed.
+    const ssh = { ...sshTo(lab), port: (relay.address() as AddressInfo).port, timeout: "20s", boxMayBeGone: true };
+    second = deployment("adopted", adoptedThings(ssh, existing), variables);
     const text = await second.apply();
     for (const name of ["beta", "gamma"]) expect(text).toContain(`connection ${name}: both tunnels are up`);
   });
@@ -311,9 +317,18 @@ describe("every shape in one lab", () => {
     await reachEachOther(lab, FIRST_PAIR);
   });
 
-  it("destroys what it adopted with neither the gateway nor the existing connection", async () => {
+  it("destroys what it adopted with neither the gateway nor the existing connection, out of the box's reach", async () => {
     const before = await suites();
-    await second.destroy();
+    relay.close();
+    const text = await second.destroy();
+    expect(text).toMatch(/Destroy complete/);
+    const commands = [...text.matchAll(/is not gone, run this there: (sudo \S+ uninstall \w+)$/gm)].map(
+      ([, each]) => each,
+    );
+    expect(commands.sort()).toEqual(
+      ["beta", "gamma"].map((name) => `sudo /usr/local/sbin/dual-tunnel-vpn uninstall ${name}`),
+    );
+    for (const command of commands) await lab.box.succeed(`runuser -u admin -- ${command}`, { timeoutS: 60 });
     const { gateways, connections } = cloud.state();
     expect(gateways).toHaveLength(3);
     expect(connections.map(({ name }) => name).sort()).toEqual(["alpha", "beta", "branch"]);
@@ -332,6 +347,23 @@ describe("every shape in one lab", () => {
     expect(cloud.errors).toEqual([]);
   });
 });
+
+/** Leads to a port of this host, until it is closed. */
+async function relayTo(port: number): Promise<Server> {
+  const server = createServer((near) => {
+    const far = connect(port, "127.0.0.1");
+    near.pipe(far).pipe(near);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ]) {
+      one.on("error", () => other.destroy());
+      one.on("close", () => other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
 
 /** A name from which the same numbers derive as from another one. */
 function nameWithNumbersOf(name: string): string {

@@ -1,6 +1,5 @@
 // A box that the version before this one installed is upgraded by `cdktf deploy`, with traffic flowing.
 import { execFileSync, spawnSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -62,13 +61,11 @@ describe("an upgrade from the version before", () => {
     const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
     cloud = await startEmulatedCloud({ cloudEnd });
     pristine = await listing();
-    const key = () => randomBytes(18).toString("base64url");
     deployment = new Deployment({
       directory,
       endpoint: cloud.endpoint,
       providerEnv: providers.env,
       config: exampleConfig(lab),
-      variables: { singapore_psk_active: key(), singapore_psk_standby: key() },
       app: path.join(landedTree(), "bin/main.ts"),
     });
     await deployment.deploy();

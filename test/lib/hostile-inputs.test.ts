@@ -5,7 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import * as fc from "fast-check";
 import { Token } from "cdktf";
-import { DualTunnelVpnProps } from "../../lib";
+import { BoxPackages, DualTunnelVpnProps } from "../../lib";
 import { COMMAND, STAGING } from "../../lib/host/provisioners";
 import { problems, Resource, SITE, siteStack, synthesized, UPLINK_1, UPLINK_2 } from "./site";
 
@@ -25,6 +25,7 @@ const PLACES: Record<string, (text: string) => Partial<DualTunnelVpnProps>> = {
   "uplinks.address": (address) => ({ uplinks: [{ ...UPLINK_1, address }, UPLINK_2] }),
   "uplinks.gateway": (gateway) => ({ uplinks: [{ ...UPLINK_1, gateway }, UPLINK_2] }),
   "uplinks.device": (device) => ({ uplinks: [{ ...UPLINK_1, device }, UPLINK_2] }),
+  packages: (directory) => ({ packages: BoxPackages.fromDirectory(directory) }),
   dataCenterCidrs: (block) => ({ dataCenterCidrs: [block] }),
 };
 
@@ -121,6 +122,16 @@ describe("what a stack is given", () => {
     const site = rendered({ name: "a-1", ssh: { ...SITE.ssh, user: "deploy", scriptDirectory: "/opt/deploy_1" } });
     expect(site?.paths).toEqual(Array(4).fill("/opt/deploy_1/dual-tunnel-vpn-%RAND%.sh"));
     reachesTheShellAsItIs(site!);
+  });
+
+  it("ends in no stack trace where its quotes are within an expression, or within none that is whole", () => {
+    const condition = (host: string) => {
+      const { resource } = synthesized(siteStack({ ssh: { ...SITE.ssh, host } }));
+      return JSON.stringify(Object.values(resource.terraform_data));
+    };
+    const whole = JSON.stringify('"${lookup(local.boxes, "a")}.example.com"').slice(1, -1);
+    expect(condition('${lookup(local.boxes, "a")}.example.com')).toContain(`, ${whole}))`);
+    expect(condition('${"; ')).toContain("${false}");
   });
 
   it("is refused or reaches the shell as it is, whatever it is and wherever it is given", () => {

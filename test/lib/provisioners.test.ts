@@ -5,12 +5,12 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { configurationSteps, uninstallStep } from "../../lib/host/provisioners";
+import { configurationSteps, uninstallSteps } from "../../lib/host/provisioners";
 
 const connection = { type: "ssh" as const, host: "box.example.com" };
 const steps = [
   ...configurationSteps({ name: "singapore", connection, assets: "assets", files: {} }),
-  uninstallStep(connection),
+  ...uninstallSteps(connection),
 ];
 const scripts = steps.flatMap((step) => ("inline" in step ? [step.inline!] : []));
 const shells = ["dash", "bash"].filter((shell) => spawnSync(shell, ["-c", ":"]).status === 0);

@@ -1,5 +1,13 @@
 import { Token } from "cdktf";
-import { DualTunnelVpn, DualTunnelVpnProps, HostKey, SshOptions, StrongswanHost, UplinkOptions } from "../../lib";
+import {
+  BoxPackages,
+  DualTunnelVpn,
+  DualTunnelVpnProps,
+  HostKey,
+  SshOptions,
+  StrongswanHost,
+  UplinkOptions,
+} from "../../lib";
 import {
   HOST_KEY,
   newStack,
@@ -70,8 +78,25 @@ describe("the configuration of a box", () => {
     expect(content).toBe(
       ["site.json", "owner.json", "tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf", "secrets-2.conf"]
         .map((name) => `${name} \${base64encode(local.singapore_${name.replace(/\W/g, "_")})}\n`)
-        .join("") + "end\n",
+        .join("") + "time ${base64encode(timestamp())}\nend\n",
     );
+  });
+
+  it("is told where packages come from, where that is not the box's own sources, and is not configured anew for it", () => {
+    const told = (packages: BoxPackages) => {
+      const { resource, locals } = synthesizedSite({ packages });
+      const { provisioner, triggers } = resource.null_resource.singapore_configure_box_over_ssh;
+      const { content } = (provisioner as { file: Resource }[])[2].file;
+      expect(triggers).toEqual(configuration().triggers);
+      return [
+        locals!.singapore_packages,
+        String(content).includes("packages ${base64encode(local.singapore_packages)}\n"),
+      ];
+    };
+    expect(told(BoxPackages.fromRepositories())).toEqual([undefined, false]);
+    expect(told(BoxPackages.fromDirectory("/root/packages"))).toEqual(["/root/packages", true]);
+    expect(told(BoxPackages.provided())).toEqual(["none", true]);
+    expect(synthesizedSite({ packages: BoxPackages.fromRepositories() })).toEqual(synthesizedSite());
   });
 
   it("begins with a directory that no other apply has, installs, and ends with a new connection that confirms", () => {
@@ -180,6 +205,24 @@ describe("the presence of a box", () => {
     );
   });
 
+  it("is forgotten where it may be gone, with the command for its owner, and else has the same provisioner", () => {
+    const [plain] = provisioners(presence());
+    const steps = provisioners(presence({ ssh: ssh({ boxMayBeGone: true }) })) as Record<string, Resource>[];
+    expect(steps).toEqual([
+      { "remote-exec": { ...plain["remote-exec"], on_failure: "continue" } },
+      {
+        "local-exec": {
+          when: "destroy",
+          on_failure: "continue",
+          command:
+            'echo "dual-tunnel-vpn: if ${self.input.host} was not reached and is not gone, run this there: ' +
+            'sudo /usr/local/sbin/dual-tunnel-vpn uninstall ${self.input.name}"',
+        },
+      },
+    ]);
+    expect(presence({ ssh: ssh({ boxMayBeGone: false }) })).toEqual(presence());
+  });
+
   it("is reached by what it remembers, and by the state of an older version, which has no directory for scripts", () => {
     expect(provisioners(presence())[0]["remote-exec"]!.connection).toMatchObject({
       script_path: '${try(self.input.script_directory, ".ssh")}/dual-tunnel-vpn-%RAND%.sh',
@@ -256,6 +299,23 @@ describe("site.json", () => {
 describe("checks of a box", () => {
   const complaints = (changes: Changes) => problems(siteStack(changes));
   const uplink = (changes: Partial<UplinkOptions>) => complaints({ uplinks: [{ ...UPLINK_1, ...changes }, UPLINK_2] });
+
+  it("refuse a directory of packages that is no plain absolute path, and what is no BoxPackages", () => {
+    for (const directory of ["", "/", "none", "packages", "~/packages", "/a b", "/a;b", '/"']) {
+      expect(complaints({ packages: BoxPackages.fromDirectory(directory) })).toEqual([
+        `packages: "${directory}" is not an absolute path of letters, digits and . _ - /; write it as /root/packages.`,
+      ]);
+    }
+    expect(complaints({ packages: BoxPackages.fromDirectory("/opt/packages-1.0") })).toEqual([]);
+    expect(complaints({ packages: "none" as never })).toHaveLength(1);
+  });
+
+  it("leave a directory of packages that only Terraform knows to the plan", () => {
+    const packages = BoxPackages.fromDirectory(Token.asString("${var.packages}"));
+    expect(presence({ packages }).lifecycle).toMatchObject({
+      precondition: [{ condition: '${can(regex("^/[A-Za-z0-9._/-]+$", var.packages))}' }],
+    });
+  });
 
   it("refuse an uplink's gateway outside its subnet", () => {
     expect(uplink({ gateway: "172.16.2.253" })).toEqual([

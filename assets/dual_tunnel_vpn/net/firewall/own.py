@@ -1,8 +1,9 @@
 """Our own tables of the packet filter.
 
 By a tunnel's interface passes what goes between the VPC's blocks and the data center's, seen as it is on the wire,
-so that an address translation of the box's own stays possible; beside that the box's own packets. Where nobody but
-us wants the box to forward, one table that all connections share drops what it forwards beside the tunnels.
+so that an address translation of the box's own stays possible; beside that the box's own packets. What comes in by an
+uplink has to have a source that lies behind an uplink: the reverse-path filter is loose there. Where nobody but us
+wants the box to forward, one table that all connections share drops what it forwards beside the tunnels.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ... import files, manifest, paths
@@ -34,8 +35,11 @@ def _blocks(name: str, blocks: Iterable[str]) -> str:
     return f"    set {name} {{ type ipv4_addr; flags interval; elements = {set_of(merged)}; }}"
 
 
-def render(site: Site) -> str:
-    """nft's input that replaces the connection's table in one transaction, whether or not it was there."""
+def render(site: Site, uplinks: Collection[str] = ()) -> str:
+    """nft's input that replaces the connection's table in one transaction, whether or not it was there.
+
+    uplinks: the uplinks' interfaces, as far as they are known.
+    """
     table = f"inet {paths.nft_table(site.name)}"
     clamps = "\n".join(
         f'        {way} "{tunnel.interface}" tcp option maxseg size > {tunnel.mss} '
@@ -44,6 +48,12 @@ def render(site: Site) -> str:
         for way in ("iifname", "oifname")
     )
     interfaces = names(site.interfaces)
+    outside = names(sorted(uplinks))
+    forged = (
+        f"\n        iifname {outside} oifname {interfaces} fib saddr oifname != {outside} counter name {TO_CLOUD} drop"
+        if uplinks
+        else ""
+    )
     # Errors may come from a router between the blocks; path MTU discovery needs them.
     errors = "icmp type { destination-unreachable, time-exceeded }"
     sessions, of_sessions = _sessions(site)
@@ -59,7 +69,7 @@ def render(site: Site) -> str:
     }}
     chain forward {{
         type filter hook forward priority mangle; policy accept;
-        tcp flags & (syn | rst) == syn jump clamp
+        tcp flags & (syn | rst) == syn jump clamp{forged}
     }}
     chain of_the_vpc {{
         meta nfproto ipv6 drop
@@ -151,9 +161,9 @@ def _shared(without: str = "") -> str:
     return render_shared(interfaces, sysctl.forwarded_before(manifest.load_box()), bridges)
 
 
-def _differing(site: Site) -> dict[tuple[str, str], str]:
+def _differing(site: Site, uplinks: Collection[str]) -> dict[tuple[str, str], str]:
     """nft's input by table (family, name), for those that are not as nft made them of it."""
-    texts = {("inet", paths.nft_table(site.name)): render(site), ("ip", paths.SHARED_TABLE): _shared()}
+    texts = {("inet", paths.nft_table(site.name)): render(site, uplinks), ("ip", paths.SHARED_TABLE): _shared()}
     return {table: text for table, text in texts.items() if files.content(_stamp(*table)) != _seal(text, *table)}
 
 
@@ -166,21 +176,40 @@ def _seal(text: str, family: str, name: str) -> bytes:
     return hashlib.sha256(f"{text}\0{table_content(family, name)}".encode()).hexdigest().encode()
 
 
-def amiss(site: Site) -> list[str]:
-    """Which of our tables are not as we made them, in words."""
-    return [_not_right(table) for table in _differing(site)]
+def _known(name: str) -> Path:
+    return paths.PRIVATE / f"uplinks-{name}"
+
+
+def _uplinks(site: Site, devices: Iterable[str]) -> set[str]:
+    """The uplinks' interfaces: those there are now, and those of before, whose address may be away for a moment."""
+    return {*devices, *(files.content(_known(site.name)) or b"").decode().split()}
+
+
+def knows(site: Site, devices: Iterable[str]) -> bool:
+    """Whether our tables know these interfaces of uplinks."""
+    return _uplinks(site, devices) == _uplinks(site, ())
+
+
+def amiss(site: Site, devices: Iterable[str] = ()) -> list[str]:
+    """Which of our tables are not as we made them, in words. devices: the uplinks' interfaces that are there now."""
+    return [_not_right(table) for table in _differing(site, _uplinks(site, devices))]
 
 
 def _not_right(table: tuple[str, str]) -> str:
     return f"the packet filter's table {' '.join(table)} was not as it should be"
 
 
-def guard(site: Site) -> list[str]:
-    """Puts our tables in place, in one transaction, where they are not; needs no interface. What was done, in words."""
-    differing = _differing(site)
+def guard(site: Site, devices: Iterable[str] = ()) -> list[str]:
+    """Puts our tables in place, in one transaction, where they are not; needs no interface. What was done, in words.
+
+    devices: the uplinks' interfaces that are there now.
+    """
+    uplinks = _uplinks(site, devices)
+    differing = _differing(site, uplinks)
     if differing:
         must("nft", "-f", "-", stdin="".join(differing.values()))
         paths.PRIVATE.mkdir(mode=0o700, exist_ok=True)
+        files.put(_known(site.name), " ".join(sorted(uplinks)).encode(), 0o600)
         for table, text in differing.items():
             files.put(_stamp(*table), _seal(text, *table), 0o600)
     return [_not_right(table) for table in differing]
@@ -207,3 +236,4 @@ def take_down(name: str) -> None:
         lines.append(_shared(without=name))
     load_script("".join(lines))
     files.remove(_stamp(*own))
+    files.remove(_known(name))

@@ -1,0 +1,36 @@
+// The systems that the lab's box can be. The world around it is always the same one.
+
+/** A distribution's release as a guest. */
+export interface System {
+  /** As people say it. */
+  readonly name: string;
+  /** The release's suite in Debian's archive; `-updates` and `-security` are appended to it. */
+  readonly codename: string;
+}
+
+export const SYSTEMS = {
+  "debian-12": { name: "Debian 12", codename: "bookworm" },
+  "debian-13": { name: "Debian 13", codename: "trixie" },
+} as const satisfies Record<string, System>;
+
+export type SystemId = keyof typeof SYSTEMS;
+
+/** What the world runs, and a box of which nothing else is said. */
+export const USUAL_SYSTEM: SystemId = "debian-12";
+
+/** Names the system of all labs of a process that do not name one in code. */
+export const SYSTEM_VARIABLE = "DUAL_TUNNEL_VPN_LAB_SYSTEM";
+
+/**
+ * The box's system of labs that name none.
+ * @throws when the environment variable names a system that there is not
+ */
+export function systemOfEnvironment(value = process.env[SYSTEM_VARIABLE]): SystemId {
+  if (!value) return USUAL_SYSTEM;
+  if (Object.hasOwn(SYSTEMS, value)) return value as SystemId;
+  throw new Error(
+    `${SYSTEM_VARIABLE} is "${value}", which the lab has no box of: set it to ${systemIds().join(" or ")}.`,
+  );
+}
+
+export const systemIds = (): SystemId[] => Object.keys(SYSTEMS) as SystemId[];
