@@ -85,7 +85,7 @@ umask 077
 unpack() {
     while read -r file content; do
         case $file in
-        site.json | owner.json | tunnel-[12].conf | secrets-[12].conf | time | packages)
+        site.json | owner.json | tunnel-[12].conf | secrets-[12].conf | time | packages | drift)
             printf %s "$content" | base64 -d >"$staging/$file" || return
             ;;
         end) return 0 ;;

@@ -44,6 +44,8 @@ export interface ExampleBox {
   readonly privateKeyPath: string | null;
   /** The box's ECDSA host key; the Terraform variable `box_host_key` when null. */
   readonly hostKey: string | null;
+  /** Whether each synth asks the box for drift; the host key has to be given here then. */
+  readonly detectDrift: boolean;
 }
 
 /** The how-to page's site, with its numbers; public addresses are RFC 5737's. */
@@ -62,7 +64,7 @@ export const DEFAULTS: ExampleConfig = {
     { address: "172.16.1.93/24", gateway: "172.16.1.253", egressIp: "198.51.100.198" },
     { address: "172.16.2.57/24", gateway: "172.16.2.253", egressIp: "203.0.113.181" },
   ],
-  box: { host: "box.example.com", port: 22, user: "root", privateKeyPath: null, hostKey: null },
+  box: { host: "box.example.com", port: 22, user: "root", privateKeyPath: null, hostKey: null, detectDrift: false },
   tunnels: { both: {}, active: {}, standby: {} },
   agent: {},
   unsafePreSharedKeys: { active: null, standby: null },

@@ -43,6 +43,7 @@ export class ExampleStack extends TerraformStack {
         hostKey: HostKey.ecdsa(config.box.hostKey ?? this.hostKeyVariable(config)),
       },
       agent: config.agent,
+      detectDrift: config.box.detectDrift,
     });
 
     this.output("vpn_gateway_id", vpn.gateway.vpnGatewayId);

@@ -29,6 +29,7 @@ import {
   tell,
   text,
 } from "./guard";
+import { SITE_BOUNDS } from "./host/site-format";
 import { secondVswitchName, TerraformNames } from "./names";
 import { TerraformData } from "./terraform-data";
 import { isLiteral, literal, VpcRef, VswitchRef } from "./structural";
@@ -50,6 +51,10 @@ export interface IDualTunnelVpnGateway extends IConstruct {
    * @default false
    */
   readonly autoPropagate?: boolean;
+   * Mbit/s, for a box to be told at its apply where it will not keep up.
+   * @default - not known: boxes are told nothing
+   */
+  readonly bandwidth?: number;
   /** The order of changes to this gateway. */
   readonly changes: ChangeQueue;
   /**
@@ -149,6 +154,10 @@ export interface DualTunnelVpnGatewayAttributes {
    * @default false
    */
   readonly autoPropagate?: boolean;
+   * Mbit/s, for a box to be told at its apply where it will not keep up: a whole number from 1 to 1000000.
+   * @default - not known: boxes are told nothing
+   */
+  readonly bandwidth?: number;
 }
 
 /** The VPN gateway of a VPC: two IPsec addresses, in two zones where the region has two. */
@@ -173,6 +182,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
   readonly networkType: GatewayNetworkType;
   readonly vpcCidrs: readonly string[];
   readonly autoPropagate: boolean;
+  readonly bandwidth?: number;
   readonly changes = new ChangeQueue();
   private readonly secondVswitch?: TerraformData;
   // Each access to an attribute of a resource makes a new token, with a stack trace: once is enough.
@@ -188,10 +198,14 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     this.autoPropagate = props.autoPropagate ?? false;
     const charge = props.charge ?? Charge.payAsYouGo();
     this.vpcCidrs = [literal(props.vpc, "cidrBlock") ?? props.vpc.cidrBlock].filter((cidr) => cidr !== undefined);
-    this.secondVswitch = follows(props.ignoreChanges)
-      ? new TerraformData(this, "second-vswitch", { input: { id: standby.id } })
-      : undefined;
+    // A changed second vSwitch replaces the gateway, as the first one does: the provider changes neither in place.
+    this.secondVswitch = ignores(props.ignoreChanges, "disaster_recovery_vswitch_id")
+      ? undefined
+      : new TerraformData(this, "second-vswitch", { input: { id: standby.id } });
     const bandwidth = props.bandwidth ?? DEFAULT_BANDWIDTH[this.networkType];
+    // One that is changed elsewhere is another than this.
+    const known = isLiteral(bandwidth) && !ignores(props.ignoreChanges, "bandwidth");
+    this.bandwidth = known ? bandwidth : undefined;
     this.resource = new VpnGateway(this, "Default", {
       provider: props.provider,
       lifecycle: this.lifecycle(props, bandwidth),
@@ -288,9 +302,9 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
   }
 }
 
-/** Whether a changed second vSwitch replaces the gateway, as the first one does: the provider changes neither in place. */
-function follows(ignored: TerraformResourceLifecycle["ignoreChanges"]): boolean {
-  return ignored !== "all" && !ignored?.includes("disaster_recovery_vswitch_id");
+/** Whether Terraform leaves an attribute as it is, whatever the code says. */
+function ignores(ignored: TerraformResourceLifecycle["ignoreChanges"], attribute: string): boolean {
+  return ignored === "all" || ignored?.includes(attribute) === true;
 }
 
 const NEW_GATEWAY_SHAPE: Shape<NewGatewayOptions> = {
@@ -323,6 +337,7 @@ const EXISTING_SHAPE: Shape<DualTunnelVpnGatewayAttributes> = {
   vpcCidrs: optional(list(text("192.168.0.0/16"), 'a list of blocks, for example ["192.168.0.0/16"]')),
   networkType: optional(oneOf(GatewayNetworkType)),
   autoPropagate: optional(flag),
+  bandwidth: optional(number),
 };
 
 /** A gateway, new or existing, as another construct's option. */
@@ -345,6 +360,7 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
   readonly standbyIpsecAddress: string;
   readonly vpcCidrs: readonly string[];
   readonly autoPropagate: boolean;
+  readonly bandwidth?: number;
   readonly changes: ChangeQueue;
 
   constructor(scope: Construct, id: string, given: DualTunnelVpnGatewayAttributes) {
@@ -356,6 +372,7 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
     this.activeIpsecAddress = attributes.activeIpsecAddress;
     this.standbyIpsecAddress = attributes.standbyIpsecAddress;
     this.vpcCidrs = attributes.vpcCidrs ?? [];
+    this.bandwidth = attributes.bandwidth;
     this.networkType = attributes.networkType ?? GatewayNetworkType.PUBLIC;
     this.autoPropagate = attributes.autoPropagate ?? false;
     Findings.validate(this, (findings) => {
@@ -364,6 +381,7 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
       if (id) findings.error(id);
       findings.address("activeIpsecAddress", this.activeIpsecAddress, "192.0.2.152");
       findings.address("standbyIpsecAddress", this.standbyIpsecAddress, "192.0.2.10");
+      findings.wholeNumber("bandwidth", this.bandwidth, ...SITE_BOUNDS.bandwidthMbps);
     });
   }
 }

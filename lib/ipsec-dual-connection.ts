@@ -26,12 +26,14 @@ import {
   isStandIn,
   list,
   number,
+  oneOf,
   optional,
   Shape,
   standInOf,
   tell,
   text,
 } from "./guard";
+import { SITE_BOUNDS } from "./host/site-format";
 import { contains } from "./ip";
 import { checkAsn, checkRouting, ConnectionBgp, routingOf } from "./ipsec/bgp";
 import {
@@ -149,6 +151,11 @@ export interface IpsecDualConnectionAttributes {
   readonly activeTunnel: ExistingTunnel;
   /** The same for the standby tunnel. */
   readonly standbyTunnel: ExistingTunnel;
+  /**
+   * The VPN gateway's Mbit/s, for a box to be told at its apply where it will not keep up: a whole number from 1 to 1000000.
+   * @default - not known: boxes are told nothing
+   */
+  readonly gatewayBandwidth?: number;
 }
 
 /** An IPsec connection of two tunnels with the cloud's routes to the data center. */
@@ -174,6 +181,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
   readonly vpcCidrs: readonly string[];
   readonly dataCenterCidrs: readonly string[];
   readonly tunnels: readonly [Tunnel, Tunnel];
+  readonly gatewayBandwidth?: number;
   /** The `alicloud_vpn_connection` underneath. */
   readonly resource: VpnConnection;
   readonly vpnConnectionId: string;
@@ -191,6 +199,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     this.bgp = routing.bgp;
     this.vpcCidrs = props.vpcCidrs ?? gateway.vpcCidrs;
     this.dataCenterCidrs = props.dataCenterCidrs;
+    this.gatewayBandwidth = gateway.bandwidth;
     const active = { ipsecAddress: gateway.activeIpsecAddress, egressIp: customerGateways.activeEgressIp };
     const standby = { ipsecAddress: gateway.standbyIpsecAddress, egressIp: customerGateways.standbyEgressIp };
     this.tunnels = [
@@ -300,6 +309,7 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
   readonly vpcCidrs: readonly string[];
   readonly dataCenterCidrs: readonly string[];
   readonly tunnels: readonly [Tunnel, Tunnel];
+  readonly gatewayBandwidth?: number;
   readonly cloudResources: readonly TerraformResource[] = [];
 
   constructor(scope: Construct, id: string, given: IpsecDualConnectionAttributes) {
@@ -313,6 +323,7 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
     this.bgp = routing.bgp;
     this.vpcCidrs = attributes.vpcCidrs;
     this.dataCenterCidrs = attributes.dataCenterCidrs;
+    this.gatewayBandwidth = attributes.gatewayBandwidth;
     const { name, activeTunnel, standbyTunnel } = attributes;
     this.tunnels = [
       makeTunnel(this, name, 1, activeTunnel, activeTunnel, undefined, routing.tunnels[0]),
@@ -335,6 +346,7 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
         );
       }
       checkRouting(attributes.routing, findings);
+      findings.wholeNumber("gatewayBandwidth", this.gatewayBandwidth, ...SITE_BOUNDS.bandwidthMbps);
       checkConnection(this, findings);
     });
   }
@@ -377,6 +389,7 @@ const EXISTING_SHAPE: Shape<IpsecDualConnectionAttributes> = {
   dataCenterCidrs: BLOCKS,
   activeTunnel: EXISTING_TUNNEL,
   standbyTunnel: EXISTING_TUNNEL,
+  gatewayBandwidth: optional(number),
 };
 
 /** A connection, new or existing, as another construct's option. */

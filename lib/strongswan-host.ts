@@ -1,14 +1,16 @@
 // StrongswanHost: the box in the data center. It renders every file that the box needs from a connection's tunnels
 // and puts them there over SSH; docs/architecture.md says what arrives and in which order.
 import { Resource } from "@cdktf/provider-null/lib/resource";
-import { dependable, TerraformLocal, TerraformResource, TerraformStack } from "cdktf";
+import { Annotations, dependable, Lazy, TerraformLocal, TerraformResource, TerraformStack } from "cdktf";
+import { addCustomSynthesis } from "cdktf/lib/synthesize/synthesizer";
 import { Construct } from "constructs";
 import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
-import { bag, guard, inStack, isStandIn, list, number, optional, Shape, tell } from "./guard";
+import { bag, flag, guard, inStack, isStandIn, list, number, optional, Shape, tell } from "./guard";
 import { AGENT, AgentOptions, checkAgentOptions, probePreconditions } from "./host/agent-options";
 import { BoxAssets } from "./host/assets";
 import { BoxMembers } from "./host/boxes";
+import { askForDrift, checkDriftInputs, Drift } from "./host/drift";
 import { BoxFiles, renderFiles } from "./host/files";
 import { BoxPackages, checkPackages, PACKAGES, packageSource, packagesPreconditions } from "./host/packages";
 import { configurationSteps, contentTriggers, uninstallSteps } from "./host/provisioners";
@@ -49,6 +51,14 @@ export interface StrongswanHostOptions {
    * @default BoxPackages.fromRepositories()
    */
   readonly packages?: BoxPackages;
+  /**
+   * Ask the box during synth, over SSH, whether files, units and network are still as the last apply left them. What
+   * differs is a warning, and the plan shows a replacement of `null_resource.<name>_configure_box_over_ssh`, whose apply
+   * puts it right; a box that cannot be asked is an error. All of `ssh` and the `name` have to be literals, and the
+   * machine that synthesizes needs OpenSSH's `ssh`; it is given 15 seconds.
+   * @default false: nobody is asked, and what was changed by hand stays until something else changes
+   */
+  readonly detectDrift?: boolean;
 }
 
 /** What a `StrongswanHost` is made from. */
@@ -65,6 +75,7 @@ export const HOST_SHAPE: Shape<StrongswanHostOptions> = {
   routeMetric: optional(number),
   agent: optional(AGENT),
   packages: optional(PACKAGES),
+  detectDrift: optional(flag),
 };
 
 const shapeOf = (scope: Construct): Shape<StrongswanHostProps> => ({
@@ -80,6 +91,9 @@ export class StrongswanHost extends Construct {
   readonly presence: TerraformData;
   /** The `null_resource` that installs and configures. */
   readonly configuration: Resource;
+
+  /** What the box was found to be at the last synth. */
+  private drift: Drift | undefined;
 
   constructor(scope: Construct, id: string, given: StrongswanHostProps) {
     super(inStack(scope, id, "StrongswanHost"), id);
@@ -136,14 +150,20 @@ export class StrongswanHost extends Construct {
         host_key: props.ssh.hostKey.publicKey,
         programs: assets.hash,
         ...contentTriggers(files),
+        ...(props.detectDrift && { drift: Lazy.stringValue({ produce: () => this.drift?.trigger }) }),
       },
       provisioners: configurationSteps({
         name,
         connection: connectionFrom(props.ssh),
         assets: assets.path,
         files: { ...files, ...packages },
+        notesDrift: props.detectDrift,
       }),
     });
+    if (props.detectDrift) {
+      // Not as one of the checks: those run in a customer's snapshot tests too, which are to ask nobody.
+      addCustomSynthesis(this, { onSynthesize: () => this.detectDrift(name, props.ssh) });
+    }
     this.configuration.dependsOn = [this.presence, ...this.within(connection.cloudResources)].map((resource) =>
       dependable(resource),
     );
@@ -183,6 +203,26 @@ export class StrongswanHost extends Construct {
     return name;
   }
 
+  /** Asks the box, tells what differs, and has the plan show it. */
+  private detectDrift(name: string, ssh: SshOptions): void {
+    this.drift = undefined;
+    const answer = askForDrift(name, ssh);
+    const notes = Annotations.of(this);
+    if (typeof answer === "string") {
+      notes.addError(
+        `detectDrift: the box ${ssh.host} cannot be asked whether it has drifted: ${answer}; see to it that ssh reaches it as Terraform does, or set detectDrift to false to go on without.`,
+      );
+      return;
+    }
+    this.drift = answer;
+    const { differences, added, installed } = answer;
+    if (!installed) notes.addInfo(`the box ${ssh.host} has no connection ${name}: the next apply installs it.`);
+    for (const difference of differences) {
+      notes.addWarning(`the box ${ssh.host} has drifted: ${difference}; the next apply puts it right.`);
+    }
+    for (const each of added) notes.addWarning(`on the box ${ssh.host} ${each}; an apply leaves it.`);
+  }
+
   private check(props: StrongswanHostProps, findings: Findings): void {
     const other = otherHolder(this, claimOf(props.connection.name));
     if (other && !isStandIn(props.connection.name)) {
@@ -195,6 +235,7 @@ export class StrongswanHost extends Construct {
     findings.wholeNumber("routeMetric", props.routeMetric, ...SITE_BOUNDS.routeMetric);
     checkUplinks(props.uplinks, props.connection, findings);
     checkPackages(props.packages, findings);
+    if (props.detectDrift) checkDriftInputs(props.connection.name, props.ssh, findings);
   }
 }
 

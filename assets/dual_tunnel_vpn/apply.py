@@ -6,16 +6,17 @@ import contextlib
 import json
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Protocol
 
-from . import checks, confirmation, failover, files, installed, library, links, manifest, owner, paths
+from . import checks, confirmation, drift, failover, files, installed, library, links, manifest, owner, paths
 from .bgp import service as bgp
 from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
-from .net import managers, network, sysctl, wanted, ways
+from .net import managers, network, sysctl, throughput, wanted, ways
 from .net.netlink import Netlink
-from .site import Site, SiteError, Tunnel, parse
+from .site import Site, SiteError, Tunnel, load, parse
 
 UP_SECONDS = 60
 """How long both tunnels may take to come up after a first installation."""
@@ -112,6 +113,7 @@ def apply(directory: Path, ssh_connection: str, steps: Reporter, confirmed: bool
             _apply(site, directory, access, steps, confirmed)
             if access.moved:
                 raise Refusal(f"{access.moved}: check its routes before you close this session")
+            _mark(site.name, directory)
         finally:
             confirmation.extend(site.name)
     finally:
@@ -134,7 +136,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
     if _enable(site.name, anew) or units_changed or anew:
         must("systemctl", "daemon-reload")
     data = (directory / "site.json").read_bytes()
-    new_site = files.content(paths.site(site.name)) != data
+    new_site = _is_new(site)
     changes_links = new_site or anew or not _links_are_right(site)
     if confirmed and (changes_links or confirmation.waits(site.name)):
         confirmation.begin(site.name, directory)
@@ -166,8 +168,28 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
     for told in bgp.await_sessions(site):
         # The tunnels are there, and the cloud may be the one that is late.
         steps.say(f"{told}: `dual-tunnel-vpn status` tells more")
+    if falls_short := throughput.falls_short(site, network.observe()):
+        steps.say(falls_short)
     up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]
     steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
+
+
+def _is_new(site: Site) -> bool:
+    """Whether the agent and the interfaces have anything to do with what differs from the site in place."""
+    try:
+        there = load(paths.site(site.name))
+    except SiteError:
+        return True
+    return replace(there, bandwidth_mbps=None) != replace(site, bandwidth_mbps=None)
+
+
+def _mark(name: str, directory: Path) -> None:
+    """Notes what the stack will compare with what its state says."""
+    mark = (files.content(directory / "drift") or b"").decode("ascii", "replace")
+    record = manifest.load_connection(name)
+    if record.mark != mark:
+        record.mark = mark
+        record.save(name)
 
 
 def put_site(name: str, data: bytes, record: manifest.Connection) -> None:
@@ -237,18 +259,16 @@ def kernel_files(site: Site, box: manifest.Box) -> None:
 
 
 def _enable(name: str, anew: bool) -> bool:
-    """Has all services start at boot; whether systemd has to be told (it is slow: once is enough)."""
-    units = (paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agent_unit)
-    ours = (strongswan.UNIT, *(unit(name) for unit in units))
-    states = strongswan.units(*ours)
-    if states[strongswan.UNIT].masked:
+    """Has all services be ours and start at boot; whether systemd has to be told (it is slow: once is enough)."""
+    replaced = [files.remove(path) for path in drift.replaced(name)]
+    if strongswan.units(strongswan.UNIT)[strongswan.UNIT].masked:
         # By install.sh, so that the package's own script did not start it too early.
         must("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", strongswan.UNIT)
-    # What systemd takes for enabled may be what an uninstall disabled before it was cut off.
-    missing = [unit for unit, state in states.items() if anew or not state.enabled]
+    units = drift.units_at_boot(name)
+    missing = units if anew else strongswan.disabled(*units)
     if missing:
         must("systemctl", "enable", "--quiet", "--no-reload", *missing)
-    return bool(missing)
+    return bool(missing or replaced)
 
 
 def _links_are_right(site: Site) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import io
+import json
 import math
 import os
 import pwd
@@ -118,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     status = verbs.add_parser("status", help="show the connections; exit status 0 healthy, 1 degraded, 2 down")
     status.add_argument("name", nargs="?")
     status.add_argument("--json", action="store_true", help="print JSON")
+    drift = verbs.add_parser("drift", help="tell what is not as the last apply left it, as JSON on one line")
+    drift.add_argument("name")
     guard = verbs.add_parser("guard", help="put a connection's packet filter and guards in place, before the network")
     guard.add_argument("name")
     links = verbs.add_parser("links", help="bring up a connection's interfaces, routes, rules and filter")
@@ -201,6 +204,11 @@ def _run(arguments: Sequence[str]) -> int:
         from .status import show
 
         return show(None if options.name is None else _name(options.name), options.json)
+    if options.verb == "drift":
+        from .drift import look
+
+        print(json.dumps(look(_name(options.name))), flush=True)
+        return 0
     if options.verb == "confirm":
         from .confirmation import confirm
 

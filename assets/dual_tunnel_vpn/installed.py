@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,13 +95,17 @@ def _programs() -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir())
 
 
-def look() -> Iterator[str]:
-    """What differs, in words, file by file: empty for each that does not, so that one may stop in between."""
+def look(besides: Collection[Path] = ()) -> Iterator[str]:
+    """What differs, in words, file by file: empty for each that does not, so that one may stop in between.
+
+    besides: files that are not looked at, and directories of such.
+    """
     record = _load()
     if record is None:
         yield f"{_place()} is missing or damaged: whether our files are as we put them cannot be told"
         return
-    yield from _look(record, record.prints)
+    skipped = set(besides)
+    yield from _look(record, [path for path in record.prints if skipped.isdisjoint((Path(path), *Path(path).parents))])
 
 
 def programs_are_right() -> bool:
@@ -129,6 +133,6 @@ def _difference(path: str, known: str, found: str) -> str:
     return f"{path} was changed since we installed it"
 
 
-def amiss() -> list[str]:
-    """All that differs, in words."""
-    return list(filter(None, look()))
+def amiss(besides: Collection[Path] = ()) -> list[str]:
+    """All that differs, in words, as `look` has it."""
+    return list(filter(None, look(besides)))

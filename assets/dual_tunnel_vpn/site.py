@@ -17,6 +17,7 @@ VERSION = 1
 """The site.json version that this package reads."""
 
 BOUNDS: Mapping[str, tuple[int, int]] = {
+    "bandwidthMbps": (1, 1_000_000),
     "routeMetric": (1, 2**32 - 2),
     "uplinks.number": (1, 2),
     "uplinks.prefixLength": (1, 32),
@@ -144,6 +145,8 @@ class Site:
     tunnels: tuple[Tunnel, Tunnel]
     """The active tunnel first."""
     agent: Agent
+    bandwidth_mbps: int | None = None
+    """The VPN gateway's bandwidth in Mbit/s, where the stack knows it."""
     bgp: Bgp | None = None
     """None where the routing is another."""
 
@@ -364,6 +367,7 @@ def parse(text: str) -> Site:
         uplinks=tuple(uplinks[number] for number in sorted(uplinks)),
         tunnels=(tunnels[0], tunnels[1]),
         agent=_agent(reader.section("agent")),
+        bandwidth_mbps=None if reader.get("bandwidthMbps") is None else reader.integer("bandwidthMbps"),
         bgp=bgp,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from . import failover, installed, links, manifest, paths, verdict
+from . import drift, failover, installed, links, manifest, paths, verdict
 from .commands import Refusal
 from .ipsec import strongswan, vici
 from .net import wanted, ways
@@ -66,8 +66,7 @@ def describe(site: Site) -> dict[str, Any]:
         charon = "answers"
     except vici.ViciError as error:
         states, charon = {}, str(error)
-    names = [strongswan.UNIT, paths.links_unit(site.name), paths.agent_unit(site.name)]
-    units = strongswan.units(*names, *([paths.bgp_unit(site.name)] if site.bgp is not None else []))
+    units = strongswan.units(*drift.units_at_work(site.name))
     tunnels = []
     for tunnel in site.tunnels:
         state = states.get(tunnel.number)
@@ -93,7 +92,7 @@ def describe(site: Site) -> dict[str, Any]:
     routes = _routes(site, network)
     amiss = [f"{name} {unit.trouble}" for name, unit in units.items() if unit.trouble]
     amiss += [f"uplink {uplink['number']} is not there" for uplink in uplinks if uplink["device"] is None]
-    amiss += links.amiss(site, network) + installed.amiss()
+    amiss += links.amiss(site, network) + installed.amiss() + drift.of_units(site.name)
     amiss += [f"tunnel {tunnel['number']} is down" for tunnel in tunnels if not tunnel["up"]]
     amiss += [f"no route to {cidr}" for cidr in site.vpc_cidrs if cidr not in {r["destination"] for r in routes}]
     if charon != "answers":
@@ -114,6 +113,7 @@ def describe(site: Site) -> dict[str, Any]:
         "health": _health(site, amiss, traffic, found, any(up.values())),
         "traffic": traffic,
         "amiss": amiss,
+        "added": drift.added(site.name),
         "tunnels": tunnels,
         "uplinks": uplinks,
         "routes": routes,
@@ -158,6 +158,7 @@ def text(description: dict[str, Any]) -> str:
     if isinstance(agent, dict):
         lines += [_session(said) for said in agent.get("tunnels", []) if said.get("bgp")]
     lines += [f"  ! {problem}" for problem in description["amiss"]]
+    lines += [f"  {note}" for note in description["added"]]
     return "\n".join(lines)
 
 
@@ -177,6 +178,7 @@ def show(name: str | None, as_json: bool) -> int:
                     "health": DOWN,
                     "traffic": None,
                     "amiss": ["its installation was not completed"],
+                    "added": [],
                     "tunnels": [],
                     "uplinks": [],
                     "routes": [],

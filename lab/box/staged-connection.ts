@@ -29,6 +29,8 @@ export interface Staged {
   readonly confirmed?: boolean;
   /** The directory whose `assets` are uploaded. @default the repository */
   readonly tree?: string;
+  /** The VPN gateway's bandwidth. @default not known */
+  readonly bandwidthMbps?: number;
   /** Directory on the box from which packages come. @default the box's own package sources */
   readonly packages?: string;
 }
@@ -36,7 +38,14 @@ export interface Staged {
 const PSKS = ["psk-of-tunnel-one", "psk-of-tunnel-two"] as const;
 const ESP = "aes256-sha256-modp2048";
 
-const files = ({ psks = PSKS, esp = [ESP, ESP], ikeLifetime = [86400, 86400], firstUplink, marks }: Staged) => {
+const files = ({
+  psks = PSKS,
+  esp = [ESP, ESP],
+  ikeLifetime = [86400, 86400],
+  firstUplink,
+  marks,
+  bandwidthMbps,
+}: Staged) => {
   const address = (i: number) => (i === 0 ? (firstUplink ?? UPLINKS[0].address) : UPLINKS[i].address);
   const number = (i: number) => 70001 + i;
   const site = {
@@ -44,6 +53,7 @@ const files = ({ psks = PSKS, esp = [ESP, ESP], ikeLifetime = [86400, 86400], fi
     name: NAME,
     vpcCidrs: [VPC_CIDR],
     dataCenterCidrs: [DATA_CENTER_CIDR],
+    bandwidthMbps,
     routeMetric: 100,
     uplinks: UPLINKS.map((uplink, i) => ({
       number: i + 1,

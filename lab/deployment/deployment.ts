@@ -123,6 +123,12 @@ export class Deployment {
     return this.run(["deploy", "--auto-approve", "--skip-synth", "--skip-provider-lock"]);
   }
 
+  /** `cdktf diff` of what `synth` makes of the present parameters, and what that said. */
+  async diff(): Promise<string> {
+    const { text } = await this.synth();
+    return text + (await this.run(["diff", "--skip-synth", "--skip-provider-lock"])).text;
+  }
+
   /** `cdktf destroy`. */
   async destroy(): Promise<CommandOutput> {
     await this.synth();

@@ -13,7 +13,7 @@ const FILE = `give the private key's file, or ${AGENT}`;
 /** What is wrong with a private key's file, as the end of a sentence; undefined when nothing is seen. */
 export function keyFileProblem(file: string): string | undefined {
   if (file.endsWith(".pub")) return `is a public key; ${FILE}`;
-  const content = readable(file.replace(/^~(?=\/)/, os.homedir()));
+  const content = readable(localPath(file));
   if (content === undefined) return undefined;
   if (content === DIRECTORY) return `is a directory; ${FILE}`;
   if (/^(ssh|ecdsa|sk)-[\w@.-]+ AAAA/.test(content) || /^-----BEGIN [A-Z0-9 ]*PUBLIC KEY-----/m.test(content)) {
@@ -22,6 +22,11 @@ export function keyFileProblem(file: string): string | undefined {
   const pem = /(?:^|\n)-----BEGIN ([A-Z ]*)PRIVATE KEY-----([^]*)/.exec(content);
   if (!pem) return `is not a private key that Terraform reads; ${FILE}`;
   return isLocked(pem[1].trim(), pem[2]) ? `has a passphrase, which Terraform cannot ask for; ${AGENT}` : undefined;
+}
+
+/** The path with the home directory in the place of `~`. */
+export function localPath(file: string): string {
+  return file.replace(/^~(?=\/)/, os.homedir());
 }
 
 function isLocked(kind: string, body: string): boolean {

@@ -30,6 +30,8 @@ export interface Delivery {
   readonly assets: string;
   /** The rendered files: by their names on the box the Terraform locals that hold them. */
   readonly files: Readonly<Record<string, string>>;
+  /** Whether the box notes what the trigger `drift` says, so that the next synth can compare. */
+  readonly notesDrift?: boolean;
 }
 
 /**
@@ -38,11 +40,12 @@ export interface Delivery {
  * connection is the proof that the box lets new ones in: it ends as the installer did, and without it the box takes
  * back what the installer changed of routes and packet filter.
  */
-export function configurationSteps({ name, connection, assets, files }: Delivery): Step[] {
+export function configurationSteps({ name, connection, assets, files, notesDrift }: Delivery): Step[] {
   const local = `\${path.module}/${assets}`;
   const staging = `${STAGING}/${name}.\${self.id}`;
   const bundle = [
     ...Object.entries(files).map(([file, source]) => `${file} \${base64encode(local.${source})}`),
+    ...(notesDrift ? [`drift \${base64encode(lookup(self.triggers, "drift", ""))}`] : []),
     // So that the box can tell that its clock is wrong.
     "time ${base64encode(timestamp())}",
     // Told apart by this: an upload that was cut off.

@@ -11,6 +11,7 @@ export const TCP_HEADERS = 40;
 
 /** Smallest and largest value of each number, by its path in site.json. */
 export const SITE_BOUNDS = {
+  bandwidthMbps: [1, 1_000_000],
   // The guards have 2^32 - 1, after all others.
   routeMetric: [1, 2 ** 32 - 2],
   "uplinks.number": [1, 2],

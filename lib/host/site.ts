@@ -20,6 +20,8 @@ export interface Site {
   readonly name: string;
   readonly vpcCidrs: readonly string[];
   readonly dataCenterCidrs: readonly string[];
+  /** Of the VPN gateway, Mbit/s, where it is known. */
+  readonly bandwidthMbps?: number;
   readonly routeMetric: number;
   /** Absent where the routing is another. */
   readonly bgp?: ConnectionBgp;
@@ -35,6 +37,8 @@ export function renderSite(site: Site): string {
     name: site.name,
     vpcCidrs: site.vpcCidrs,
     dataCenterCidrs: site.dataCenterCidrs,
+    // Left out where it is not known.
+    bandwidthMbps: site.bandwidthMbps,
     routeMetric: site.routeMetric,
     ...(site.bgp && {
       bgp: { cloudAsn: site.bgp.cloudAsn, asn: site.bgp.asn, holdSeconds: site.bgp.holdSeconds },

@@ -41,6 +41,11 @@ export interface IIpsecDualConnection extends IConstruct {
   readonly dataCenterCidrs: readonly string[];
   /** The active tunnel, then the standby tunnel. */
   readonly tunnels: readonly [Tunnel, Tunnel];
+  /**
+   * The VPN gateway's bandwidth in Mbit/s.
+   * @default - not known
+   */
+  readonly gatewayBandwidth?: number;
   /** What the box's configuration has to wait for: the connection and its routes. */
   readonly cloudResources: readonly TerraformResource[];
 }

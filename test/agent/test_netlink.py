@@ -73,7 +73,7 @@ class Codec(unittest.TestCase):
         found = Rule(0, 101, 0, 0xFF, "192.168.0.0/16", "172.16.1.93/32", "eth2", protocol=3, inverted=True, suppress=0)
         self.assertEqual(netlink.decode_rule(body), found)
 
-    def test_an_esp_state_is_read_with_its_if_id(self) -> None:
+    def test_an_esp_state_is_read_with_its_if_id_and_its_algorithms(self) -> None:
         body = bytearray(224)
         body[56:60] = bytes((192, 0, 2, 152))
         struct.pack_into("!IB", body, 72, 0xC0FFEE01, 50)
@@ -82,6 +82,16 @@ class Codec(unittest.TestCase):
         found = netlink.decode_ipsec_state(bytes(body) + netlink.attribute(31, struct.pack("=I", 20481)))
         self.assertEqual(found, netlink.IpsecState("192.0.2.152", 0xC0FFEE01, 20481, 1_700_000_000, 42))
         self.assertIsNone(netlink.decode_ipsec_state(bytes(body[:200])))
+
+        pair = netlink.attribute(2, struct.pack("=64sI", b"cbc(aes)", 256) + bytes(32))
+        pair += netlink.attribute(20, struct.pack("=64sII", b"hmac(sha256)", 256, 128) + bytes(32))
+        one = netlink.attribute(18, struct.pack("=64sII", b"rfc4106(gcm(aes))", 160, 128) + bytes(20))
+        for attributes, algorithms in (
+            (pair, netlink.Algorithms("cbc(aes)", 256, "hmac(sha256)", 256, 128)),
+            (one, netlink.Algorithms("rfc4106(gcm(aes))", 160, icv_bits=128)),
+        ):
+            state = netlink.decode_ipsec_state(bytes(body) + attributes)
+            self.assertEqual(state and state.algorithms, algorithms)
 
     def test_an_xfrm_interface_is_read_with_its_if_id(self) -> None:
         data = netlink.attribute(2, struct.pack("=I", 20481))

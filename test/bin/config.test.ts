@@ -43,7 +43,7 @@ describe("the example's parameters", () => {
     [{ regio: "x" }, "regio is not a parameter"],
     [
       { box: { hots: "x" } },
-      "box.hots is not a parameter; the parameters here are host, port, user, privateKeyPath, hostKey.",
+      "box.hots is not a parameter; the parameters here are host, port, user, privateKeyPath, hostKey, detectDrift.",
     ],
     [{ tunnels: { active: { ike: { encrypt: 1 } } } }, "tunnels.active.ike.encrypt is not a parameter"],
     [{ tunnels: { third: {} } }, "tunnels.third is not a parameter; the parameters here are both, active, standby."],

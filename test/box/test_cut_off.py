@@ -28,7 +28,7 @@ from dual_tunnel_vpn import (
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.net import managers, network, sysctl, ways
-from dual_tunnel_vpn.site import parse
+from dual_tunnel_vpn.site import load, parse
 
 
 class Cut(Exception):
@@ -85,11 +85,12 @@ class Cuts(unittest.TestCase):
         self.ran.append(f"remove what mark {mark} had")
         return []
 
-    def apply(self, mark: int, cut: str = "") -> list[str]:
+    def apply(self, mark: int, cut: str = "", bandwidth: int | None = None) -> list[str]:
         """What an apply has done; with a cut, until it was there."""
         self.ran, self.stale, self.cut = [], [], cut
         document = copy.deepcopy(DOCUMENT)
         document["uplinks"][0]["mark"] = mark
+        document["bandwidthMbps"] = bandwidth
         text = json.dumps(document)
         staged = self.root / "staged"
         files.put(staged / "site.json", text.encode())
@@ -124,6 +125,13 @@ class Applies(Cuts):
         self.apply(1)
         self.assertEqual(self.apply(1), ["settings", "start dual-tunnel-vpn-agent@singapore.service"])
         self.assertEqual(self.stale, [])
+
+    def test_nothing_is_started_again_for_another_bandwidth(self) -> None:
+        self.apply(1)
+        self.confirmed = True
+        self.assertNotIn("restart", " ".join(self.apply(1, bandwidth=200)))
+        self.assertEqual(load(paths.site("singapore")).bandwidth_mbps, 200)
+        self.assertFalse(confirmation.waits("singapore"))
 
     def test_the_agent_takes_a_site_that_came_before_the_cut(self) -> None:
         self.apply(1)
@@ -235,6 +243,7 @@ class Enabled(unittest.TestCase):
             mock.patch.object(
                 strongswan, "units", lambda *names: dict.fromkeys(names, strongswan.Unit(True, True, True))
             ),
+            mock.patch.object(strongswan, "disabled", lambda *_: []),
             mock.patch.object(apply, "must", lambda *command, **_: ran.append(command)),
         ):
             apply._enable("singapore", anew)

@@ -61,6 +61,7 @@ def described(
         mock.patch.object(
             strongswan, "units", lambda *names: {name: Unit(True, True, active, trouble=trouble) for name in names}
         ),
+        mock.patch.object(strongswan, "disabled", lambda *_: []),
         mock.patch.object(failover, "agent_state", lambda name: said or agent()),
         mock.patch.object(status, "_misled", lambda *_: []),
         mock.patch.object(links, "amiss", lambda *_: list(kernel)),

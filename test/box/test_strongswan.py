@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import unittest
 from pathlib import Path
@@ -124,6 +125,18 @@ class ReadsUnits(unittest.TestCase):
         self.assertEqual(units["a.service"], strongswan.Unit(True, True, True))
         self.assertEqual(units["b.service"], strongswan.Unit(False, False, False, trouble="is not active"))
         self.assertTrue(units["c.service"].masked)
+
+    def test_those_that_do_not_start_at_boot_are_told_by_their_files_also_beside_one_that_has_none(self) -> None:
+        states = {"a.service": "enabled\n", "b.timer": "disabled\n", "c.service": "", "d.service": "enabled-runtime\n"}
+
+        def run(_: str, verb: str, *names: str) -> Result:
+            self.assertEqual(verb, "is-enabled")
+            there = itertools.takewhile(bool, (states[name] for name in names))
+            return Result(1, "".join(there), "")
+
+        with mock.patch.object(strongswan, "run", run):
+            self.assertEqual(strongswan.disabled("a.service", "b.timer"), ["b.timer"])
+            self.assertEqual(strongswan.disabled(*states), ["b.timer", "c.service"])
 
     def trouble(self, state: str, restarts: int = 0, result: str = "success", seconds: float = 0) -> str:
         """What is said of a unit that has been in that state for some seconds."""

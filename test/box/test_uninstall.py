@@ -135,6 +135,13 @@ class WithoutPackage(InDirectory):
             self.assertRegex(done.stdout, missing)
         self.assertTrue(self.command.exists())
 
+    def test_tells_who_asks_for_drift_that_there_is_some(self) -> None:
+        done = self.run_command("drift", "singapore")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        answer = json.loads(done.stdout)
+        self.assertEqual((answer["installed"], answer["mark"], answer["added"]), (True, "", []))
+        self.assertRegex(answer["differences"][0], r"\Aits programs are missing in ")
+
 
 class Rendered(unittest.TestCase):
     def test_the_owner_that_terraform_renders_is_read(self) -> None:

@@ -25,6 +25,7 @@ it("is shown in the README as the command prints it", () => {
     health: 0,
     traffic: { words: "traffic to the VPC flows by tunnel 1 (active); if that fails, by tunnel 2 (standby)" },
     amiss: [],
+    added: [],
     tunnels: [tunnel(1, "active", "192.0.2.152", 48213, 51040), tunnel(2, "standby", "192.0.2.10", 672, 588)],
     uplinks: [
       { number: 1, address: "172.16.1.93", gateway: "172.16.1.253", device: "eth0" },

@@ -7,6 +7,8 @@ import { WorldCloudEnd } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
 import { DATA_CENTER_CIDR, ECS, LAN } from "../../lab/network";
 import { cloudState, install } from "../../lab/box/staged-connection";
+import { startStrays } from "../../lab/traffic/foreign-packets";
+import type { Strays } from "../../lab/traffic/strays";
 
 jest.setTimeout(600_000);
 
@@ -122,6 +124,7 @@ describe("traffic between the data center and the VPC goes on when", () => {
   /** Where the box is saved with the connection and these packages. */
   const saved = new Map<string, string>();
   let cloud: WorldCloudEnd;
+  let strays: Strays;
 
   const flows = (timeoutS: number) => lab.namespace("dc").waitUntilSucceeds(KNOCK, { timeoutS, intervalMs: 100 });
   const status = () => lab.box.execute("dual-tunnel-vpn status", { timeoutS: 60 });
@@ -165,6 +168,7 @@ describe("traffic between the data center and the VPC goes on when", () => {
       }
 `,
     });
+    strays = await startStrays(lab);
     // Else systemd ends an agent that stands still.
     await lab.box.succeed("systemctl service-watchdogs no");
     await save("");
@@ -215,7 +219,10 @@ describe("traffic between the data center and the VPC goes on when", () => {
     process.stderr.write(
       `${what}: ${((Date.now() - began) / 1000).toFixed(1)} s; told: ${String(told.stdout.match(/^ {2}! .*/gm))}\n`,
     );
+    await strays.arrived();
     if (!unplugged) await healthy(busy ? 120 : 30);
+    // Five times a second they were sent to the box meanwhile.
+    expect(await strays.arrived()).toEqual({});
   }
 
   goesOnWhen("FORWARD drops and everything is masqueraded", {

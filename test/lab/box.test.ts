@@ -290,6 +290,30 @@ describe("the box", () => {
     );
   });
 
+  it("says in one line with what it will not keep up", async () => {
+    // ETHTOOL_SGRO: the box has no ethtool.
+    const device = (await lab.box.succeed(`ip -o -4 address show to ${LAN.box} | awk '{print $2}'`)).trim();
+    const gro = (on: 0 | 1) =>
+      lab.box.succeed(
+        `python3 -c 'import array, fcntl, socket, struct; value = array.array("I", (0x2C, ${on})); fcntl.ioctl(socket.socket(), 0x8946, struct.pack("@16sP16x", b"${device}", value.buffer_info()[0]))'`,
+      );
+    await gro(0);
+    const slow = /this box may not keep up with .*/gm;
+    const told = async (bandwidthMbps: number) => (await installed({ bandwidthMbps })).match(slow);
+    expect(await told(1_000_000)).toEqual([
+      expect.stringMatching(
+        /1000000 Mbit\/s: one core of this box encrypts at most \d+ Mbit\/s with cbc\(aes\) of 256 bits and hmac\(sha256\) \(driver authenc\(.*\)\).*; GRO is off on \S+, each packet /,
+      ) as string,
+    ]);
+    await gro(1);
+    // The remedy that is named where it is not there yet.
+    await lab.box.succeed("modprobe aesni_intel");
+    expect(await told(1_000_000)).toEqual([expect.stringMatching(/cbc-aes-aesni\)\)( \(\S+ s\))?$/) as string]);
+    // What any box does.
+    expect(await told(1)).toBeNull();
+    await installed();
+  });
+
   it("puts its links back when they were taken away", async () => {
     await lab.box.succeed(
       "nft flush ruleset; ip rule del priority 5157; ip route flush table 70002; dual-tunnel-vpn links singapore",

@@ -47,12 +47,13 @@ type Section = Record<string, unknown>;
 
 type Changes = Partial<Omit<StrongswanHostProps, "connection">> & {
   readonly name?: string;
+  readonly gatewayBandwidth?: number;
   readonly tunnels?: TunnelOptions;
   readonly bgp?: Partial<BgpOptions> & { readonly asn?: number };
 };
 
 /** What the library makes of a box's options, and what it says to them. */
-function rendered({ name = "singapore", tunnels = {}, bgp, ...changes }: Changes): {
+function rendered({ name = "singapore", gatewayBandwidth, tunnels = {}, bgp, ...changes }: Changes): {
   text: string;
   complaints: string[];
 } {
@@ -66,6 +67,7 @@ function rendered({ name = "singapore", tunnels = {}, bgp, ...changes }: Changes
     routing: bgp && Routing.bgp({ tunnelCidrs: ["169.254.11.0/30", "169.254.12.0/30"], ...bgpOptions(bgp) }),
     activeTunnel: { ...tunnels, ipsecAddress: "192.0.2.152", egressIp: UPLINK_1.egressIp },
     standbyTunnel: { ...tunnels, ipsecAddress: "192.0.2.10", egressIp: UPLINK_2.egressIp },
+    gatewayBandwidth,
   });
   new StrongswanHost(stack, "box", { connection, uplinks: [UPLINK_1, UPLINK_2], ssh: SITE.ssh, ...changes });
   const locals = synthesized(stack).locals!;
@@ -90,6 +92,7 @@ const LARGE_TUNNELS = { esp: { encryption: Encryption.DES, integrity: Integrity.
 
 /** How an option of the library brings a number into site.json; of the others the library derives what it writes. */
 const OPTIONS: Partial<Record<Field, (value: number) => Changes>> = {
+  bandwidthMbps: (gatewayBandwidth) => ({ gatewayBandwidth }),
   routeMetric: (routeMetric) => ({ routeMetric }),
   "uplinks.prefixLength": (length) => ({
     uplinks: [{ address: `10.0.0.1/${length}`, gateway: "10.0.0.2" }, UPLINK_2],

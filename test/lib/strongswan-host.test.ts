@@ -1,7 +1,9 @@
-import { Token } from "cdktf";
+import { TerraformStack, Token } from "cdktf";
 import {
   BoxPackages,
   DualTunnelVpn,
+  DualTunnelVpnGateway,
+  DualTunnelVpnGatewayAttributes,
   DualTunnelVpnProps,
   HostKey,
   SshOptions,
@@ -9,12 +11,15 @@ import {
   UplinkOptions,
 } from "../../lib";
 import {
+  EXISTING_GATEWAY,
   HOST_KEY,
+  NEW_GATEWAY,
   newStack,
   problems,
   Resource,
   SITE,
   siteStack,
+  synthesized,
   synthesizedSite,
   UPLINK_1,
   UPLINK_2,
@@ -258,6 +263,30 @@ describe("site.json", () => {
     JSON.parse(synthesizedSite(changes).locals!.singapore_site_json) as Record<string, unknown>;
 
   it("is this, for the page's site", () => expect(site()).toMatchSnapshot());
+
+  it("has the gateway's bandwidth where it is known, and nothing of it elsewhere", () => {
+    const bandwidth = (gateway: Changes["gateway"]) => site({ gateway }).bandwidthMbps;
+    expect(bandwidth(NEW_GATEWAY)).toBe(10);
+    expect(bandwidth({ ...NEW_GATEWAY, bandwidth: 500 })).toBe(500);
+    // Changed by somebody else, or known only to Terraform.
+    expect(bandwidth({ ...NEW_GATEWAY, bandwidth: 500, ignoreChanges: ["bandwidth"] })).toBeUndefined();
+    expect(bandwidth({ ...NEW_GATEWAY, bandwidth: 500, ignoreChanges: "all" })).toBeUndefined();
+    expect(bandwidth({ ...NEW_GATEWAY, bandwidth: Token.asNumber("${var.bandwidth}") })).toBeUndefined();
+
+    const existing = (attributes: Partial<DualTunnelVpnGatewayAttributes>) => {
+      const stack = newStack();
+      const gateway = DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, "gateway", {
+        ...EXISTING_GATEWAY,
+        ...attributes,
+      });
+      new DualTunnelVpn(stack, "vpn", { ...SITE, gateway });
+      return stack;
+    };
+    const text = (stack: TerraformStack) => synthesized(stack).locals!.singapore_site_json;
+    expect(text(existing({}))).not.toMatch(/bandwidth/);
+    expect(text(existing({ bandwidth: 1000 }))).toMatch(/^  "bandwidthMbps": 1000,$/m);
+    expect(problems(existing({ bandwidth: 0 }))).toEqual(["bandwidth is 0; give a whole number from 1 to 1000000."]);
+  });
 
   it("has one uplink for both tunnels when one is given", () => {
     expect(site({ uplinks: [UPLINK_1] })).toMatchObject({

@@ -95,12 +95,24 @@ def units(*names: str) -> dict[str, Unit]:
         fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         found[name] = Unit(
             known=fields.get("LoadState") == "loaded",
-            enabled=fields.get("UnitFileState") in ("enabled", "enabled-runtime"),
+            enabled=fields.get("UnitFileState") in _ENABLED,
             active=fields.get("ActiveState") in ("active", "activating", "reloading"),
             masked=fields.get("LoadState") == "masked",
             trouble=_trouble(fields),
         )
     return found
+
+
+def disabled(*names: str) -> list[str]:
+    """Those of the units that do not start at boot, by their files: what `units` tells may be from before a change."""
+    states = run("systemctl", "is-enabled", *names).output.split()
+    if len(states) != len(names):
+        # It stops at one that has no file.
+        states = [run("systemctl", "is-enabled", name).output.strip() for name in names]
+    return [name for name, state in zip(names, states) if state not in _ENABLED]
+
+
+_ENABLED = ("enabled", "enabled-runtime")
 
 
 def _trouble(fields: dict[str, str]) -> str:

@@ -71,10 +71,12 @@ MANAGERS: tuple[Manager, ...] = (NetworkManager(), Networkd())
 
 
 def tell_all(site: Site) -> None:
-    """Tells every manager that the box has."""
+    """Tells every manager that the box has, and forgets what was told to one that is gone."""
     for manager in MANAGERS:
         if manager.available():
             manager.tell(site)
+        else:
+            manager.undo(site.name, last=False)
 
 
 def undo_all(name: str, last: bool) -> None:

@@ -52,7 +52,7 @@ RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_
 RTA_IP_PROTO, RTA_SPORT, RTA_DPORT = 27, 28, 29
 FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_PREFIXLEN = 1, 2, 3, 6, 10, 14
 FRA_TABLE, FRA_FWMASK, FRA_OIFNAME, FRA_L3MDEV, FRA_PROTOCOL = 15, 16, 17, 19, 21
-XFRMA_IF_ID = 31
+XFRMA_ALG_CRYPT, XFRMA_ALG_AEAD, XFRMA_ALG_AUTH_TRUNC, XFRMA_IF_ID = 2, 18, 20, 31
 NFTA_TABLE_NAME = NFTA_RULE_TABLE = 1
 NFTA_OBJ_TABLE, NFTA_OBJ_NAME, NFTA_OBJ_TYPE, NFTA_OBJ_DATA = 1, 2, 3, 4
 NFTA_COUNTER_PACKETS = 2
@@ -66,6 +66,10 @@ _STATS = struct.Struct("=BxxxII")
 XFRM_DELSA, XFRM_GETSA, XFRM_DELPOLICY, XFRM_GETPOLICY = 0x11, 0x12, 0x14, 0x15
 _STATE_BYTES, _POLICY_BYTES = 224, 168
 """The lengths of struct xfrm_usersa_info and xfrm_userpolicy_info."""
+_ALGORITHM = struct.Struct("=64sII")
+"""The head of struct xfrm_algo_auth and xfrm_algo_aead: name, and bits of the key and of the check value."""
+_CIPHER = struct.Struct("=64sI")
+"""The head of struct xfrm_algo: name, and bits of the key."""
 _SELECTOR_BYTES, _SELECTOR_FAMILY, _POLICY_DIRECTION = 56, 40, 160
 """Where in a policy the selector ends, where in it the family is, and where the direction."""
 
@@ -195,6 +199,21 @@ class Counters(NamedTuple):
     sent: int
 
 
+class Algorithms(NamedTuple):
+    """What an ESP state encrypts and authenticates with, by the kernel's names."""
+
+    cipher: str
+    """Such as cbc(aes); one that authenticates too, such as rfc4106(gcm(aes)), stands alone."""
+    cipher_bits: int
+    """Of the cipher's key, its salt included."""
+    integrity: str = ""
+    """Such as hmac(sha256)."""
+    integrity_bits: int = 0
+    """Of the integrity's key."""
+    icv_bits: int = 0
+    """Of the check value at a packet's end."""
+
+
 class IpsecState(NamedTuple):
     """An ESP state in the kernel. added: when, in seconds of the wall clock."""
 
@@ -203,6 +222,7 @@ class IpsecState(NamedTuple):
     if_id: int
     added: int
     packets: int
+    algorithms: Algorithms | None = None
 
 
 class IpsecPolicy(NamedTuple):
@@ -444,8 +464,21 @@ def decode_ipsec_state(body: bytes) -> IpsecState | None:
     (family,) = struct.unpack_from("=H", body, 212)
     if family != socket.AF_INET or protocol != socket.IPPROTO_ESP:
         return None
-    if_id = _int(attributes(body[_STATE_BYTES:]).get(XFRMA_IF_ID))
-    return IpsecState(socket.inet_ntoa(body[56:60]), spi, if_id, added, packets)
+    found = attributes(body[_STATE_BYTES:])
+    if_id = _int(found.get(XFRMA_IF_ID))
+    return IpsecState(socket.inet_ntoa(body[56:60]), spi, if_id, added, packets, _algorithms(found))
+
+
+def _algorithms(found: dict[int, bytes]) -> Algorithms | None:
+    """Names and lengths only: the keys, which lie behind them, go nowhere."""
+    if XFRMA_ALG_AEAD in found:
+        name, key, icv = _ALGORITHM.unpack_from(found[XFRMA_ALG_AEAD])
+        return Algorithms(_string(name), key, icv_bits=icv)
+    if XFRMA_ALG_CRYPT not in found or XFRMA_ALG_AUTH_TRUNC not in found:
+        return None
+    cipher, cipher_key = _CIPHER.unpack_from(found[XFRMA_ALG_CRYPT])
+    integrity, key, icv = _ALGORITHM.unpack_from(found[XFRMA_ALG_AUTH_TRUNC])
+    return Algorithms(_string(cipher), cipher_key, _string(integrity), key, icv)
 
 
 @_decoder
