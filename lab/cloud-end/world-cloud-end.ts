@@ -44,6 +44,8 @@ export interface WorldCloudEndOptions {
   readonly gracefulRestart?: boolean;
   /** Whether the gateway has a BGP session with the tunnel only that it would send by without BGP. @default false */
   readonly activeSessionOnly?: boolean;
+  /** Blocks that the gateway announces to every data center beside those of the VPC's vSwitches. @default [] */
+  readonly alsoAnnounced?: readonly string[];
 }
 
 /** A CHILD_SA at the gateway. */

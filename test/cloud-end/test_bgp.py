@@ -97,6 +97,10 @@ class Commands(unittest.TestCase):
             ["router bgp 45104 view tun-1", "no network 192.168.10.0/24", "exit"],
         )
 
+    def test_announce_more_than_the_vpcs_where_asked_to(self) -> None:
+        found = self.changed(desired(), desired(), more=("10.99.0.0/16",))
+        self.assertEqual([line for line in found if line.startswith("network")], ["network 10.99.0.0/16"] * 2)
+
     def test_begin_a_session_anew_when_what_its_opening_says_differs(self) -> None:
         for change in ({"timers": bgp.Timers(1, 3)}, {"graceful_restart": True}):
             with self.subTest(change):

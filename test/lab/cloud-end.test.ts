@@ -3,8 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { CloudConnection, CloudRoute, CloudState, CloudTunnel } from "../../lab/cloud/cloud-end";
 import { WorldCloudEnd, type CloudReport, type WorldBgpSession } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
-import { DATA_CENTER_CIDR, ECS, IPSEC_ADDRESSES, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";
-import { BGP, HandMadeBox } from "./hand-made-box";
+import { BGP, DATA_CENTER_CIDR, ECS, IPSEC_ADDRESSES, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";
+import { HandMadeBox } from "./hand-made-box";
 
 jest.setTimeout(300_000);
 

@@ -1,6 +1,6 @@
 // The lab's box with strongSwan set up by hand: a peer for the cloud end that owes nothing to the product.
 import type { Lab } from "../../lab/machines/lab";
-import { DATA_CENTER_CIDR, ECS, IPSEC_ADDRESSES, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";
+import { BGP, DATA_CENTER_CIDR, ECS, IPSEC_ADDRESSES, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";
 
 /** What the box proposes for a tunnel, in strongSwan's words. */
 export interface HandMadeTunnel {
@@ -18,17 +18,6 @@ const DEFAULTS: HandMadeTunnel = {
   espProposal: "aes256-sha256-modp2048",
   psk: "",
 };
-
-/** The AS number of the box's side, and the addresses inside the tunnels. */
-export const BGP = {
-  asn: 65010,
-  cloudAsn: 45104,
-  tunnels: [
-    { cloudAddress: "169.254.11.1", boxAddress: "169.254.11.2" },
-    { cloudAddress: "169.254.12.1", boxAddress: "169.254.12.2" },
-  ],
-  halves: ["172.16.0.0/17", "172.16.128.0/17"],
-} as const;
 
 /** What the box's BIRD says in BGP; a pair is one value for each tunnel. */
 export interface HandMadeBgp {

@@ -70,8 +70,12 @@ def sessions(
     timers: Timers,
     graceful_restart: bool,
     only: Mapping[str, str | None] | None = None,
+    more: tuple[str, ...] = (),
 ) -> dict[str, Session]:
-    """The sessions by tunnel. only: by connection, the one tunnel whose session is to be; None: all are."""
+    """The sessions by tunnel. only: by connection, the one tunnel whose session is to be; None: all are.
+
+    more: blocks that are announced although they are not the VPC's.
+    """
     found = {}
     for tunnel in desired.tunnels.values():
         if tunnel.bgp is None:
@@ -83,7 +87,7 @@ def sessions(
             cloud_address=tunnel.bgp.cloud_address,
             peer_address=tunnel.bgp.peer_address,
             # One switch for both directions: without it the gateway does not know the VPC's routes either.
-            announced=gateway.announced if gateway.auto_propagate else (),
+            announced=(*(gateway.announced if gateway.auto_propagate else ()), *more),
             timers=timers,
             graceful_restart=graceful_restart,
             open=only is None or only.get(tunnel.connection) == tunnel.id,

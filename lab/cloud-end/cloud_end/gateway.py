@@ -59,6 +59,7 @@ class Options:
     ignore_med: bool = False
     graceful_restart: bool = False
     active_session_only: bool = False
+    also_announced: tuple[str, ...] = ()
 
     @staticmethod
     def parse(raw: Mapping[str, Any], before: Options | None = None) -> Options:
@@ -396,6 +397,7 @@ class Gateway:
                 bgp.Timers(options.bgp_keepalive, options.bgp_hold),
                 options.graceful_restart,
                 self._carrying if options.active_session_only else None,
+                options.also_announced,
             )
         )
 
