@@ -31,9 +31,10 @@ def _interface(tunnel: Tunnel, network: Network) -> list[Change]:
         raise Refusal(f"the box has an interface {link.name} that is not ours: give the connection another name")
     if there.if_id != link.if_id:
         return [Remove(XfrmLink(there.name, there.if_id, there.mtu)), Put(link)]
-    changes: list[Change] = [Remove(address) for address in wanted.strange_ends(tunnel, network)]
     right = there.mtu == link.mtu and there.up and wanted.addressed(tunnel, network)
-    return changes if right else [*changes, Put(link)]
+    changes: list[Change] = [] if right else [Put(link)]
+    # Last: with an interface's last address the kernel drops every route that leads into it.
+    return [*changes, *(Remove(address) for address in wanted.strange_ends(tunnel, network))]
 
 
 def _uplink(site: Site, uplink: Uplink, network: Network) -> list[Change]:

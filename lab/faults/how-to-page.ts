@@ -111,6 +111,10 @@ export class HowToPage implements StagedContender {
     return Promise.resolve([]);
   }
 
+  sessions(): Promise<[]> {
+    return Promise.resolve([]);
+  }
+
   async breakActivePsk(): Promise<() => Promise<void>> {
     await this.cloudEnd.apply(cloudState(this.psk, randomBytes(12).toString("hex")));
     return () => this.cloudEnd.apply(cloudState(this.psk));

@@ -10,7 +10,7 @@ import { cacheDirectory } from "../cache";
 import type { Lab } from "../machines/lab";
 import { BGP } from "../network";
 import { prepareProviders } from "../terraform/providers";
-import type { Contender, StagedContender } from "./contender";
+import type { Contender, Session, StagedContender } from "./contender";
 
 const NAME = "singapore";
 /** The unit of its failover agent. */
@@ -27,7 +27,7 @@ export interface AgentState {
     usable: boolean;
     phase: string;
     /** Where the site routes by BGP. */
-    bgp?: { established: boolean; state: string; heard: readonly string[]; takesOver: boolean };
+    bgp?: Session;
   }[];
   readonly paths: readonly { uplink: number; tunnel: number; health: string; loss: number }[];
   readonly history: readonly { time: number; text: string }[];
@@ -104,6 +104,10 @@ export class DeployedProduct implements Contender {
     return history
       .filter(({ time }) => time >= sinceS)
       .map(({ time, text }) => `${(time - sinceS).toFixed(2)} s: ${text}`);
+  }
+
+  async sessions(): Promise<readonly (Session | undefined)[]> {
+    return ((await this.state())?.tunnels ?? []).map(({ bgp }) => bgp);
   }
 
   async breakActivePsk(): Promise<() => Promise<void>> {
