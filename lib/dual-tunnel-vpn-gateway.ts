@@ -51,6 +51,7 @@ export interface IDualTunnelVpnGateway extends IConstruct {
    * @default false
    */
   readonly autoPropagate?: boolean;
+  /**
    * Mbit/s, for a box to be told at its apply where it will not keep up.
    * @default - not known: boxes are told nothing
    */
@@ -154,6 +155,7 @@ export interface DualTunnelVpnGatewayAttributes {
    * @default false
    */
   readonly autoPropagate?: boolean;
+  /**
    * Mbit/s, for a box to be told at its apply where it will not keep up: a whole number from 1 to 1000000.
    * @default - not known: boxes are told nothing
    */

@@ -157,7 +157,8 @@ class Addresses(unittest.TestCase):
         former = self.box("169.254.99.2/30", "10.9.9.9/32")
         gone = Remove(Address(9, "169.254.99.2", 30))
         link = XfrmLink("singapore-1", 20481, 1400, "169.254.11.2/30")
-        self.assertEqual(self.changes(samples.bgp_site(), former), [gone, Put(link)])
+        # The new one first: with the last one all routes into the interface would go.
+        self.assertEqual(self.changes(samples.bgp_site(), former), [Put(link), gone])
         self.assertEqual(self.changes(samples.site(), former), [gone])
 
     def test_are_no_source_of_what_the_box_sends_to_the_vpc(self) -> None:
@@ -371,8 +372,8 @@ class Needs(unittest.TestCase):
     def missing(self, manager: str, document: dict[str, Any]) -> list[str]:
         """Those that install.sh would add."""
         text = (ASSETS / "install.sh").read_text()
-        functions = text[text.index("values() {") : text.index("for wanted in $(values address)")]
-        functions += text[text.index('case $manager in\napt) needed="') : text.index("# Output goes to a file")]
+        functions = text[text.index("values() {") : text.index("# A box without Python is asked roughly")]
+        functions += text[text.index('case $manager in\napt) needed="') : text.index("# Where packages come from")]
         with tempfile.TemporaryDirectory() as directory:
             (Path(directory) / "site.json").write_text(json.dumps(document, indent=2))
             script = f"set -u\ninstalled() {{ false; }}\nmanager={manager} staging=.\n{functions}\necho $missing\n"
