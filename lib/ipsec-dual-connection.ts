@@ -26,7 +26,6 @@ import {
   isStandIn,
   list,
   number,
-  oneOf,
   optional,
   Shape,
   standInOf,

@@ -174,10 +174,10 @@ describe("a site that routes by BGP", () => {
   });
 
   it("has both sessions on other networks when they are changed, and loses no route into a tunnel for it", async () => {
-    await lab.box.succeed("ip -4 monitor route >/run/routes & echo $! >/run/routes.pid");
+    await lab.box.succeed("systemd-run --quiet --collect --unit=routes sh -c 'ip -4 monitor route >/run/routes'");
     tunnelCidrs = ["169.254.21.0/30", "169.254.22.0/30"];
     await site.apply();
-    await lab.box.succeed("kill $(cat /run/routes.pid)");
+    await lab.box.succeed("systemctl stop routes");
     expect(await lab.box.succeed("grep '^Deleted 192.168' /run/routes || true")).toBe("");
     await scene.well();
     const addresses = await lab.box.succeed("ip -4 -o address show to 169.254.0.0/16");
