@@ -177,14 +177,13 @@ class Interfaces(unittest.TestCase):
         )
         fake = FakeNetlink()
         fake.there.append(Address(5, "169.254.12.2", 30))
-        fake.put_xfrm_link = mock.Mock()  # type: ignore[attr-defined]
+        fake.put_address = mock.Mock()  # type: ignore[attr-defined]
         with mock.patch.object(routes, "Netlink", lambda: fake):
             found = routes.Routes(dataclasses.replace(site, tunnels=(first, second)), mock.Mock())
             found.refresh()
             self.assertEqual(found.restore_interfaces(), ["the interface lab-1 had lost its address: it is back"])
-        fake.put_xfrm_link.assert_called_once_with(  # type: ignore[attr-defined]
-            "lab-1", first.if_id, first.mtu, "169.254.11.2/30"
-        )
+        # Nothing else: an interface that is made anew is down for a moment, and every route into it gone.
+        fake.put_address.assert_called_once_with(Address(4, "169.254.11.2", 30))  # type: ignore[attr-defined]
 
 
 class Surroundings(unittest.TestCase):

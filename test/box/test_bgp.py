@@ -20,7 +20,7 @@ from dual_tunnel_vpn.net import wanted
 from dual_tunnel_vpn.net.firewall import firewalld, openings, own
 from dual_tunnel_vpn.net.netlink import Address
 from dual_tunnel_vpn.net.network import Network, Put, Remove, XfrmLink
-from dual_tunnel_vpn.site import SiteError, parse
+from dual_tunnel_vpn.site import SiteError, TunnelBgp, parse
 
 from . import samples
 
@@ -148,18 +148,25 @@ class Addresses(unittest.TestCase):
     def test_come_with_the_interface(self) -> None:
         link = XfrmLink("singapore-1", 20481, 1400, "169.254.11.2/30")
         self.assertEqual(self.changes(samples.bgp_site(), network()), [Put(link)])
-        self.assertEqual(self.changes(samples.bgp_site(), self.box()), [Put(link)])
+
+    def test_come_alone_where_the_interface_is_there(self) -> None:
+        # Made anew, it would be down for a moment, and every route into it gone.
+        self.assertEqual(self.changes(samples.bgp_site(), self.box()), [Put(Address(9, "169.254.11.2", 30))])
 
     def test_that_are_right_are_left_alone(self) -> None:
         self.assertEqual(self.changes(samples.bgp_site(), self.box("169.254.11.2/30", "10.9.9.9/32")), [])
 
-    def test_of_a_former_session_go_and_those_of_others_stay(self) -> None:
-        former = self.box("169.254.99.2/30", "10.9.9.9/32")
+    def test_of_a_former_session_go_last_and_those_of_others_stay(self) -> None:
+        box = self.box("169.254.99.2/30", "169.254.98.2/30")
+        former = samples.bgp_site()
+        one = dataclasses.replace(former.tunnels[0], bgp=TunnelBgp("169.254.99.1", "169.254.99.2", 30))
+        former = dataclasses.replace(former, tunnels=(one, former.tunnels[1]))
         gone = Remove(Address(9, "169.254.99.2", 30))
-        link = XfrmLink("singapore-1", 20481, 1400, "169.254.11.2/30")
-        # The new one first: with the last one all routes into the interface would go.
-        self.assertEqual(self.changes(samples.bgp_site(), former), [Put(link), gone])
-        self.assertEqual(self.changes(samples.site(), former), [gone])
+        # Not while the new one is not there: with the last one all routes into the interface go.
+        self.assertEqual(self.changes(samples.bgp_site(), box), [Put(Address(9, "169.254.11.2", 30))])
+        for now in (samples.bgp_site(), samples.site()):
+            self.assertEqual(links.stale(former, now, box), [gone])
+        self.assertEqual(links.stale(former, former, box), [])
 
     def test_are_no_source_of_what_the_box_sends_to_the_vpc(self) -> None:
         self.assertEqual(wanted.source(samples.bgp_site(), self.box("169.254.11.2/30")), "172.16.3.1")

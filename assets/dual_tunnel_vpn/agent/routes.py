@@ -206,12 +206,16 @@ class Routes:
         """Makes XFRM interfaces anew that were deleted or switched off or lack their address; which, or what failed."""
         told = []
         for tunnel in self.site.tunnels:
-            link = self.network.links.get(tunnel.interface)
-            if link is not None and link.up and wanted.addressed(tunnel, self.network):
+            link, end = self.network.links.get(tunnel.interface), wanted.end(tunnel, self.network)
+            right = link is not None and link.up
+            if right and (end is None or end in self.network.addresses):
                 continue
             try:
-                self._netlink.put_xfrm_link(*wanted.xfrm_link(tunnel))
-                what = "had vanished" if link is None or not link.up else "had lost its address"
+                if right and end is not None:
+                    self._netlink.put_address(end)
+                else:
+                    self._netlink.put_xfrm_link(*wanted.xfrm_link(tunnel))
+                what = "had lost its address" if right else "had vanished"
                 told.append(f"the interface {tunnel.interface} {what}: it is back")
             except NetlinkError as error:
                 told.append(str(error))

@@ -610,13 +610,20 @@ class Netlink:
             self._put_address(name, address)
 
     def _put_address(self, name: str, text: str) -> None:
-        what = f"the interface {name} could not be given the address {text}"
         address = ipaddress.IPv4Interface(text)
         try:
-            head = _ADDRESS.pack(socket.AF_INET, address.network.prefixlen, 0, 0, socket.if_nametoindex(name))
+            ifindex = socket.if_nametoindex(name)
         except OSError as error:
+            what = f"the interface {name} could not be given the address {text}"
             raise NetlinkError(error.errno or errno.ENODEV, what) from None
-        body = head + attribute(IFA_LOCAL, address.ip.packed) + attribute(IFA_ADDRESS, address.ip.packed)
+        self.put_address(Address(ifindex, str(address.ip), address.network.prefixlen))
+
+    def put_address(self, address: Address) -> None:
+        """Gives an interface an address; one that it has is as good."""
+        packed = socket.inet_aton(address.address)
+        body = _ADDRESS.pack(socket.AF_INET, address.prefix_length, 0, 0, address.ifindex)
+        body += attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
+        what = f"the address {address.address} could not be given to an interface"
         self.request(RTM_NEWADDR, _ACK | _CREATE | _REPLACE, body, what)
 
     def delete_address(self, address: Address) -> None:

@@ -137,8 +137,7 @@ def _apply(netlink: Netlink, change: Change) -> None:
         else:
             netlink.delete_link(thing.name)
     elif isinstance(thing, Address):
-        # Those that are wanted come with their interface.
-        netlink.delete_address(thing)
+        (netlink.put_address if put else netlink.delete_address)(thing)
     elif isinstance(thing, Route):
         (netlink.replace_route if put else netlink.delete_route)(thing)
     else:

@@ -23,34 +23,23 @@ def device_of(uplink: Uplink, network: Network) -> str | None:
 
 
 def xfrm_link(tunnel: Tunnel) -> XfrmLink:
-    """The tunnel's interface."""
+    """The tunnel's interface, as it is made."""
     address = f"{tunnel.bgp.box_address}/{tunnel.bgp.prefix_length}" if tunnel.bgp is not None else ""
     return XfrmLink(tunnel.interface, tunnel.if_id, tunnel.mtu, address)
 
 
-def addressed(tunnel: Tunnel, network: Network) -> bool:
-    """Whether the tunnel's interface has the address that it needs."""
-    link, mine = network.links.get(tunnel.interface), xfrm_link(tunnel).address
-    return not mine or (link is not None and mine in map(_text, _ends(link.ifindex, network)))
+def end(tunnel: Tunnel, network: Network) -> Address | None:
+    """The box's end of the tunnel's BGP session; None without BGP, or without the interface."""
+    link = network.links.get(tunnel.interface)
+    if tunnel.bgp is None or link is None:
+        return None
+    return Address(link.ifindex, tunnel.bgp.box_address, tunnel.bgp.prefix_length)
 
 
-def strange_ends(tunnel: Tunnel, network: Network) -> list[Address]:
-    """Ends of another BGP session on the tunnel's interface."""
-    link, mine = network.links.get(tunnel.interface), xfrm_link(tunnel).address
-    return [] if link is None else [each for each in _ends(link.ifindex, network) if _text(each) != mine]
-
-
-def _ends(ifindex: int, network: Network) -> list[Address]:
-    """What an interface has of addresses that only an end of a BGP session has: the rest is not ours."""
-    return [
-        found
-        for found in network.addresses
-        if found.ifindex == ifindex and ipaddress.IPv4Address(found.address).is_link_local
-    ]
-
-
-def _text(address: Address) -> str:
-    return f"{address.address}/{address.prefix_length}"
+def former_ends(old: Site, new: Site, network: Network) -> list[Remove]:
+    """What removes the ends of BGP sessions that only the former site had."""
+    before, now = ({end(tunnel, network) for tunnel in site.tunnels} for site in (old, new))
+    return [Remove(address) for address in network.addresses if address in before - now]
 
 
 def rules(site: Site, network: Network) -> list[Rule]:
