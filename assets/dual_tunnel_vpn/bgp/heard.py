@@ -58,6 +58,10 @@ def protocols(reply: Reply, numbers: Collection[int]) -> tuple[dict[int, tuple[b
 
 
 def prefixes(reply: Reply) -> tuple[str, ...]:
-    """Of `show route`: the prefixes, each once."""
+    """Of `show route`: the prefixes, each once, in their order; BIRD's own is none."""
     found = (_PREFIX.match(line.text.lstrip()) for line in reply.lines if line.code == _ROUTE)
-    return tuple(dict.fromkeys(match.group(1) for match in found if match))
+    return tuple(sorted({match.group(1) for match in found if match}, key=_numbers))
+
+
+def _numbers(prefix: str) -> list[int]:
+    return [int(number) for number in re.split("[./]", prefix)]
