@@ -1,5 +1,5 @@
-// `unit` needs Node, Python, Terraform and, for test/strongswan, Debian's packages from apt; `terraform` has the real
-// Terraform speak to the stand-in providers and apply what the library synthesizes; `docs` compiles and runs
+// `unit` needs Node, Python, Terraform and, for test/strongswan and test/bgp, Debian's packages from apt; `terraform` has
+// the real Terraform speak to the stand-in providers and apply what the library synthesizes; `docs` compiles and runs
 // what the documentation shows, `packaging` installs the tarball from the registry, `lab` boots machines, `timed` measures
 // how soon packets flow again on them.
 const common = {

@@ -173,6 +173,9 @@ dnf) needed="strongswan nftables" ;;
 esac
 has_python() { command -v python3 >/dev/null 2>&1; }
 has_python || needed="python3 $needed"
+if [ -n "$(values cloudAddress)" ]; then # BGP's speaker, where the connection has BGP
+    case $manager in apt) needed="$needed bird2" ;; dnf) needed="$needed bird" ;; esac
+fi
 missing=
 for package in $needed; do
     installed "$package" || missing="$missing $package"

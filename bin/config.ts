@@ -1,7 +1,7 @@
 // The parameters of the worked example: the how-to page's Singapore site, and how a JSON file overrides any of them.
 import * as fs from "node:fs";
 import { AlicloudProviderConfig } from "@cdktf/provider-alicloud/lib/provider";
-import { AgentOptions, SiteUplinkOptions, TunnelOptions } from "../lib";
+import { AgentOptions, BgpOptions, SiteUplinkOptions, TunnelOptions } from "../lib";
 
 /** Everything about the example that can be changed without editing code. */
 export interface ExampleConfig {
@@ -25,6 +25,10 @@ export interface ExampleConfig {
     readonly standby: TunnelOptions;
   };
   readonly agent: AgentOptions;
+  /** The data center's AS number; none where null. */
+  readonly asn: number | null;
+  /** Route by BGP; by static routes where null. */
+  readonly bgp: BgpOptions | null;
   /** Pre-shared keys in clear text, for labs; Terraform variables where null. */
   readonly unsafePreSharedKeys: { readonly active: string | null; readonly standby: string | null };
 }
@@ -67,6 +71,8 @@ export const DEFAULTS: ExampleConfig = {
   box: { host: "box.example.com", port: 22, user: "root", privateKeyPath: null, hostKey: null, detectDrift: false },
   tunnels: { both: {}, active: {}, standby: {} },
   agent: {},
+  asn: null,
+  bgp: null,
   unsafePreSharedKeys: { active: null, standby: null },
 };
 

@@ -5,7 +5,7 @@ import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import { NullProvider } from "@cdktf/provider-null/lib/provider";
 import { LocalBackend, TerraformOutput, TerraformStack, TerraformVariable } from "cdktf";
 import { Construct } from "constructs";
-import { DualTunnelVpn, HostKey, PreSharedKey, SingleTunnelOptions } from "../lib";
+import { DualTunnelVpn, HostKey, PreSharedKey, Routing, SingleTunnelOptions } from "../lib";
 import { ExampleConfig } from "./config";
 
 export class ExampleStack extends TerraformStack {
@@ -31,6 +31,8 @@ export class ExampleStack extends TerraformStack {
       name: config.name,
       gateway: { vpc, vswitches: [first, second], bandwidth: config.bandwidth },
       dataCenterCidrs: config.dataCenterCidrs,
+      asn: config.asn ?? undefined,
+      routing: config.bgp === null ? undefined : Routing.bgp(config.bgp),
       uplinks: config.uplinks,
       tunnels: config.tunnels.both,
       activeTunnel: { ...config.tunnels.active, ...literalKey(config.unsafePreSharedKeys.active) },

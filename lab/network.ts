@@ -3,6 +3,17 @@
 export const VPC_CIDR = "192.168.0.0/16";
 export const DATA_CENTER_CIDR = "172.16.0.0/16";
 
+/** BGP between data center and cloud: AS numbers, each tunnel's network and its ends, the data center's block in halves. */
+export const BGP = {
+  asn: 65010,
+  cloudAsn: 45104,
+  tunnels: [
+    { cidr: "169.254.11.0/30", cloudAddress: "169.254.11.1", boxAddress: "169.254.11.2" },
+    { cidr: "169.254.12.0/30", cloudAddress: "169.254.12.1", boxAddress: "169.254.12.2" },
+  ],
+  halves: ["172.16.0.0/17", "172.16.128.0/17"],
+} as const;
+
 /** The box's uplinks; `gateway` is the NAT's inner address, `egressIp` its outer one. */
 export const UPLINKS = [
   { number: 1, address: "172.16.1.93", prefixLength: 24, gateway: "172.16.1.253", egressIp: "198.51.100.198" },

@@ -18,12 +18,14 @@ import {
   isStandIn,
   Kind,
   list,
+  number,
   optional,
   Shape,
   standInOf,
   tell,
   text,
 } from "./guard";
+import { checkAsn } from "./ipsec/bgp";
 import { customerGatewayName, customerGatewayPrefix } from "./names";
 import { Moved } from "./moved";
 import { isLiteral } from "./structural";
@@ -38,6 +40,11 @@ export interface ICustomerGatewayPair extends IConstruct {
   readonly activeEgressIp: string;
   /** Egress IP of the standby tunnel. */
   readonly standbyEgressIp: string;
+  /**
+   * The data center's AS number.
+   * @default - none: BGP is not possible
+   */
+  readonly asn?: number;
   /** The `alicloud_vpn_customer_gateway`s underneath; none for customer gateways that exist. */
   readonly resources: readonly VpnCustomerGateway[];
 }
@@ -46,6 +53,13 @@ export interface ICustomerGatewayPair extends IConstruct {
 export interface CustomerGatewayPairProps extends CloudOptions {
   /** The public addresses that the cloud sees: the active tunnel's first; one alone serves both tunnels. */
   readonly egressIps: readonly string[];
+  /**
+   * The data center's AS number, which BGP needs: 1 to 4294967295 and not 45104; best a private one (64512 to 65534). Given from
+   * the beginning, BGP can be switched on later in place; a changed one replaces the customer gateways, and with them the
+   * connection and its routes, which is an outage of minutes.
+   * @default - none: BGP is not possible
+   */
+  readonly asn?: number;
   /**
    * The customer gateways are named `<name>-1` and `<name>-2`.
    * @default - the construct's id
@@ -79,6 +93,11 @@ export interface CustomerGatewayPairAttributes {
    * @default - the active one
    */
   readonly standbyEgressIp?: string;
+  /**
+   * The data center's AS number as both customer gateways have it.
+   * @default - none: BGP is not possible
+   */
+  readonly asn?: number;
 }
 
 /**
@@ -105,6 +124,7 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
   readonly resources: readonly VpnCustomerGateway[];
   readonly activeEgressIp: string;
   readonly standbyEgressIp: string;
+  readonly asn?: number;
   private ids?: readonly string[];
 
   constructor(scope: Construct, id: string, given: CustomerGatewayPairProps) {
@@ -114,6 +134,7 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
     const [first = "", second = first] = props.egressIps;
     this.activeEgressIp = first;
     this.standbyEgressIp = second;
+    this.asn = props.asn;
     this.resources = props.egressIps.map((ipAddress, index) => {
       const resource = new VpnCustomerGateway(this, String(index + 1), {
         provider: props.provider,
@@ -121,6 +142,7 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
         customerGatewayName: `${props.name ?? id}-${index + 1}`,
         description: props.description,
         ipAddress,
+        asn: props.asn === undefined ? undefined : String(props.asn),
         tags: props.tags,
       });
       const site = customerGatewayPrefix(scope);
@@ -172,6 +194,7 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
         `egressIp ${first} is given twice, which Alibaba Cloud refuses; with one egress IP give it, and its uplink, once.`,
       );
     }
+    checkAsn(props.asn, findings);
     checkProvider(this, props.provider, findings);
     const named = props.name ?? this.node.id;
     const name = isLiteral(named) ? textProblem(`${named}-1`) : undefined;
@@ -206,6 +229,7 @@ function lifecycleOf(
 const SHAPE: Shape<CustomerGatewayPairProps> = {
   ...CLOUD_SHAPE,
   egressIps: list(text("198.51.100.198"), 'a list of one or two addresses, for example ["198.51.100.198"]'),
+  asn: optional(number),
   name: optional(text("headquarters")),
   description: optional(text("headquarters")),
   ignoreChanges,
@@ -216,6 +240,7 @@ const EXISTING_SHAPE: Shape<CustomerGatewayPairAttributes> = {
   activeEgressIp: text("198.51.100.198"),
   standbyCustomerGatewayId: optional(text("cgw-…")),
   standbyEgressIp: optional(text("203.0.113.181")),
+  asn: optional(number),
 };
 
 /** Customer gateways, new or existing, as another construct's option. */
@@ -233,6 +258,7 @@ class ExistingCustomerGatewayPair extends Construct implements ICustomerGatewayP
   readonly standbyCustomerGatewayId: string;
   readonly activeEgressIp: string;
   readonly standbyEgressIp: string;
+  readonly asn?: number;
 
   constructor(scope: Construct, id: string, given: CustomerGatewayPairAttributes) {
     super(inStack(scope, id, "CustomerGatewayPair"), id);
@@ -242,6 +268,7 @@ class ExistingCustomerGatewayPair extends Construct implements ICustomerGatewayP
     this.standbyCustomerGatewayId = attributes.standbyCustomerGatewayId ?? attributes.activeCustomerGatewayId;
     this.activeEgressIp = attributes.activeEgressIp;
     this.standbyEgressIp = attributes.standbyEgressIp ?? attributes.activeEgressIp;
+    this.asn = attributes.asn;
     Findings.validate(this, (findings) => {
       tell(guarded, findings);
       const ids = [
@@ -249,6 +276,7 @@ class ExistingCustomerGatewayPair extends Construct implements ICustomerGatewayP
         idProblem("standbyCustomerGatewayId", attributes.standbyCustomerGatewayId, "cgw-"),
       ];
       findings.error(...ids.filter((problem) => problem !== undefined));
+      checkAsn(attributes.asn, findings);
       checkEgressIp("activeEgressIp", attributes.activeEgressIp, "198.51.100.198", findings);
       if (attributes.standbyEgressIp === undefined) return;
       checkEgressIp("standbyEgressIp", attributes.standbyEgressIp, "203.0.113.181", findings);

@@ -47,6 +47,11 @@ export interface IDualTunnelVpnGateway extends IConstruct {
   /** CIDR blocks of the gateway's VPC, as far as they are known. */
   readonly vpcCidrs: readonly string[];
   /**
+   * Whether the gateway and the VPC's system route table tell each other their routes, which BGP needs.
+   * @default false
+   */
+  readonly autoPropagate?: boolean;
+  /**
    * Mbit/s, for a box to be told at its apply where it will not keep up.
    * @default - not known: boxes are told nothing
    */
@@ -84,6 +89,13 @@ export interface NewGatewayOptions {
    * @default Charge.payAsYouGo()
    */
   readonly charge?: Charge;
+  /**
+   * The gateway puts the data center's routes into the VPC's system route table, and tells the data center that table's system
+   * routes; BGP needs it. Alibaba Cloud switches it off only where no connection of the gateway has BGP: change `routing` in one
+   * deploy, and this in the next.
+   * @default - false; true for the gateway that a `DualTunnelVpn` with BGP makes
+   */
+  readonly autoPropagate?: boolean;
   /**
    * Text for the console: 1 to 100 characters (CreateVpnGateway, `Description`).
    * @default - none
@@ -139,6 +151,11 @@ export interface DualTunnelVpnGatewayAttributes {
    */
   readonly networkType?: GatewayNetworkType;
   /**
+   * Whether it has the automatic propagation of BGP routes, which BGP needs.
+   * @default false
+   */
+  readonly autoPropagate?: boolean;
+  /**
    * Mbit/s, for a box to be told at its apply where it will not keep up: a whole number from 1 to 1000000.
    * @default - not known: boxes are told nothing
    */
@@ -166,6 +183,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
   readonly resource: VpnGateway;
   readonly networkType: GatewayNetworkType;
   readonly vpcCidrs: readonly string[];
+  readonly autoPropagate: boolean;
   readonly bandwidth?: number;
   readonly changes = new ChangeQueue();
   private readonly secondVswitch?: TerraformData;
@@ -179,6 +197,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
     const { props } = guarded;
     const [active, standby] = twoVswitches(props.vswitches);
     this.networkType = props.networkType ?? GatewayNetworkType.PUBLIC;
+    this.autoPropagate = props.autoPropagate ?? false;
     const charge = props.charge ?? Charge.payAsYouGo();
     this.vpcCidrs = [literal(props.vpc, "cidrBlock") ?? props.vpc.cidrBlock].filter((cidr) => cidr !== undefined);
     // A changed second vSwitch replaces the gateway, as the first one does: the provider changes neither in place.
@@ -205,6 +224,7 @@ export class DualTunnelVpnGateway extends Construct implements IDualTunnelVpnGat
       paymentType: charge.paymentType,
       period: charge.months,
       autoPay: charge.autoPay,
+      autoPropagate: props.autoPropagate,
       resourceGroupId: props.resourceGroupId,
       tags: props.tags,
     });
@@ -295,6 +315,7 @@ const NEW_GATEWAY_SHAPE: Shape<NewGatewayOptions> = {
   bandwidth: optional(number),
   networkType: optional(oneOf(GatewayNetworkType)),
   charge: optional(CHARGE),
+  autoPropagate: optional(flag),
   resourceGroupId: optional(text("rg-…")),
   description: optional(text("headquarters")),
   checkZones: optional(flag),
@@ -317,6 +338,7 @@ const EXISTING_SHAPE: Shape<DualTunnelVpnGatewayAttributes> = {
   standbyIpsecAddress: text("192.0.2.10"),
   vpcCidrs: optional(list(text("192.168.0.0/16"), 'a list of blocks, for example ["192.168.0.0/16"]')),
   networkType: optional(oneOf(GatewayNetworkType)),
+  autoPropagate: optional(flag),
   bandwidth: optional(number),
 };
 
@@ -339,6 +361,7 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
   readonly activeIpsecAddress: string;
   readonly standbyIpsecAddress: string;
   readonly vpcCidrs: readonly string[];
+  readonly autoPropagate: boolean;
   readonly bandwidth?: number;
   readonly changes: ChangeQueue;
 
@@ -353,6 +376,7 @@ class ExistingDualTunnelVpnGateway extends Construct implements IDualTunnelVpnGa
     this.vpcCidrs = attributes.vpcCidrs ?? [];
     this.bandwidth = attributes.bandwidth;
     this.networkType = attributes.networkType ?? GatewayNetworkType.PUBLIC;
+    this.autoPropagate = attributes.autoPropagate ?? false;
     Findings.validate(this, (findings) => {
       tell(guarded, findings);
       const id = idProblem("vpnGatewayId", this.vpnGatewayId, "vpn-");

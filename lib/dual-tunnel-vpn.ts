@@ -9,9 +9,10 @@ import {
   NewGatewayOptions,
 } from "./dual-tunnel-vpn-gateway";
 import { Findings } from "./findings";
-import { bag, either, guard, inStack, list, optional, pick, Shape, tell, text } from "./guard";
+import { bag, either, guard, inStack, isStandIn, list, number, optional, pick, Shape, tell, text } from "./guard";
 import { UPLINK_SHAPE, UplinkOptions, UPLINKS_WANTED } from "./host/uplinks";
 import { CONNECTION_SHAPE, IpsecDualConnection, IpsecDualConnectionOptions } from "./ipsec-dual-connection";
+import { RoutingMode } from "./ipsec/routing";
 import { nameCustomerGateways, terraformNames } from "./names";
 import { HOST_SHAPE, StrongswanHost, StrongswanHostOptions } from "./strongswan-host";
 import { isLiteral } from "./structural";
@@ -28,6 +29,13 @@ export interface DualTunnelVpnProps extends IpsecDualConnectionOptions, Strongsw
   readonly gateway: IDualTunnelVpnGateway | NewGatewayOptions;
   /** The box's uplinks: one for both tunnels, or two, the active tunnel's first. */
   readonly uplinks: readonly SiteUplinkOptions[];
+  /**
+   * The data center's AS number, which BGP needs: 1 to 4294967295 and not 45104; best a private one (64512 to 65534). Given from
+   * the beginning, BGP can be switched on later in place; a changed one replaces the customer gateways, and with them the
+   * connection and its routes, which is an outage of minutes.
+   * @default - that of `customerGateways`, else none: BGP is not possible
+   */
+  readonly asn?: number;
   /**
    * Customer gateways that exist or that another connection of this box made: Alibaba Cloud refuses a second customer
    * gateway with the same address.
@@ -56,7 +64,9 @@ export class DualTunnelVpn extends Construct {
     nameCustomerGateways(this, names.customerGateway);
 
     if ("vpc" in props.gateway) {
-      const gateway = new DualTunnelVpnGateway(this, "gateway", { ...props.gateway, name, tags, provider });
+      const autoPropagate = props.gateway.autoPropagate ?? (needsPropagation(props.routing) ? true : undefined);
+      const options = { ...props.gateway, autoPropagate, name, tags, provider };
+      const gateway = new DualTunnelVpnGateway(this, "gateway", options);
       gateway.nameAfter(names);
       this.gateway = gateway;
     } else {
@@ -74,6 +84,7 @@ export class DualTunnelVpn extends Construct {
     Findings.validate(this, (findings) => {
       tell(guarded, findings);
       this.checkEgressIps(props, findings);
+      this.checkAsn(props, findings);
     });
 
     this.host = new StrongswanHost(this, "box", {
@@ -87,6 +98,7 @@ export class DualTunnelVpn extends Construct {
     return new CustomerGatewayPair(this, "customer-gateways", {
       name: props.name,
       egressIps: props.uplinks.map((uplink) => uplink.egressIp),
+      asn: props.asn,
       tags: props.tags,
       provider: props.provider,
     });
@@ -102,6 +114,18 @@ export class DualTunnelVpn extends Construct {
       );
     });
   }
+
+  /** Those made here have it from here. */
+  private checkAsn({ asn, customerGateways }: DualTunnelVpnProps, findings: Findings): void {
+    if (asn === undefined || customerGateways === undefined || isStandIn(customerGateways)) return;
+    if (asn === customerGateways.asn) return;
+    const theirs = customerGateways.asn === undefined ? "which have none" : `which is ${customerGateways.asn}`;
+    findings.error(`asn ${asn} is not that of customerGateways, ${theirs}; leave it out, and give it to them.`);
+  }
+}
+
+function needsPropagation(routing: DualTunnelVpnProps["routing"]): boolean {
+  return typeof routing === "object" && routing.mode === RoutingMode.BGP;
 }
 
 const shapeOf = (scope: Construct): Shape<DualTunnelVpnProps> => ({
@@ -113,6 +137,7 @@ const shapeOf = (scope: Construct): Shape<DualTunnelVpnProps> => ({
     ),
     UPLINKS_WANTED,
   ),
+  asn: optional(number),
   customerGateways: optional(customerGatewaysKind(scope)),
   ...HOST_SHAPE,
   ...CONNECTION_SHAPE,

@@ -30,11 +30,13 @@ export type {
   IpsecDualConnectionProps,
 } from "./ipsec-dual-connection";
 export { DhGroup, Encryption, IkeMode, IkeVersion, Integrity, Pfs } from "./ipsec/algorithms";
-export { RoutingMode } from "./ipsec/connection";
+export type { ConnectionBgp, TunnelBgp } from "./ipsec/bgp";
 export type { IIpsecDualConnection } from "./ipsec/connection";
 export type { EspOptions, EspPhase } from "./ipsec/esp";
 export type { IkeOptions, IkePhase } from "./ipsec/ike";
 export { PreSharedKey } from "./ipsec/pre-shared-key";
+export { Routing, RoutingMode } from "./ipsec/routing";
+export type { BgpOptions } from "./ipsec/routing";
 export type { SingleTunnelOptions, Tunnel, TunnelOptions, TunnelRole } from "./ipsec/tunnel";
 export { PeerConfiguration } from "./peer-configuration";
 export { StrongswanHost } from "./strongswan-host";

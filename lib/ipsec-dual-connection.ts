@@ -23,9 +23,9 @@ import {
   ignoreChanges,
   inStack,
   Kind,
+  isStandIn,
   list,
   number,
-  oneOf,
   optional,
   Shape,
   standInOf,
@@ -34,6 +34,7 @@ import {
 } from "./guard";
 import { SITE_BOUNDS } from "./host/site-format";
 import { contains } from "./ip";
+import { checkAsn, checkRouting, ConnectionBgp, routingOf } from "./ipsec/bgp";
 import {
   checkConnection,
   checkName,
@@ -42,9 +43,9 @@ import {
   egressPreconditions,
   IIpsecDualConnection,
   makeTunnel,
-  RoutingMode,
   trafficSelectors,
 } from "./ipsec/connection";
+import { Routing, ROUTING, RoutingMode } from "./ipsec/routing";
 import { SINGLE_TUNNEL, SINGLE_TUNNEL_SHAPE, SingleTunnelOptions, Tunnel, TUNNEL, TunnelOptions } from "./ipsec/tunnel";
 import { terraformNames } from "./names";
 import { isLiteral } from "./structural";
@@ -63,16 +64,19 @@ export interface IpsecDualConnectionOptions extends CloudOptions {
   readonly vpcCidrs?: readonly string[];
   /**
    * CIDR blocks of the data center that the VPC reaches: at least 1, at most 10 with policy-based routing. By default Alibaba
-   * Cloud allows 20 routes of each kind on a gateway; each block is a destination-based one, each pair a policy-based one.
+   * Cloud allows 20 routes of each kind on a gateway; each block is a destination-based one, each pair a policy-based one. With
+   * BGP it takes 50, and a block is three of them: itself and, at a failover, its two halves.
    */
   readonly dataCenterCidrs: readonly string[];
   /**
-   * How traffic finds the connection in the cloud; a change replaces the routes.
+   * How traffic finds the connection in the cloud: RoutingMode.DESTINATION, RoutingMode.POLICY, or `Routing.bgp` with a /30 for
+   * each tunnel. A change replaces the routes.
    * @default RoutingMode.DESTINATION
    */
-  readonly routing?: RoutingMode;
+  readonly routing?: RoutingMode | Routing;
   /**
-   * Publish the routes to the VPC's system route table; without it you add them there.
+   * Publish the routes to the VPC's system route table; without it you add them there. Not with BGP, for which the gateway has
+   * `autoPropagate`.
    * @default true
    */
   readonly publishRoutes?: boolean;
@@ -129,7 +133,12 @@ export interface IpsecDualConnectionAttributes {
    * How traffic finds the connection in the cloud.
    * @default RoutingMode.DESTINATION
    */
-  readonly routing?: RoutingMode;
+  readonly routing?: RoutingMode | Routing;
+  /**
+   * The data center's AS number, as the customer gateways have it; BGP needs it.
+   * @default - none: the routing is another
+   */
+  readonly asn?: number;
   /** CIDR blocks of the VPC that the data center reaches: at least 1, at most 10 with policy-based routing. */
   readonly vpcCidrs: readonly string[];
   /**
@@ -167,6 +176,7 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
 
   readonly name: string;
   readonly routing: RoutingMode;
+  readonly bgp?: ConnectionBgp;
   readonly vpcCidrs: readonly string[];
   readonly dataCenterCidrs: readonly string[];
   readonly tunnels: readonly [Tunnel, Tunnel];
@@ -182,16 +192,18 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     const guarded = guard(connectionShape(this), given);
     const { props } = guarded;
     this.name = props.name;
-    this.routing = props.routing ?? RoutingMode.DESTINATION;
-    this.vpcCidrs = props.vpcCidrs ?? props.gateway.vpcCidrs;
-    this.dataCenterCidrs = props.dataCenterCidrs;
     const { gateway, customerGateways } = props;
+    const routing = routingOf(props.routing, customerGateways.asn);
+    this.routing = routing.mode;
+    this.bgp = routing.bgp;
+    this.vpcCidrs = props.vpcCidrs ?? gateway.vpcCidrs;
+    this.dataCenterCidrs = props.dataCenterCidrs;
     this.gatewayBandwidth = gateway.bandwidth;
     const active = { ipsecAddress: gateway.activeIpsecAddress, egressIp: customerGateways.activeEgressIp };
     const standby = { ipsecAddress: gateway.standbyIpsecAddress, egressIp: customerGateways.standbyEgressIp };
     this.tunnels = [
-      makeTunnel(this, props.name, 1, active, props.activeTunnel ?? {}, props.tunnels),
-      makeTunnel(this, props.name, 2, standby, props.standbyTunnel ?? {}, props.tunnels),
+      makeTunnel(this, props.name, 1, active, props.activeTunnel ?? {}, props.tunnels, routing.tunnels[0]),
+      makeTunnel(this, props.name, 2, standby, props.standbyTunnel ?? {}, props.tunnels, routing.tunnels[1]),
     ];
     const selectors = trafficSelectors(this);
     this.resource = new VpnConnection(this, "Default", {
@@ -210,10 +222,10 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
       effectImmediately: props.effectImmediately ?? true,
       // The provider never reads it back, and routes are resources of their own here.
       autoConfigRoute: false,
-      enableTunnelsBgp: false,
+      enableTunnelsBgp: this.bgp !== undefined,
       tunnelOptionsSpecification: [
-        tunnelFields(this.tunnels[0], customerGateways.activeCustomerGatewayId),
-        tunnelFields(this.tunnels[1], customerGateways.standbyCustomerGatewayId),
+        tunnelFields(this.tunnels[0], customerGateways.activeCustomerGatewayId, this.bgp),
+        tunnelFields(this.tunnels[1], customerGateways.standbyCustomerGatewayId, this.bgp),
       ],
       tags: props.tags,
     });
@@ -232,7 +244,8 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     noteProvider(this, props.provider);
     const members = GatewayMembers.join(gateway, {
       construct: this,
-      byPolicy: this.routing === RoutingMode.POLICY,
+      routing: this.routing,
+      tunnels: this.tunnels,
       vpcCidrs: this.vpcCidrs,
       dataCenterCidrs: this.dataCenterCidrs,
     });
@@ -251,13 +264,37 @@ export class IpsecDualConnection extends Construct implements IIpsecDualConnecti
     checkName(this, findings);
     findings.error(...tagProblems(props.tags));
     checkProvider(this, props.provider, findings);
+    checkRouting(props.routing, findings);
     checkConnection(this, findings);
+    if (this.bgp) this.checkForBgp(props, findings);
     if (props.gateway.networkType === GatewayNetworkType.PUBLIC) {
       for (const egressIp of new Set(this.tunnels.map((tunnel) => tunnel.egressIp))) {
         if (isLiteral(egressIp) && PRIVATE_RANGES.some((range) => contains(range, egressIp))) {
           findings.error(`egressIp ${egressIp} is a private address; give the public one that the cloud sees.`);
         }
       }
+    }
+  }
+
+  /** Checks what BGP asks of everything around the tunnels. */
+  private checkForBgp(
+    { gateway, customerGateways, publishRoutes }: IpsecDualConnectionProps,
+    findings: Findings,
+  ): void {
+    if (customerGateways.asn === undefined && !isStandIn(customerGateways)) {
+      findings.error(
+        "asn of the customer gateways is missing, and BGP needs it; give the data center's AS number, for example 65010.",
+      );
+    }
+    if (!gateway.autoPropagate && !isStandIn(gateway)) {
+      findings.error(
+        "gateway has autoPropagate off, without which the VPC learns no route by BGP; set autoPropagate to true, and to end BGP change routing in one deploy and autoPropagate in the next.",
+      );
+    }
+    if (publishRoutes !== undefined) {
+      findings.error(
+        "publishRoutes is for routes that the stack makes, and with BGP it makes none; leave it out, as the gateway's autoPropagate puts the data center's routes into the VPC's route table.",
+      );
     }
   }
 }
@@ -267,6 +304,7 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
   readonly name: string;
   readonly vpnConnectionId: string;
   readonly routing: RoutingMode;
+  readonly bgp?: ConnectionBgp;
   readonly vpcCidrs: readonly string[];
   readonly dataCenterCidrs: readonly string[];
   readonly tunnels: readonly [Tunnel, Tunnel];
@@ -279,14 +317,16 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
     const attributes = guarded.props;
     this.name = attributes.name;
     this.vpnConnectionId = attributes.vpnConnectionId;
-    this.routing = attributes.routing ?? RoutingMode.DESTINATION;
+    const routing = routingOf(attributes.routing, attributes.asn);
+    this.routing = routing.mode;
+    this.bgp = routing.bgp;
     this.vpcCidrs = attributes.vpcCidrs;
     this.dataCenterCidrs = attributes.dataCenterCidrs;
     this.gatewayBandwidth = attributes.gatewayBandwidth;
     const { name, activeTunnel, standbyTunnel } = attributes;
     this.tunnels = [
-      makeTunnel(this, name, 1, activeTunnel, activeTunnel),
-      makeTunnel(this, name, 2, standbyTunnel, standbyTunnel),
+      makeTunnel(this, name, 1, activeTunnel, activeTunnel, undefined, routing.tunnels[0]),
+      makeTunnel(this, name, 2, standbyTunnel, standbyTunnel, undefined, routing.tunnels[1]),
     ];
     claimName(this);
     Findings.validate(this, (findings) => {
@@ -298,6 +338,13 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
         findings.address(`${tunnel.role} tunnel: ipsecAddress`, tunnel.ipsecAddress, "192.0.2.152");
         checkEgressIp(`${tunnel.role} tunnel: egressIp`, tunnel.egressIp, "198.51.100.198", findings);
       }
+      checkAsn(attributes.asn, findings);
+      if (this.bgp && attributes.asn === undefined) {
+        findings.error(
+          "asn is missing, and BGP needs it; give the data center's AS number, as the customer gateways have it.",
+        );
+      }
+      checkRouting(attributes.routing, findings);
       findings.wholeNumber("gatewayBandwidth", this.gatewayBandwidth, ...SITE_BOUNDS.bandwidthMbps);
       checkConnection(this, findings);
     });
@@ -311,7 +358,7 @@ export const CONNECTION_SHAPE: Shape<IpsecDualConnectionOptions> = {
   name: text("singapore"),
   vpcCidrs: optional(BLOCKS),
   dataCenterCidrs: BLOCKS,
-  routing: optional(oneOf(RoutingMode)),
+  routing: optional(ROUTING),
   publishRoutes: optional(flagOrToken),
   tunnels: optional(TUNNEL),
   activeTunnel: optional(SINGLE_TUNNEL),
@@ -335,7 +382,8 @@ const EXISTING_TUNNEL = bag<ExistingTunnel>(
 const EXISTING_SHAPE: Shape<IpsecDualConnectionAttributes> = {
   name: text("office"),
   vpnConnectionId: text("vco-…"),
-  routing: optional(oneOf(RoutingMode)),
+  routing: optional(ROUTING),
+  asn: optional(number),
   vpcCidrs: BLOCKS,
   dataCenterCidrs: BLOCKS,
   activeTunnel: EXISTING_TUNNEL,

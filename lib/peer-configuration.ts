@@ -1,7 +1,7 @@
 // What the other end of a connection has to be configured with, for a device that StrongswanHost does not manage:
 // the console's "Generate Peer Configuration" as JSON, and the same as swanctl text.
 import { Fn, Token } from "cdktf";
-import { peerFields } from "./cloud/tunnel-fields";
+import { peerBgpFields, peerFields } from "./cloud/tunnel-fields";
 import { described } from "./guard";
 import { renderConnection, renderSecrets } from "./host/swanctl";
 import { IIpsecDualConnection, trafficSelectors } from "./ipsec/connection";
@@ -29,22 +29,25 @@ export class PeerConfiguration {
 
   /**
    * JSON with the names of Alibaba's API (DownloadVpnConnectionConfig, `VpnConnectionConfig`). Local is the data center,
-   * remote is the cloud; the active tunnel comes first.
+   * remote is the cloud; the active tunnel comes first. With BGP each tunnel's session is in `BgpConfigs`.
    */
   get json(): string {
+    const { bgp, tunnels } = this.connection;
     const selectors = trafficSelectors(this.connection);
+    const sessions = bgp && tunnels.flatMap((tunnel) => (tunnel.bgp ? [peerBgpFields(tunnel.bgp, bgp)] : []));
     return Token.asString(
       Fn.jsonencode({
         LocalSubnet: selectors.local.join(","),
         RemoteSubnet: selectors.remote.join(","),
-        TunnelsConfig: { TunnelConfig: this.connection.tunnels.map(peerFields) },
+        ...(sessions && { BgpConfigs: { BgpConfig: sessions } }),
+        TunnelsConfig: { TunnelConfig: tunnels.map(peerFields) },
       }),
     );
   }
 
   /**
    * swanctl text with both connections and both secrets. Each tunnel has the if_id of an XFRM interface that the device
-   * has to have.
+   * has to have. What a BGP speaker needs beside it is in `json`.
    *
    * @param localAddresses the addresses from which the device negotiates: one, or the active tunnel's and the standby
    * tunnel's; by default any

@@ -8,6 +8,7 @@ const LONGEST = [
   "verdicts",
   "demo",
   "shapes",
+  "bgp",
   "adversity",
   "refusals",
   "box-debian-13",

@@ -46,11 +46,20 @@ export function optionsPage(): string {
     /(Props|Options|Ref|Attributes)$/.test(name) && (exported.get(name)?.flags ?? 0) & ts.SymbolFlags.Interface;
   const fieldsOf = (symbol: ts.Symbol) => checker.getDeclaredTypeOfSymbol(symbol).getProperties();
 
+  const parameterTypes = (choice: ts.Symbol) => {
+    const [declaration] = choice.declarations ?? [];
+    return declaration && ts.isMethodDeclaration(declaration)
+      ? declaration.parameters.map((parameter) => parameter.type?.getText() ?? "")
+      : [];
+  };
+
   // The construct that most people use first, then what its options are made of, then the rest by name.
   const order: string[] = [];
   const visit = (name: string) => {
     const symbol = exported.get(name);
-    if (symbol === undefined || order.includes(name) || !isOptions(name)) return;
+    if (symbol === undefined || order.includes(name)) return;
+    if (!isOptions(name))
+      return choicesOf(symbol).flatMap(parameterTypes).flatMap(namesIn).filter(isOptions).forEach(visit);
     order.push(name);
     for (const field of fieldsOf(symbol)) namesIn(typeOf(field)).forEach(visit);
   };
@@ -110,7 +119,8 @@ export function optionsPage(): string {
       const said = tag(choice, "param").map((text) =>
         text.replace(/^(\w+) ([^]*)$/, (_, parameter: string, what: string) => `(\`${parameter}\`: ${safe(what)})`),
       );
-      return `- \`${name}.${choice.name}${parameters}\` ${[safe(summary(choice)), ...said].join(" ")}`
+      const types = linked(parameterTypes(choice).join(" "));
+      return `- \`${name}.${choice.name}${parameters}\` ${[safe(summary(choice)), ...said, types].join(" ")}`
         .trim()
         .replace(/\s+/g, " ");
     });

@@ -24,6 +24,7 @@ from . import (
     paths,
     planned,
 )
+from .bgp import service as bgp
 from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, throughput, wanted, ways
@@ -85,6 +86,7 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     if not set(packages) <= set(box.packages):
         box.packages = sorted({*box.packages, *packages})
         box.save()
+    bgp.hold(box, packages)
     paths.connection(site.name).mkdir(mode=0o700, parents=True, exist_ok=True)
     mine.save(site.name)
     if not box.unfinished and not library.stands():
@@ -143,6 +145,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
         box.unfinished = True
         box.save()
 
+    bgp.let_go(box)
     units_changed = _shared_files(layout, box, anew, steps)
     if _enable(site.name, anew) or units_changed or anew:
         must("systemctl", "daemon-reload")
@@ -159,6 +162,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
             confirmation.give_up(site.name, directory)
             raise Refusal(f"{access.moved}: the change is taken back, check the routes that the connection makes")
         steps.say("interfaces, routes and packet filter are in place")
+    bgp.follow(site, anew)
 
     def start_agent() -> None:
         _agent(site.name, new_site, anew)
@@ -175,6 +179,9 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
     wrong = ways.await_tunnels(site, ROUTE_SECONDS)
     if wrong:
         raise Refusal(f"the tunnels are there, but {wrong[0]}")
+    for told in bgp.await_sessions(site):
+        # The tunnels are there, and the cloud may be the one that is late.
+        steps.say(f"{told}: `dual-tunnel-vpn status` tells more")
     if falls_short := throughput.falls_short(site, network.observe()):
         steps.say(falls_short)
     up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from . import files, links, manifest, owner, paths
+from .bgp import service as bgp
 from .commands import Refusal, find
 from .ipsec import strongswan
 from .net import neighbours, obstacles, wanted
@@ -60,6 +61,7 @@ def _problems(site: Site, mine: owner.Owner, ssh_connection: str, sent: float | 
     yield from _ours(site)
     yield from _foreign(site, network, routes)
     yield from obstacles.find(site, network, routes)
+    yield from bgp.problems(site, network)
     yield from _marks(site)
     yield from _services()
     yield from _refused(management, site, ssh_connection)

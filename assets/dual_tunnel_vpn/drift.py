@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from . import files, installed, links, manifest, paths
+from .bgp import service as bgp
 from .commands import Refusal
 from .ipsec import strongswan
 from .net.netlink import UNREACHABLE, Route, Rule
-from .net.network import Change, Network, Put, observe
+from .net.network import Change, Network, Put, XfrmLink, observe
 from .site import Site, SiteError, load
 
 SETTLE_SECONDS = 3.0
@@ -36,16 +37,22 @@ _AT_BOOT = (paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agen
 
 def units_at_boot(name: str) -> list[str]:
     """The units that have to start at boot."""
-    return [strongswan.UNIT, *(unit(name) for unit in _AT_BOOT)]
+    return [strongswan.UNIT, *(unit(name) for unit in _AT_BOOT), *_speaker(name)]
 
 
 def units_at_work(name: str) -> list[str]:
     """Those of them that have to be active."""
-    return [strongswan.UNIT, paths.links_unit(name), paths.agent_unit(name)]
+    return [strongswan.UNIT, paths.links_unit(name), paths.agent_unit(name), *_speaker(name)]
+
+
+def _speaker(name: str) -> list[str]:
+    """The BGP speaker's unit, where the connection has BGP."""
+    there = paths.bird_conf(name).exists() and (paths.UNITS / bgp.UNIT_FILE).exists()
+    return [paths.bgp_unit(name)] if there else []
 
 
 def _instances(name: str) -> list[str]:
-    return [unit(name) for unit in (*_AT_BOOT, paths.repair_unit, paths.rollback_unit)]
+    return [*(unit(name) for unit in (*_AT_BOOT, paths.repair_unit, paths.rollback_unit)), *_speaker(name)]
 
 
 def replaced(name: str) -> list[Path]:
@@ -97,7 +104,7 @@ def _words(change: Change, network: Network) -> Iterator[str]:
         yield f"a routing rule of ours at priority {thing.priority} " + (
             "is missing" if isinstance(change, Put) else "is not where it was"
         )
-    elif isinstance(change, Put):
+    elif isinstance(thing, XfrmLink) and isinstance(change, Put):
         yield f"the interface {thing.name} is missing, down or another"
 
 

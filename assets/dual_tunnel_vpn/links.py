@@ -31,7 +31,11 @@ def _interface(tunnel: Tunnel, network: Network) -> list[Change]:
         raise Refusal(f"the box has an interface {link.name} that is not ours: give the connection another name")
     if there.if_id != link.if_id:
         return [Remove(XfrmLink(there.name, there.if_id, there.mtu)), Put(link)]
-    return [] if there.mtu == link.mtu and there.up else [Put(link)]
+    if there.mtu != link.mtu or not there.up:
+        return [Put(link)]
+    # Alone: made anew, an interface is down for a moment, and the kernel drops all routes that lead into it.
+    end = wanted.end(tunnel, network)
+    return [] if end is None or end in network.addresses else [Put(end)]
 
 
 def _uplink(site: Site, uplink: Uplink, network: Network) -> list[Change]:
@@ -179,7 +183,8 @@ def _with_uplinks(site: Site, wait: float) -> Network:
 
 def stale(old: Site, new: Site, network: Network) -> list[Remove]:
     """What removes that which only the former site.json of the connection wanted."""
-    return wanted.removals(wanted.claims(old) - wanted.claims(new), network)
+    removals = wanted.removals(wanted.claims(old) - wanted.claims(new), network)
+    return [*removals, *wanted.former_ends(old, new, network)]
 
 
 def take_down(site: Site, network: Network) -> list[Remove]:

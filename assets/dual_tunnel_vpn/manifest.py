@@ -29,6 +29,8 @@ class Box:
     packages: list[str] = field(default_factory=list)
     """Packages that we added; they stay when the last connection goes."""
 
+    speaker_held: bool = False
+    """Whether the unit that BIRD's package brings is masked by us, until that package is installed."""
     restart_pending: bool = False
     """Whether charon has still to be restarted to take settings that it reads only then."""
     unfinished: bool = False

@@ -79,6 +79,16 @@ def agent_state(name: str) -> Path:
     return RUN / name / "agent.json"
 
 
+def bird_conf(name: str) -> Path:
+    """What a connection's BGP speaker is told."""
+    return connection(name) / "bird.conf"
+
+
+def bgp_socket(name: str) -> Path:
+    """The control socket of a connection's BGP speaker, in a directory of its unit's."""
+    return RUN / name / "bgp" / "control"
+
+
 def links_unit(name: str) -> str:
     """The unit that makes interfaces, routes, rules, sysctls and the firewall."""
     return f"dual-tunnel-vpn-links@{name}.service"
@@ -97,6 +107,11 @@ def repair_unit(name: str) -> str:
 def agent_unit(name: str) -> str:
     """The failover agent's unit."""
     return f"dual-tunnel-vpn-agent@{name}.service"
+
+
+def bgp_unit(name: str) -> str:
+    """The BGP speaker's unit, where the connection has BGP."""
+    return f"dual-tunnel-vpn-bgp@{name}.service"
 
 
 def rollback_unit(name: str) -> str:

@@ -7,7 +7,8 @@ cloud has them by now, and programs stay new. The next apply does all of the cha
 from __future__ import annotations
 
 from . import apply, confirmation, links, manifest, paths
-from .commands import run
+from .bgp import service as bgp
+from .commands import Refusal, run
 from .net import network
 from .site import Site, SiteError, parse
 from .uninstall import uninstall
@@ -35,6 +36,10 @@ def roll_back(name: str, steps: apply.Reporter) -> None:
         done = run("systemctl", "restart", unit, timeout=150)
         if not done.ok:
             steps.say(f"{unit} did not start: `journalctl -u {unit}` tells more")
+    try:
+        bgp.follow(site, anew=True)
+    except Refusal as refusal:
+        steps.say(f"the BGP speaker was not told of it: {refusal}")
     # Not before: the agent from before would put them back.
     for other in apply.formers(record):
         network.apply(links.stale(other, site, network.observe()))

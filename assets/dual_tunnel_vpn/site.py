@@ -31,6 +31,10 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "agent.probeIntervalMs": (20, 60_000),
     "agent.probeMisses": (1, 100),
     "agent.holdSeconds": (0, 3600),
+    "bgp.cloudAsn": (1, 2**32 - 1),
+    "bgp.asn": (1, 2**32 - 1),
+    "bgp.holdSeconds": (3, 2**16 - 1),
+    "tunnels.bgp.prefixLength": (30, 30),
 }
 """Smallest and largest value of each number, by its path in site.json: as SITE_BOUNDS in lib/host/site-format.ts."""
 
@@ -64,6 +68,31 @@ class Uplink:
 
 
 @dataclass(frozen=True)
+class Bgp:
+    """What both tunnels' BGP sessions share."""
+
+    cloud_asn: int
+    asn: int
+    """The data center's."""
+    hold_seconds: int
+    """The hold time that the box offers; of both ends' offers the smaller one counts."""
+
+
+@dataclass(frozen=True)
+class TunnelBgp:
+    """The ends of one tunnel's BGP session, on its XFRM interface."""
+
+    cloud_address: str
+    box_address: str
+    prefix_length: int
+
+    @property
+    def block(self) -> str:
+        """The block that both addresses lie in."""
+        return str(ipaddress.IPv4Interface(f"{self.box_address}/{self.prefix_length}").network)
+
+
+@dataclass(frozen=True)
 class Tunnel:
     """One of the two tunnels."""
 
@@ -87,6 +116,8 @@ class Tunnel:
     """The VPN gateway's public address for this tunnel."""
     local_id: str
     remote_id: str
+    bgp: TunnelBgp | None = None
+    """None where the connection has no BGP."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +147,8 @@ class Site:
     agent: Agent
     bandwidth_mbps: int | None = None
     """The VPN gateway's bandwidth in Mbit/s, where the stack knows it."""
+    bgp: Bgp | None = None
+    """None where the routing is another."""
 
     def uplink(self, number: int) -> Uplink:
         """The uplink of that number."""
@@ -237,6 +270,24 @@ def _uplink(reader: _Reader) -> Uplink:
     )
 
 
+def _bgp(reader: _Reader) -> Bgp | None:
+    if reader.get("bgp") is None:
+        return None
+    section = reader.section("bgp")
+    return Bgp(section.integer("cloudAsn"), section.integer("asn"), section.integer("holdSeconds"))
+
+
+def _tunnel_bgp(reader: _Reader) -> TunnelBgp | None:
+    if reader.get("bgp") is None:
+        return None
+    section = reader.section("bgp")
+    ends = TunnelBgp(section.address("cloudAddress"), section.address("boxAddress"), section.integer("prefixLength"))
+    hosts = set(map(str, ipaddress.IPv4Network(ends.block).hosts()))
+    if {ends.cloud_address, ends.box_address} != hosts:
+        section.fail("cloudAddress", "one host address of the block in which boxAddress is the other")
+    return ends
+
+
 def _tunnel(reader: _Reader, name: str, uplinks: Mapping[int, Uplink]) -> Tunnel:
     number = reader.integer("number")
     wanted = f"{name}-{number}"
@@ -262,6 +313,7 @@ def _tunnel(reader: _Reader, name: str, uplinks: Mapping[int, Uplink]) -> Tunnel
         ipsec_address=reader.address("ipsecAddress"),
         local_id=reader.text("localId"),
         remote_id=reader.text("remoteId"),
+        bgp=_tunnel_bgp(reader),
     )
 
 
@@ -302,6 +354,11 @@ def parse(text: str) -> Site:
         reader.fail("tunnels", "tunnel 1 and tunnel 2, in this order")
     if tunnels[0].if_id == tunnels[1].if_id or tunnels[0].ipsec_address == tunnels[1].ipsec_address:
         reader.fail("tunnels", "tunnels that differ in ifId and ipsecAddress")
+    bgp, sessions = _bgp(reader), [tunnel.bgp for tunnel in tunnels]
+    if any((session is None) != (bgp is None) for session in sessions):
+        reader.fail("tunnels", "tunnels that each have bgp where the connection has it, and else none")
+    if bgp is not None and len({session.block for session in sessions if session is not None}) < len(sessions):
+        reader.fail("tunnels", "tunnels that differ in the block of their bgp")
     return Site(
         name=name,
         vpc_cidrs=reader.networks("vpcCidrs"),
@@ -311,6 +368,7 @@ def parse(text: str) -> Site:
         tunnels=(tunnels[0], tunnels[1]),
         agent=_agent(reader.section("agent")),
         bandwidth_mbps=None if reader.get("bandwidthMbps") is None else reader.integer("bandwidthMbps"),
+        bgp=bgp,
     )
 
 

@@ -105,6 +105,7 @@ def describe(site: Site) -> dict[str, Any]:
         amiss.append(f"the agent has said nothing for {time.time() - agent['time']:.0f} s")
         running = False
     heard = agent if running else None
+    amiss += verdict.sessions(site, heard)
     found = ways.look(site, network)
     amiss += ways.elsewhere(site, found) + _misled(site, network, heard) + verdict.unanswered(site, heard)
     up = {tunnel.number: tunnel.number in states and states[tunnel.number].installed for tunnel in site.tunnels}
@@ -123,6 +124,14 @@ def describe(site: Site) -> dict[str, Any]:
         "held": planned.held(site.name),
         "agent": agent,
     }
+
+
+def _session(said: dict[str, Any]) -> str:
+    session = said["bgp"]
+    state = "established" if session["established"] else session["state"]
+    blocks = f", hears {', '.join(session['heard'])}" if session["heard"] else ""
+    told = "; the cloud is told to send everything by it" if session["takesOver"] else ""
+    return f"  BGP of tunnel {said['number']}: {state}{blocks}{told}"
 
 
 def text(description: dict[str, Any]) -> str:
@@ -151,6 +160,8 @@ def text(description: dict[str, Any]) -> str:
     agent = description["agent"]
     if isinstance(agent, dict) and agent.get("summary"):
         lines.append(f"  agent: {agent['summary']}")
+    if isinstance(agent, dict):
+        lines += [_session(said) for said in agent.get("tunnels", []) if said.get("bgp")]
     lines += [f"  ! {problem}" for problem in description["amiss"]]
     lines += [f"  {note}" for note in description["added"]]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ import shutil
 
 from . import checks, installed, library, links, manifest, owner, paths, staging
 from .apply import DROP_INS, UNIT_FILES, Reporter, formers
+from .bgp import service as bgp
 from .commands import Refusal, run
 from .ipsec import states, strongswan
 from .net import firewall, managers, sysctl
@@ -44,6 +45,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     for unit in (*ours, paths.rollback_timer(name)):
         # One by one: a former version did not have all of them, and systemd stops at one that it does not find.
         run("systemctl", "disable", "--quiet", "--no-reload", unit)
+    bgp.remove(name)
     sites = _sites(name)
     _tunnels(name, anew)
     if last:
@@ -51,6 +53,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     # Forwarding goes first and the guards last, so that nothing for the VPC leaves in clear in between.
     installed.remove(paths.sysctl_file(name))
     if box is not None:
+        bgp.let_go(box)
         sysctl.restore(box, sysctl.others(name))
         if not last:
             # Of the last one all that is noted stays noted to the end: cut off, it is still what was there before us.

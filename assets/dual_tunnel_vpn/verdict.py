@@ -20,6 +20,8 @@ def traffic(site: Site, up: Mapping[int, bool], found: Sequence[Way], agent: Any
     if tunnel is None:
         wrong = [f"{_name(each)} is down" for each in carrying] or ways.elsewhere(site, found) or ["it has no way"]
         return {"flows": False, "tunnel": None, "next": None, "words": f"traffic to the VPC does not flow: {wrong[0]}"}
+    if deaf := _deaf(site, agent):
+        return {"flows": False, "tunnel": None, "next": None, "words": f"no answer from the VPC comes back: {deaf}"}
     why = _lame(site, tunnel, up, agent)
     other = site.tunnels[2 - tunnel.number]
     part = " in part" if ways.elsewhere(site, found) else ""
@@ -40,6 +42,39 @@ def unanswered(site: Site, agent: Any) -> list[str]:
         return ["no path answers probes: a failure will be noticed late, and by the tunnels alone"]
     dead = [tunnel for tunnel in site.tunnels if _dead(tunnel, agent)]
     return [f"uplink {tunnel.uplink} does not reach {tunnel.ipsec_address}" for tunnel in dead]
+
+
+def sessions(site: Site, agent: Any) -> list[str]:
+    """What speaks against the BGP sessions, in words; nothing where there is no BGP, or nobody who can tell."""
+    told = []
+    for tunnel in site.tunnels:
+        found = session(tunnel, agent)
+        if found is None:
+            continue
+        if not found["established"]:
+            told.append(f"tunnel {tunnel.number}'s BGP session is not established ({found['state']})")
+        elif not found["heard"]:
+            told.append(
+                f"tunnel {tunnel.number}'s BGP session announces no block of the VPC: see to it that the VPN gateway "
+                "propagates routes (autoPropagate)"
+            )
+    return told
+
+
+def session(tunnel: Tunnel, agent: Any) -> Any:
+    """What the agent says of a tunnel's BGP session, as in its state file; None when it says nothing."""
+    if not isinstance(agent, dict):
+        return None
+    return next((said.get("bgp") for said in agent.get("tunnels", []) if said.get("number") == tunnel.number), None)
+
+
+def _deaf(site: Site, agent: Any) -> str:
+    """Why the cloud has no way to the data center; empty when it has one, or nobody can tell."""
+    found = [session(tunnel, agent) for tunnel in site.tunnels]
+    known = [each for each in found if each is not None and each["known"]]
+    if len(known) < len(found) or any(each["established"] for each in known):
+        return ""
+    return f"the cloud hears of the data center by no BGP session ({known[0]['state']})"
 
 
 def _lame(site: Site, tunnel: Tunnel, up: Mapping[int, bool], agent: Any) -> str:

@@ -149,7 +149,15 @@ const files = ({
 /** The state of the cloud end that answers to `Staged` with the same fields. */
 export function cloudState({ psks = PSKS, esp = [ESP, ESP] }: Pick<Staged, "psks" | "esp"> = {}): CloudState {
   return {
-    gateways: [{ id: "vpn-1", vpcCidrBlock: VPC_CIDR, ipsecAddresses: [IPSEC_ADDRESSES[0], IPSEC_ADDRESSES[1]] }],
+    gateways: [
+      {
+        id: "vpn-1",
+        vpcCidrBlock: VPC_CIDR,
+        ipsecAddresses: [IPSEC_ADDRESSES[0], IPSEC_ADDRESSES[1]],
+        autoPropagate: false,
+        announced: [],
+      },
+    ],
     connections: [
       {
         id: "vco-1",

@@ -3,7 +3,7 @@
 import { readdirSync } from "node:fs";
 import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { CloudEnd, CloudState, CloudTunnel, TunnelStatus } from "../cloud/cloud-end";
+import type { BgpSession, CloudEnd, CloudState, CloudTunnel, TunnelStatus } from "../cloud/cloud-end";
 import type { Lab } from "../machines/lab";
 import { ECS, INTERNET } from "../network";
 import { RequestChannel, type Reply } from "../machines/request-channel";
@@ -31,6 +31,21 @@ export interface WorldCloudEndOptions {
   readonly peer?: PeerPolicy;
   /** Whether a change of one tunnel restarts its sibling too; which one Alibaba does is unknown. @default "changed" */
   readonly restart?: "changed" | "both";
+  /** Seconds between the gateway's BGP keepalives, unless a third of the hold time agreed on is less. @default 60 */
+  readonly bgpKeepalive?: number;
+  /** Seconds of BGP hold time that the gateway offers; the smaller one of both ends' counts. @default 180 */
+  readonly bgpHold?: number;
+  /** Whether a block's tunnel is chosen without looking at the MED. @default false */
+  readonly ignoreMed?: boolean;
+  /**
+   * Whether the gateway offers BGP graceful restart: with a peer that offers it too, it keeps the routes of a session
+   * that has ended. @default false
+   */
+  readonly gracefulRestart?: boolean;
+  /** Whether the gateway has a BGP session with the tunnel only that it would send by without BGP. @default false */
+  readonly activeSessionOnly?: boolean;
+  /** Blocks that the gateway announces to every data center beside those of the VPC's vSwitches. @default [] */
+  readonly alsoAnnounced?: readonly string[];
 }
 
 /** A CHILD_SA at the gateway. */
@@ -61,6 +76,11 @@ export interface TunnelReport {
   readonly sas: readonly IkeSa[];
 }
 
+/** A session, and the routes with their MED (0 where the other end sends none). */
+export interface WorldBgpSession extends BgpSession {
+  readonly routes: readonly (BgpSession["routes"][number] & { readonly med: number })[];
+}
+
 /** ESP packets and bytes (IP headers included) since the cloud end was started. */
 export interface EspCount {
   readonly packets: number;
@@ -70,7 +90,10 @@ export interface EspCount {
 /** What is true at the gateway now. */
 export interface CloudReport {
   readonly tunnels: Readonly<Record<string, TunnelReport>>;
-  /** By connection id, the id of the tunnel that its traffic takes; null while none lives. */
+  /**
+   * By connection id, the id of the tunnel that its traffic takes; null while none lives. With BGP: the tunnel that the
+   * traffic for all of its blocks takes, null where there is none, or both are used.
+   */
   readonly carrying: Readonly<Record<string, string | null>>;
   readonly counters: {
     /** What the gateway took and sent. */
@@ -90,7 +113,7 @@ export interface CloudReport {
 
 const CODE = "/usr/local/lib/cloud-end";
 const RUN = "/run/cloud-end";
-const UNITS = ["cloud-end.service", "cloud-end-charon.service"];
+const UNITS = ["cloud-end.service", "cloud-end-charon.service", "cloud-end-bgpd.service"];
 const BOX_PACKAGE = path.join(__dirname, "../../assets/dual_tunnel_vpn");
 
 export class WorldCloudEnd implements CloudEnd {
@@ -177,6 +200,11 @@ export class WorldCloudEnd implements CloudEnd {
     return (await this.call({ verb: "status" })) as Record<string, TunnelStatus>;
   }
 
+  /** What each tunnel's BGP session has reached, and what the gateway takes of what came by it. */
+  async bgp(): Promise<Readonly<Record<string, WorldBgpSession>>> {
+    return (await this.call({ verb: "bgp" })) as Record<string, WorldBgpSession>;
+  }
+
   /** SAs, carrying tunnels and counters. */
   async report(): Promise<CloudReport> {
     return (await this.call({ verb: "report" })) as CloudReport;
@@ -222,7 +250,8 @@ ${await this.log(40)}`,
 
   /**
    * Changes how the gateway behaves. A peer policy holds at once; DPD delay and retransmission hold for SAs that are
-   * negotiated from then on.
+   * negotiated from then on; another keepalive or hold time, or another graceful restart, ends the BGP sessions, which
+   * come up again with it.
    */
   async setOptions(options: WorldCloudEndOptions): Promise<void> {
     await this.call({ verb: "options", options });

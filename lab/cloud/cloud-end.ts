@@ -37,6 +37,18 @@ export interface CloudTunnel {
   };
   readonly dpd: boolean;
   readonly natTraversal: boolean;
+  /** The tunnel's BGP session; absent where the connection has BGP off. */
+  readonly bgp?: CloudBgp;
+}
+
+/** The two ends of a BGP session inside a tunnel, the cloud's first. */
+export interface CloudBgp {
+  readonly cloudAsn: number;
+  /** The customer gateway's AS number. */
+  readonly peerAsn: number;
+  readonly cloudAddress: string;
+  readonly peerAddress: string;
+  readonly prefixLength: 30;
 }
 
 /** A dual-tunnel IPsec connection. */
@@ -71,6 +83,13 @@ export interface CloudGateway {
   readonly vpcCidrBlock: string;
   /** IPsec address 1 (the active tunnel's) and IPsec address 2. */
   readonly ipsecAddresses: readonly [string, string];
+  /**
+   * Whether the VPC's route table has what is learnt by BGP; without it that stays in the gateway, and instances in the VPC do
+   * not send by it.
+   */
+  readonly autoPropagate: boolean;
+  /** What is told to the data center by BGP: the blocks of the VPC's vSwitches. */
+  readonly announced: readonly string[];
 }
 
 /** Everything that the cloud end has to be; a later state replaces an earlier one as a whole. */
@@ -78,6 +97,12 @@ export interface CloudState {
   readonly gateways: readonly CloudGateway[];
   readonly connections: readonly CloudConnection[];
   readonly routes: readonly CloudRoute[];
+}
+
+/** What a tunnel's BGP session has reached, and the routes that came by it and were taken. */
+export interface BgpSession {
+  readonly established: boolean;
+  readonly routes: readonly { readonly destination: string; readonly asPath: string }[];
 }
 
 /** What the API server drives. Calls of `apply` never overlap. */
@@ -89,4 +114,6 @@ export interface CloudEnd {
   apply(state: CloudState): Promise<void>;
   /** The negotiation's state of each tunnel by its id; a tunnel that is missing counts as not established. */
   tunnelStatus(): Promise<Readonly<Record<string, TunnelStatus>>>;
+  /** The BGP session of each tunnel by its id; a tunnel that is missing counts as not established. */
+  bgp(): Promise<Readonly<Record<string, BgpSession>>>;
 }

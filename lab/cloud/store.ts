@@ -2,7 +2,7 @@
 // The store only remembers; the rules are in actions/.
 import { randomBytes } from "node:crypto";
 import { deserialize, serialize } from "node:v8";
-import type { CloudState } from "./cloud-end";
+import type { CloudState, CloudTunnel } from "./cloud-end";
 import { quotaFull } from "./errors";
 
 interface Resource {
@@ -193,6 +193,14 @@ export class Store {
     this.routes.splice(0, this.routes.length, ...kept);
   }
 
+  private bgpOf({ bgp, customerGatewayId }: Tunnel): Pick<CloudTunnel, "bgp"> {
+    const peerAsn = this.customerGateways.get(customerGatewayId)?.asn;
+    if (bgp === undefined || peerAsn === undefined) return {};
+    const cloudAddress = bgp.LocalBgpIp;
+    const peerAddress = peerBgpIp(bgp);
+    return { bgp: { cloudAsn: Number(bgp.LocalAsn), peerAsn, cloudAddress, peerAddress, prefixLength: 30 } };
+  }
+
   /** What the cloud end has to be: everything that is not on its way out. */
   desiredState(): CloudState {
     const gateways = [...this.vpnGateways.values()].filter((gateway) => gateway.status !== "deleting");
@@ -202,6 +210,10 @@ export class Store {
         id: gateway.id,
         vpcCidrBlock: this.vpcs.get(gateway.vpcId)?.cidrBlock ?? "",
         ipsecAddresses: gateway.ipsecAddresses,
+        autoPropagate: gateway.autoPropagate,
+        announced: [...this.vSwitches.values()]
+          .filter((vSwitch) => vSwitch.vpcId === gateway.vpcId)
+          .map((vSwitch) => vSwitch.cidrBlock),
       })),
       connections: connections.map((connection) => {
         const addresses = this.vpnGateways.get(connection.vpnGatewayId)?.ipsecAddresses ?? ["", ""];
@@ -229,6 +241,7 @@ export class Store {
           },
           dpd: t.enableDpd,
           natTraversal: t.enableNatTraversal,
+          ...(connection.enableTunnelsBgp ? this.bgpOf(t) : {}),
         });
         return {
           id: connection.id,
@@ -252,6 +265,19 @@ export class Store {
         })),
     };
   }
+}
+
+/** The other one of the two host addresses of a /30. */
+export function peerBgpIp({ LocalBgpIp, TunnelCidr }: BgpConfig): string {
+  const [first, second] = hostAddresses(TunnelCidr);
+  return LocalBgpIp === first ? second : first;
+}
+
+/** The two host addresses of a /30. */
+export function hostAddresses(cidr: string): [string, string] {
+  const [network = ""] = cidr.split("/");
+  const [, start = "", last = ""] = /^(.*\.)(\d+)$/.exec(network) ?? [];
+  return [`${start}${Number(last) + 1}`, `${start}${Number(last) + 2}`];
 }
 
 /** Seconds. The API takes a lifetime of 0 and keeps it; for the cloud end it means this default. */

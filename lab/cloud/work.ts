@@ -2,7 +2,7 @@
 // Calls of the cloud end never overlap, nobody waits for one without a bound, and a failure is never silent.
 import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import type { CloudEnd, TunnelStatus } from "./cloud-end";
+import type { BgpSession, CloudEnd, TunnelStatus } from "./cloud-end";
 import { configuring } from "./errors";
 import type { Store, VpnConnection, VpnGateway } from "./store";
 
@@ -21,18 +21,17 @@ export interface Delays {
   readonly cloudEndBound: number;
 }
 
-/** How long a Describe call may wait for the tunnels' status before it answers with the last one known. */
+/** How long a Describe call may wait for what the cloud end tells of the tunnels before it answers with the last one known. */
 const STATUS_WAIT_MS = 300;
-/** How old a status may be before it is asked for again. */
+/** How old that may be before it is asked for again. */
 const STATUS_AGE_MS = 1000;
 
 export class Work {
   private readonly stop = new AbortController();
   private readonly pending = new Set<Promise<void>>();
   private applying: Promise<void> = Promise.resolve();
-  private status: Readonly<Record<string, TunnelStatus>> = {};
-  private statusTime = -Infinity;
-  private asking: Promise<void> | undefined;
+  private readonly status: Told<TunnelStatus>;
+  private readonly sessions: Told<BgpSession>;
 
   constructor(
     private readonly store: Store,
@@ -42,6 +41,8 @@ export class Work {
   ) {
     // Each thing under way listens to it, however many there are.
     setMaxListeners(0, this.stop.signal);
+    this.status = new Told("status", async () => (await cloudEnd?.tunnelStatus()) ?? {}, fail);
+    this.sessions = new Told("BGP sessions", async () => (await cloudEnd?.bgp()) ?? {}, fail);
   }
 
   /** Runs something later, unless the server is closed before. */
@@ -94,6 +95,11 @@ export class Work {
     });
   }
 
+  /** Has the cloud end follow what changes no gateway. */
+  renew(): void {
+    this.run(() => this.apply());
+  }
+
   /** Hands the desired state to the cloud end after the calls before it; resolves when done, or at the bound. */
   async apply(): Promise<void> {
     const { cloudEnd } = this;
@@ -115,29 +121,13 @@ export class Work {
   }
 
   /** The tunnels' status, at most a second old unless the cloud end is slow to tell. */
-  async tunnelStatus(): Promise<Readonly<Record<string, TunnelStatus>>> {
-    if (this.cloudEnd === undefined) return {};
-    if (performance.now() - this.statusTime > STATUS_AGE_MS) {
-      this.asking ??= this.askStatus(this.cloudEnd);
-      const enough = new AbortController();
-      await Promise.race([
-        this.asking,
-        delay(STATUS_WAIT_MS, undefined, { ref: false, signal: enough.signal }).catch(() => undefined),
-      ]);
-      enough.abort();
-    }
-    return this.status;
+  tunnelStatus(): Promise<Readonly<Record<string, TunnelStatus>>> {
+    return this.status.latest();
   }
 
-  private async askStatus(cloudEnd: CloudEnd): Promise<void> {
-    try {
-      this.status = await cloudEnd.tunnelStatus();
-    } catch (error) {
-      this.status = {};
-      this.fail(`the cloud end could not tell the tunnels' status: ${reason(error)}`);
-    }
-    this.statusTime = performance.now();
-    this.asking = undefined;
+  /** The tunnels' BGP sessions, at most a second old unless the cloud end is slow to tell. */
+  bgpSessions(): Promise<Readonly<Record<string, BgpSession>>> {
+    return this.sessions.latest();
   }
 
   /** Resolves when nothing is under way. */
@@ -162,6 +152,43 @@ export class Work {
 
   private async sleep(milliseconds: number): Promise<void> {
     await delay(milliseconds, undefined, { signal: this.stop.signal });
+  }
+}
+
+/** Something that the cloud end tells of each tunnel by its id. */
+class Told<T> {
+  private value: Readonly<Record<string, T>> = {};
+  private time = -Infinity;
+  private asking: Promise<void> | undefined;
+
+  constructor(
+    private readonly what: string,
+    private readonly look: () => Promise<Readonly<Record<string, T>>>,
+    private readonly fail: (message: string) => void,
+  ) {}
+
+  async latest(): Promise<Readonly<Record<string, T>>> {
+    if (performance.now() - this.time > STATUS_AGE_MS) {
+      this.asking ??= this.ask();
+      const enough = new AbortController();
+      await Promise.race([
+        this.asking,
+        delay(STATUS_WAIT_MS, undefined, { ref: false, signal: enough.signal }).catch(() => undefined),
+      ]);
+      enough.abort();
+    }
+    return this.value;
+  }
+
+  private async ask(): Promise<void> {
+    try {
+      this.value = await this.look();
+    } catch (error) {
+      this.value = {};
+      this.fail(`the cloud end could not tell the tunnels' ${this.what}: ${reason(error)}`);
+    }
+    this.time = performance.now();
+    this.asking = undefined;
   }
 }
 

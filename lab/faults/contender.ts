@@ -1,6 +1,16 @@
 // Who is put to the test on the box: the product, or the configuration of the how-to page.
 export type TunnelNumber = 1 | 2;
 
+/** A tunnel's BGP session, at the box. */
+export interface Session {
+  readonly established: boolean;
+  readonly state: string;
+  /** The blocks that it took. */
+  readonly heard: readonly string[];
+  /** Whether the cloud is told to send everything by it. */
+  readonly takesOver: boolean;
+}
+
 export interface Contender {
   readonly id: "product" | "how-to";
   /** XFRM interfaces and swanctl connections of tunnel 1 and 2. */
@@ -15,6 +25,8 @@ export interface Contender {
   switches(): Promise<number | undefined>;
   /** What it says about what happened since a moment of the box's clock, for people. */
   story(sinceS: number): Promise<readonly string[]>;
+  /** The BGP sessions of tunnel 1 and 2; undefined where it has none. */
+  sessions(): Promise<readonly (Session | undefined)[]>;
   /** Changes the active tunnel's pre-shared key at the cloud only; gives the way back. */
   breakActivePsk(): Promise<() => Promise<void>>;
   /**

@@ -39,6 +39,8 @@ export interface Fault {
   readonly what: string;
   /** True: takes a minute or more, so that benchmarks run it at most three times and `npm test` not at all. @default false */
   readonly long?: boolean;
+  /** True: made on a site that routes by BGP. @default false: its routes are static */
+  readonly bgp?: boolean;
   /** How the cloud treats a tunnel that comes by the other uplink. @default "cooperative" */
   readonly peer?: PeerPolicy;
   /** Milliseconds between packets, each way. @default the stage's */

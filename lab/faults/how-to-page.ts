@@ -28,7 +28,15 @@ function tunnels(psk: string, activePsk = psk): CloudTunnel[] {
 
 function cloudState(psk: string, activePsk?: string): CloudState {
   return {
-    gateways: [{ id: "vpn-how-to", vpcCidrBlock: VPC_CIDR, ipsecAddresses: [IPSEC_ADDRESSES[0], IPSEC_ADDRESSES[1]] }],
+    gateways: [
+      {
+        id: "vpn-how-to",
+        vpcCidrBlock: VPC_CIDR,
+        ipsecAddresses: [IPSEC_ADDRESSES[0], IPSEC_ADDRESSES[1]],
+        autoPropagate: false,
+        announced: [],
+      },
+    ],
     connections: [
       {
         id: "vco-how-to",
@@ -100,6 +108,10 @@ export class HowToPage implements StagedContender {
   }
 
   story(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
+  sessions(): Promise<[]> {
     return Promise.resolve([]);
   }
 

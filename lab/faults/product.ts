@@ -8,8 +8,9 @@ import { Console } from "../deployment/console";
 import { Deployment, exampleConfig, newPsk } from "../deployment/deployment";
 import { cacheDirectory } from "../cache";
 import type { Lab } from "../machines/lab";
+import { BGP } from "../network";
 import { prepareProviders } from "../terraform/providers";
-import type { Contender, StagedContender, TunnelNumber } from "./contender";
+import type { Contender, Session, StagedContender, TunnelNumber } from "./contender";
 
 const NAME = "singapore";
 /** The unit of its failover agent. */
@@ -20,13 +21,31 @@ const STATE = `/run/dual-tunnel-vpn/${NAME}/agent.json`;
 export interface AgentState {
   readonly traffic: number | null;
   readonly switches: number;
-  readonly tunnels: readonly { number: number; installed: boolean; usable: boolean; phase: string }[];
+  readonly tunnels: readonly {
+    number: number;
+    installed: boolean;
+    usable: boolean;
+    phase: string;
+    /** Where the site routes by BGP. */
+    bgp?: Session;
+  }[];
   readonly paths: readonly { uplink: number; tunnel: number; health: string; loss: number }[];
   readonly history: readonly { time: number; text: string }[];
 }
 
 /** The example's agent options, as bin/config.ts takes them. */
 export type AgentParameters = Readonly<Record<string, unknown>>;
+
+/** The example's parameters of a site that routes by BGP. */
+const BY_BGP = { asn: BGP.asn, bgp: { tunnelCidrs: BGP.tunnels.map(({ cidr }) => cidr) } };
+
+/** What the product is deployed with. */
+export interface ProductOptions {
+  /** Options of the failover agent. @default the library's */
+  readonly agent?: AgentParameters;
+  /** Whether the site routes by BGP. @default false */
+  readonly bgp?: boolean;
+}
 
 /** The cloud's API and the deployment that made the product there and on the box. */
 export interface Deployed {
@@ -70,6 +89,8 @@ export class DeployedProduct implements Contender {
     if (state.traffic !== 1) return `traffic takes tunnel ${state.traffic}`;
     const tunnel = state.tunnels.find(({ usable, phase }) => !usable || phase !== "none");
     if (tunnel) return `tunnel ${tunnel.number} is ${tunnel.installed ? tunnel.phase : "not installed"}`;
+    const session = state.tunnels.find(({ bgp }) => bgp && (bgp.takesOver || bgp.heard.length === 0));
+    if (session) return `tunnel ${session.number}'s BGP session is ${JSON.stringify(session.bgp)}`;
     const down = state.paths.find(({ health, loss }) => health !== "up" || loss > 0.3);
     return down ? `uplink ${down.uplink} to tunnel ${down.tunnel} is ${down.health}` : "";
   }
@@ -83,6 +104,10 @@ export class DeployedProduct implements Contender {
     return history
       .filter(({ time }) => time >= sinceS)
       .map(({ time, text }) => `${(time - sinceS).toFixed(2)} s: ${text}`);
+  }
+
+  async sessions(): Promise<readonly (Session | undefined)[]> {
+    return ((await this.state())?.tunnels ?? []).map(({ bgp }) => bgp);
   }
 
   async breakActivePsk(): Promise<() => Promise<void>> {
@@ -111,7 +136,7 @@ export class Product extends DeployedProduct implements StagedContender {
   constructor(
     lab: Lab,
     private readonly cloudEnd: WorldCloudEnd,
-    private readonly agent: AgentParameters = {},
+    private readonly options: ProductOptions = {},
   ) {
     super(lab);
   }
@@ -151,7 +176,7 @@ export class Product extends DeployedProduct implements StagedContender {
       directory: this.directory,
       endpoint: api.endpoint,
       providerEnv: (await this.providers).env,
-      config: exampleConfig(this.lab, this.agent),
+      config: { ...exampleConfig(this.lab, this.options.agent), ...(this.options.bgp ? BY_BGP : {}) },
       variables,
     });
     this.deployed = { api, deployment };

@@ -5,7 +5,7 @@ import type { Direction, Impairment, Lab, LinkName } from "../machines/lab";
 import type { Machine } from "../machines/machine";
 import { ECS } from "../network";
 import type { Traffic } from "../traffic/traffic";
-import type { Contender, TunnelNumber } from "./contender";
+import type { Contender, Session, TunnelNumber } from "./contender";
 
 export class Scene {
   constructor(
@@ -135,6 +135,28 @@ export class Scene {
     await this.box.waitUntilSucceeds(
       `now=$(${pid}); [ "$now" != '${before.trimEnd()}' ] && echo "$now" | grep -qx active`,
     );
+  }
+
+  /** Does something that ends the BGP speaker, and waits until another one has both sessions. */
+  async anotherSpeaker(command: string): Promise<void> {
+    const pid = "systemctl show --property=MainPID --value 'dual-tunnel-vpn-bgp@*'";
+    const before = await this.box.succeed(pid);
+    await this.box.succeed(command);
+    await this.box.waitUntilSucceeds(`now=$(${pid}); [ "$now" != '${before.trimEnd()}' ] && [ "$now" != 0 ]`);
+    await this.until(async () => {
+      const down = (await this.sessions()).findIndex((session) => !session?.established);
+      return down < 0 ? "" : `tunnel ${down + 1}'s BGP session is not established at the box`;
+    });
+    await this.until(async () => {
+      const sessions = Object.entries(await this.cloud.bgp());
+      const down = sessions.find(([, { established, routes }]) => !established || routes.length === 0);
+      return down ? `${down[0]}'s BGP session is not established at the cloud, or without routes` : "";
+    });
+  }
+
+  /** The BGP sessions of tunnel 1 and 2 as the contender sees them; undefined where it has none. */
+  sessions(): Promise<readonly (Session | undefined)[]> {
+    return this.contender.sessions();
   }
 
   /** Does something that rekeys the active tunnel, and waits until none of its SAs is one of before. */

@@ -12,17 +12,15 @@ import { Traffic } from "../traffic/traffic";
 import type { Contender, StagedContender } from "./contender";
 import type { Fault } from "./fault";
 import { HowToPage } from "./how-to-page";
-import { Product, type AgentParameters } from "./product";
+import { Product, type ProductOptions } from "./product";
 import { Scene } from "./scene";
 
 /** Milliseconds between packets, each way: the resolution of every gap. */
 export const INTERVAL_MS = 50;
 
-export interface StageOptions {
+export interface StageOptions extends ProductOptions {
   /** Told of every phase. @default nobody */
   readonly log?: (line: string) => void;
-  /** Options of the failover agent. @default the library's */
-  readonly agent?: AgentParameters;
 }
 
 /** Timers that hold for tunnels negotiated after they were set. */
@@ -44,7 +42,8 @@ export class Stage {
     // The how-to page brings its own packages to a bare box.
     const lab = new Lab({ log: options.log, packages: id === "product" });
     const content = contentOf(...INGREDIENTS.map((name) => path.join(ROOT, name)));
-    const kept = new Kept("stages", keyOf(await lab.bootKey(), content, id, JSON.stringify(options.agent ?? {})));
+    const { agent = {}, bgp = false } = options;
+    const kept = new Kept("stages", keyOf(await lab.bootKey(), content, id, JSON.stringify({ agent, bgp })));
     const stage = new Stage(lab, id, options);
     try {
       if (kept.exists) await lab.open(kept.path);
@@ -76,7 +75,7 @@ export class Stage {
     private readonly options: StageOptions,
   ) {
     this.cloud = new WorldCloudEnd(lab);
-    this.contender = id === "product" ? new Product(lab, this.cloud, options.agent) : new HowToPage(lab, this.cloud);
+    this.contender = id === "product" ? new Product(lab, this.cloud, options) : new HowToPage(lab, this.cloud);
   }
 
   /**

@@ -135,6 +135,12 @@ done
 repository=$root/var/local/apt-repo
 mkdir -p "$repository"
 mv "$root"/var/cache/apt/archives/*.deb "$repository/"
+mkdir "$tools/world"
+if [ -n "$WORLD_ONLY" ]; then
+  # shellcheck disable=SC2086 # a list of packages
+  in_root apt-get -qq --yes --no-install-recommends --download-only install $WORLD_ONLY
+  mv "$root"/var/cache/apt/archives/*.deb "$tools/world/"
+fi
 (
   cd "$repository"
   dpkg-scanpackages --multiversion . >Packages 2>/dev/null
@@ -151,10 +157,12 @@ mv "$root/etc/resolv.conf" "$tools/resolv.conf"
 image box 3G
 [ -n "$WORLD_PACKAGES" ] || exit 0
 
-# The world: the same tree with what its namespaces need, out of the repository just made.
+# The world: the same tree with what its namespaces need, out of the repository just made and of what is its alone.
+mv "$tools"/world/*.deb "$root/var/cache/apt/archives/"
 in_root apt-get -qq update
 # shellcheck disable=SC2086 # a list of packages
-in_root apt-get -qq --yes --no-install-recommends install $WORLD_PACKAGES
+in_root sh -c 'apt-get -qq --yes --no-install-recommends install "$@" /var/cache/apt/archives/*.deb' sh $WORLD_PACKAGES
+rm -f "$root"/var/cache/apt/archives/*.deb
 rm -rf "$repository"
 : >"$root/etc/apt/sources.list"
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin
@@ -172,7 +180,7 @@ ExecStart=/bin/sh /etc/lab/world.sh
 WantedBy=multi-user.target
 UNIT
 in_root systemctl -q enable lab-world.service
-for unit in strongswan.service nftables.service iperf3.service; do
+for unit in strongswan.service nftables.service iperf3.service frr.service logrotate.timer; do
   ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 image world 3G

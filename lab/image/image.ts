@@ -35,6 +35,7 @@ const BOX_REPOSITORY = [
   "libcharon-extra-plugins",
   "python3",
   "nftables",
+  "bird2",
   "conntrack",
   "tcpdump",
   "iperf3",
@@ -46,7 +47,10 @@ const BOX_REPOSITORY = [
 const BOX_FIREWALLS = ["iptables", "firewalld", "iptables-persistent", "ufw"];
 
 /** Installed in the world; taken from the repository above. */
-const WORLD_PACKAGES = BOX_REPOSITORY.filter((name) => name !== "ca-certificates");
+const WORLD_PACKAGES = BOX_REPOSITORY.filter((name) => !["ca-certificates", "bird2"].includes(name));
+
+/** Installed in the world and in no repository of the box's: the VPN gateway's BGP is another program than the box's. */
+const WORLD_ONLY = ["frr"];
 
 /** What a machine boots from. */
 export interface Image {
@@ -78,12 +82,14 @@ function mmdebstrapArguments(): string[] {
 }
 
 /** The world is made of one system only. */
-const worldPackages = (system: System) => (system === SYSTEMS[USUAL_SYSTEM] ? WORLD_PACKAGES : []);
+const ofWorld = (system: System, packages: readonly string[]) => (system === SYSTEMS[USUAL_SYSTEM] ? packages : []);
+const worldPackages = (system: System) => ofWorld(system, WORLD_PACKAGES);
+const worldOnly = (system: System) => ofWorld(system, WORLD_ONLY);
 
 /** The name of a system's directory: the hash of everything that its images are made of. */
 export function imageKey(system: System, sources: string[]): string {
   const hash = createHash("sha256");
-  const packages = [...BOX_REPOSITORY, ...BOX_FIREWALLS, ...worldPackages(system)];
+  const packages = [...BOX_REPOSITORY, ...BOX_FIREWALLS, ...worldPackages(system), ...worldOnly(system)];
   for (const part of [system.codename, ...mmdebstrapArguments(), ...packages, ...sources]) {
     hash.update(`${part}\n`);
   }
@@ -123,6 +129,7 @@ async function build(system: System, directory: string, sources: string[]): Prom
         BOX_REPOSITORY: BOX_REPOSITORY.join(" "),
         BOX_FIREWALLS: BOX_FIREWALLS.join(" "),
         WORLD_PACKAGES: worldPackages(system).join(" "),
+        WORLD_ONLY: worldOnly(system).join(" "),
       },
     },
   );

@@ -3,14 +3,18 @@ import { Construct } from "constructs";
 import { registered } from "../claims";
 import { Findings } from "../findings";
 import { Block, overlap, parseBlock } from "../ip";
+import { bgpRoutes, MOST_BGP_ROUTES, networks } from "../ipsec/bgp";
+import { RoutingMode } from "../ipsec/routing";
+import type { Tunnel } from "../ipsec/tunnel";
 import { isLiteral } from "../structural";
 
 /** A connection, as its gateway's others have to know it. */
 export interface Member {
   readonly construct: Construct;
-  readonly byPolicy: boolean;
+  readonly routing: RoutingMode;
   readonly vpcCidrs: readonly string[];
   readonly dataCenterCidrs: readonly string[];
+  readonly tunnels: readonly Pick<Tunnel, "bgp">[];
 }
 
 /**
@@ -37,16 +41,17 @@ export class GatewayMembers {
   /** Checks a connection against those before it, and reports what is too much where it becomes so. */
   check(findings: Findings): void {
     this.checkBlocks(findings);
+    if (this.own.routing === RoutingMode.BGP) this.checkBgp(findings);
     this.checkQuota(findings, QUOTAS.connections, "IPsec connections", "IPsec-VPN connections", () => 1);
     this.checkQuota(
       findings,
       QUOTAS.destinationRoutes,
       "destination-based routes",
       "destination-based routes",
-      (member) => (member.byPolicy ? 0 : count(member.dataCenterCidrs)),
+      (member) => (member.routing === RoutingMode.DESTINATION ? count(member.dataCenterCidrs) : 0),
     );
     this.checkQuota(findings, QUOTAS.policyRoutes, "policy-based routes", "policy-based routes", (member) =>
-      member.byPolicy ? count(member.vpcCidrs) * count(member.dataCenterCidrs) : 0,
+      byPolicy(member) ? count(member.vpcCidrs) * count(member.dataCenterCidrs) : 0,
     );
   }
 
@@ -58,7 +63,7 @@ export class GatewayMembers {
     const own = blocks(this.own.dataCenterCidrs);
     for (const other of this.before) {
       // The policy tells connections apart by the VPC's blocks too, where both have one.
-      if (this.own.byPolicy && other.byPolicy && !common(blocks(this.own.vpcCidrs), blocks(other.vpcCidrs))) continue;
+      if (byPolicy(this.own) && byPolicy(other) && !common(blocks(this.own.vpcCidrs), blocks(other.vpcCidrs))) continue;
       const shared = common(own, blocks(other.dataCenterCidrs));
       if (!shared) continue;
       // A weight would not help: a gateway with dual-tunnel connections does not heed it (CreateVpnRouteEntry, `Weight`).
@@ -66,6 +71,27 @@ export class GatewayMembers {
         `dataCenterCidrs ${shared[0].text} overlaps ${shared[1].text} of ${other.construct.node.path} on the same VPN gateway, which would not know where to send; give each site of a gateway blocks of its own.`,
       );
     }
+  }
+
+  private checkBgp(findings: Findings): void {
+    for (const other of this.before) {
+      const shared = common(networks(this.own.tunnels), networks(other.tunnels));
+      if (!shared) continue;
+      findings.error(
+        `routing.tunnelCidrs ${shared[0].text} is that of a tunnel of ${other.construct.node.path} on the same VPN gateway; give each tunnel of a gateway a /30 of its own.`,
+      );
+    }
+    const routes = (members: readonly Member[]) =>
+      members
+        .filter(({ routing, dataCenterCidrs }) => routing === RoutingMode.BGP && isLiteral(dataCenterCidrs))
+        .reduce((sum, { dataCenterCidrs }) => sum + bgpRoutes(dataCenterCidrs), 0);
+    const before = routes(this.before);
+    const own = routes([this.own]);
+    // One that is too much by itself says so itself.
+    if (before > MOST_BGP_ROUTES || own > MOST_BGP_ROUTES || before + own <= MOST_BGP_ROUTES) return;
+    findings.error(
+      `gateway has ${before + own} routes by BGP here, each block of dataCenterCidrs and at a failover its two halves, and Alibaba Cloud takes ${MOST_BGP_ROUTES} on a VPN gateway; join some blocks.`,
+    );
   }
 
   private checkQuota(
@@ -82,6 +108,10 @@ export class GatewayMembers {
       `gateway has ${sum(this.members)} ${what} here, and Alibaba Cloud allows ${allowed} on a VPN gateway by default; have its quota of ${quota} raised first.`,
     );
   }
+}
+
+function byPolicy({ routing }: Member): boolean {
+  return routing === RoutingMode.POLICY;
 }
 
 function count(cidrs: readonly string[]): number {

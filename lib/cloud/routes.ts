@@ -1,8 +1,10 @@
 // The cloud's routes to the data center: one for each of its blocks, or with the policy for each pair of blocks.
+// With BGP the box tells them.
 import { VpnPbrRouteEntry } from "@cdktf/provider-alicloud/lib/vpn-pbr-route-entry";
 import { VpnRouteEntry } from "@cdktf/provider-alicloud/lib/vpn-route-entry";
 import { Construct } from "constructs";
-import { IIpsecDualConnection, RoutingMode } from "../ipsec/connection";
+import { IIpsecDualConnection } from "../ipsec/connection";
+import { RoutingMode } from "../ipsec/routing";
 import { blockKey, terraformNames } from "../names";
 import type { CloudOptions } from "./options";
 
@@ -12,16 +14,17 @@ export interface RouteOptions extends Pick<CloudOptions, "provider"> {
   readonly publishVpc: boolean;
 }
 
-/** Makes a connection's routes as its children. */
+/** Makes a connection's routes as its children; with BGP there is none to make. */
 export function makeRoutes(
   connection: Construct & IIpsecDualConnection,
   { provider, vpnGatewayId, publishVpc }: RouteOptions,
 ): (VpnRouteEntry | VpnPbrRouteEntry)[] {
-  const { name, vpnConnectionId: nextHop } = connection;
+  const { name, routing, vpnConnectionId: nextHop } = connection;
+  if (routing === RoutingMode.BGP) return [];
   // The only route to its destination: the two tunnels fail over below it, by themselves.
   const weight = 100;
   const toSite = keyed(connection.dataCenterCidrs);
-  if (connection.routing === RoutingMode.DESTINATION) {
+  if (routing === RoutingMode.DESTINATION) {
     return toSite.map(({ cidr: routeDest, key }) => {
       const config = { provider, vpnGatewayId, nextHop, routeDest, weight, publishVpc };
       const route = new VpnRouteEntry(connection, `route-${key}`, config);

@@ -1,9 +1,14 @@
 // A tunnel in Alibaba's words: as the provider's resource takes it, and as the console shows it to the other end.
 import { VpnConnectionTunnelOptionsSpecification } from "@cdktf/provider-alicloud/lib/vpn-connection";
+import type { ConnectionBgp, TunnelBgp } from "../ipsec/bgp";
 import { Tunnel } from "../ipsec/tunnel";
 
 /** The provider's fields of a tunnel. All are given: the provider sends false and 0 for what is left out. */
-export function tunnelFields(tunnel: Tunnel, customerGatewayId: string): VpnConnectionTunnelOptionsSpecification {
+export function tunnelFields(
+  tunnel: Tunnel,
+  customerGatewayId: string,
+  bgp?: ConnectionBgp,
+): VpnConnectionTunnelOptionsSpecification {
   return {
     role: tunnel.role === "active" ? "master" : "slave",
     customerGatewayId,
@@ -16,6 +21,13 @@ export function tunnelFields(tunnel: Tunnel, customerGatewayId: string): VpnConn
       remoteId: tunnel.peerId,
     },
     tunnelIpsecConfig: tunnel.esp.alicloud,
+    // Local is the cloud here. Without BGP there is no block: the provider would see one that the API does not answer with.
+    tunnelBgpConfig: bgp &&
+      tunnel.bgp && {
+        localAsn: String(bgp.cloudAsn),
+        localBgpIp: tunnel.bgp.cloudAddress,
+        tunnelCidr: tunnel.bgp.tunnelCidr,
+      },
   };
 }
 
@@ -31,6 +43,17 @@ export function peerFields(tunnel: Tunnel): object {
       Psk: tunnel.preSharedKey.expression,
     },
     IpsecConfig: capitalized(tunnel.esp.alicloud),
+  };
+}
+
+/** The API's description of a tunnel's BGP session for its other end (DownloadVpnConnectionConfig, `BgpConfig`). */
+export function peerBgpFields({ cloudAddress, boxAddress, tunnelCidr }: TunnelBgp, bgp: ConnectionBgp): object {
+  return {
+    LocalAsn: String(bgp.asn),
+    LocalBgpIp: boxAddress,
+    PeerAsn: String(bgp.cloudAsn),
+    PeerBgpIp: cloudAddress,
+    TunnelCidr: tunnelCidr,
   };
 }
 

@@ -4,6 +4,7 @@ import { Construct } from "constructs";
 import { registered } from "../claims";
 import { common, literalBlocks } from "../cloud/gateway-checks";
 import { Findings } from "../findings";
+import { networks } from "../ipsec/bgp";
 import { isLiteral } from "../structural";
 import type { IIpsecDualConnection } from "../ipsec/connection";
 import { numbersClash } from "./numbers";
@@ -58,6 +59,10 @@ export class BoxMembers {
     const addresses = connection.tunnels.map(({ ipsecAddress }) => ipsecAddress);
     if (own.tunnels.some(({ ipsecAddress }) => addresses.includes(ipsecAddress))) {
       return `${box}, whose connection is on the same VPN gateway; ${remedy}.`;
+    }
+    const twice = common(networks(own.tunnels), networks(connection.tunnels));
+    if (twice) {
+      return `${box}, with routing.tunnelCidrs ${twice[0].text} as well; give each tunnel of a box a /30 of its own.`;
     }
     const shared = common(literalBlocks(own.vpcCidrs), literalBlocks(connection.vpcCidrs));
     return (

@@ -21,7 +21,7 @@ export type BoxFiles = Readonly<
 
 /** Renders all that is known before the box's owner is. */
 export function renderFiles(connection: IIpsecDualConnection, options: FileOptions): BoxFiles {
-  const { name, vpcCidrs, dataCenterCidrs, tunnels, gatewayBandwidth } = connection;
+  const { name, vpcCidrs, dataCenterCidrs, bgp, tunnels, gatewayBandwidth } = connection;
   const [active, standby] = tunnels;
   const uplinks = options.uplinks.map(siteUplink);
   const selectors = trafficSelectors(connection);
@@ -40,6 +40,7 @@ export function renderFiles(connection: IIpsecDualConnection, options: FileOptio
       dataCenterCidrs,
       bandwidthMbps: gatewayBandwidth,
       routeMetric,
+      bgp,
       uplinks,
       tunnels,
       agent: options.agent ?? {},

@@ -26,6 +26,11 @@ export const SITE_BOUNDS = {
   "agent.probeIntervalMs": [20, 60000],
   "agent.probeMisses": [1, 100],
   "agent.holdSeconds": [0, 3600],
+  "bgp.cloudAsn": [1, 2 ** 32 - 1],
+  "bgp.asn": [1, 2 ** 32 - 1],
+  // RFC 4271: 16 bits, and at least 3 where it is not 0, which would never end a session.
+  "bgp.holdSeconds": [3, 2 ** 16 - 1],
+  "tunnels.bgp.prefixLength": [30, 30],
 } as const satisfies Record<string, readonly [least: number, most: number]>;
 
 /** What a text has to match whole, by its path in site.json. */

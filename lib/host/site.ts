@@ -1,5 +1,6 @@
 // site.json: what the programs on the box need to know about the connection. No secret is in it.
 // docs/architecture.md shows it; assets/dual_tunnel_vpn/site.py reads it.
+import type { ConnectionBgp } from "../ipsec/bgp";
 import { Tunnel } from "../ipsec/tunnel";
 import { AgentOptions } from "./agent-options";
 import { tunnelName } from "../names";
@@ -22,6 +23,8 @@ export interface Site {
   /** Of the VPN gateway, Mbit/s, where it is known. */
   readonly bandwidthMbps?: number;
   readonly routeMetric: number;
+  /** Absent where the routing is another. */
+  readonly bgp?: ConnectionBgp;
   readonly uplinks: readonly SiteUplink[];
   readonly tunnels: readonly [Tunnel, Tunnel];
   readonly agent: AgentOptions;
@@ -37,6 +40,9 @@ export function renderSite(site: Site): string {
     // Left out where it is not known.
     bandwidthMbps: site.bandwidthMbps,
     routeMetric: site.routeMetric,
+    ...(site.bgp && {
+      bgp: { cloudAsn: site.bgp.cloudAsn, asn: site.bgp.asn, holdSeconds: site.bgp.holdSeconds },
+    }),
     uplinks: site.uplinks.map((uplink, index) => {
       const number = index === 0 ? 1 : 2;
       return {
@@ -62,6 +68,9 @@ export function renderSite(site: Site): string {
       ipsecAddress: tunnel.ipsecAddress,
       localId: tunnel.peerId,
       remoteId: tunnel.cloudId,
+      ...(tunnel.bgp && {
+        bgp: { cloudAddress: tunnel.bgp.cloudAddress, boxAddress: tunnel.bgp.boxAddress, prefixLength: 30 },
+      }),
     })),
     agent: {
       probeIntervalMs: site.agent.probeIntervalMs ?? 100,

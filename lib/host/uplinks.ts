@@ -6,6 +6,7 @@ import { ADDRESS_PATTERN, matches } from "../expressions";
 import { Findings } from "../findings";
 import { isStandIn, optional, Shape, text } from "../guard";
 import { contains, InterfaceAddress, overlap, parseAddress, parseInterfaceAddress, SHARED_ADDRESS_SPACE } from "../ip";
+import { networks } from "../ipsec/bgp";
 import type { IIpsecDualConnection } from "../ipsec/connection";
 import type { Tunnel } from "../ipsec/tunnel";
 import { isLiteral } from "../structural";
@@ -71,7 +72,15 @@ export function checkUplinks(
         `${egressIps.size === 1 ? "egress IP" : "egress IPs"}; give one egress IP for each uplink.`,
     );
   }
-  uplinks.forEach((uplink, index) => checkUplink(`uplinks[${index}]`, uplink, vpcCidrs, findings));
+  uplinks.forEach((uplink, index) => {
+    checkUplink(`uplinks[${index}]`, uplink, vpcCidrs, findings);
+    const network = parsed(uplink)?.network;
+    for (const inTunnel of network ? networks(tunnels).filter((block) => overlap(block, network)) : []) {
+      findings.error(
+        `routing.tunnelCidrs ${inTunnel.text} and the network ${network?.text} of uplinks[${index}] overlap; give blocks that share no address.`,
+      );
+    }
+  });
   if (uplinks.length === 2) checkUplinksApart(uplinks[0], uplinks[1], findings);
   for (const tunnel of tunnels) {
     const uplink = uplinkOf(tunnel, uplinks);

@@ -10,7 +10,9 @@ import { isStandIn } from "../guard";
 import { nameProblem, terraformNames } from "../names";
 import { isLiteral } from "../structural";
 import { IkeVersion } from "./algorithms";
+import { checkBgp, ConnectionBgp, networks, TunnelBgp } from "./bgp";
 import { PreSharedKey } from "./pre-shared-key";
+import { RoutingMode } from "./routing";
 import {
   chooseTunnelOptions,
   SingleTunnelOptions,
@@ -20,14 +22,6 @@ import {
   tunnelWarnings,
 } from "./tunnel";
 
-/** How traffic finds the connection in the cloud. */
-export enum RoutingMode {
-  /** By destination: one route for each block of the data center; the tunnels carry 0.0.0.0/0. */
-  DESTINATION = "destination",
-  /** By source and destination: one route for each pair of blocks; the tunnels carry only those. */
-  POLICY = "policy",
-}
-
 /** An IPsec connection, as its other end sees it. */
 export interface IIpsecDualConnection extends IConstruct {
   /** The connection's short name. */
@@ -36,6 +30,11 @@ export interface IIpsecDualConnection extends IConstruct {
   readonly vpnConnectionId: string;
   /** How traffic finds the connection in the cloud. */
   readonly routing: RoutingMode;
+  /**
+   * What the two ends know of each other with `RoutingMode.BGP`.
+   * @default - none: the routing is another
+   */
+  readonly bgp?: ConnectionBgp;
   /** CIDR blocks of the VPC that the data center reaches. */
   readonly vpcCidrs: readonly string[];
   /** CIDR blocks of the data center that the VPC reaches. */
@@ -76,6 +75,10 @@ export function connectionPreconditions(connection: IIpsecDualConnection): Preco
     ),
     ...blockPreconditions([...ofVpc, ...ofSite]),
     ...overlapPreconditions(ofVpc, ofSite),
+    ...overlapPreconditions(
+      [...ofVpc, ...ofSite],
+      networks(tunnels).map(({ text }) => ({ what: "routing.tunnelCidrs", cidr: text })),
+    ),
   ];
 }
 
@@ -114,7 +117,7 @@ export function checkName(connection: Construct & IIpsecDualConnection, findings
 
 /** Checks tunnels and blocks by themselves and against each other. */
 export function checkConnection(connection: IIpsecDualConnection, findings: Findings): void {
-  const { tunnels, routing, vpcCidrs, dataCenterCidrs } = connection;
+  const { tunnels, routing, bgp, vpcCidrs, dataCenterCidrs } = connection;
   findings.error(...tunnels.flatMap(tunnelProblems));
   findings.warning(...tunnels.flatMap(tunnelWarnings));
   if (tunnels[0].preSharedKey.isSameAs(tunnels[1].preSharedKey)) {
@@ -136,6 +139,7 @@ export function checkConnection(connection: IIpsecDualConnection, findings: Find
     );
   }
   checkBlocks(vpcCidrs, dataCenterCidrs, routing === RoutingMode.POLICY, findings);
+  if (bgp) checkBgp(bgp, tunnels, connection, findings);
 }
 
 /** Checks what tells the two tunnels apart at the box: the cloud's address, and the ids by which it finds a key. */
@@ -164,6 +168,7 @@ function checkApart([active, standby]: IIpsecDualConnection["tunnels"], findings
  * @param ends the two addresses
  * @param own options of this tunnel
  * @param common options of both tunnels
+ * @param bgp the ends of its BGP session, where it has one
  */
 export function makeTunnel(
   connection: Construct,
@@ -172,6 +177,7 @@ export function makeTunnel(
   { ipsecAddress, egressIp }: Pick<Tunnel, "ipsecAddress" | "egressIp">,
   own: SingleTunnelOptions,
   common?: TunnelOptions,
+  bgp?: TunnelBgp,
 ): Tunnel {
   const role = number === 1 ? "active" : "standby";
   return {
@@ -190,5 +196,6 @@ export function makeTunnel(
     egressIp,
     cloudId: own.cloudId ?? ipsecAddress,
     peerId: own.peerId ?? egressIp,
+    ...(bgp && { bgp }),
   };
 }

@@ -2,6 +2,7 @@
 // Alibaba's fields and swanctl's text are both made from a `Tunnel`; neither is ever written by hand.
 import { bag, flag, having, number, optional, Shape, standInOf, text } from "../guard";
 import { isLiteral } from "../structural";
+import type { TunnelBgp } from "./bgp";
 import { ESP, EspOptions, EspPhase } from "./esp";
 import { IKE, IkeOptions, IkePhase } from "./ike";
 import { lifetimeProblems } from "./lifetime";
@@ -115,6 +116,11 @@ export interface Tunnel {
   readonly cloudId: string;
   /** Identity that the data center's end shows. */
   readonly peerId: string;
+  /**
+   * The BGP session inside the tunnel.
+   * @default - none: the routing is another
+   */
+  readonly bgp?: TunnelBgp;
 }
 
 /** Options of the connection, overridden by options of one tunnel, filled up with defaults. */

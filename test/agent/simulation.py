@@ -22,6 +22,7 @@ from dual_tunnel_vpn.agent.facts import (
     SetInner,
     SetOuter,
     Settings,
+    TakeOver,
     Terminate,
     Trigger,
     TunnelShape,
@@ -30,6 +31,8 @@ from dual_tunnel_vpn.agent.machine import Machine
 from dual_tunnel_vpn.agent.moved import Moved
 from dual_tunnel_vpn.agent.probes import Answer
 from dual_tunnel_vpn.ipsec.sas import Sa
+
+from .simulated_bgp import Bgp, CloudBgp
 
 STEP = 0.05
 NEGOTIATION = 0.3
@@ -112,6 +115,8 @@ class Site:
         conversation: bool = False,
         initial: Faults | None = None,
         counts_forged: bool = False,
+        bgp: CloudBgp | None = None,
+        idle: bool = False,
     ) -> None:
         self.random = random.Random(seed)
         self.seed = seed
@@ -119,6 +124,9 @@ class Site:
         self.settings = settings
         self.uplinks = uplinks
         self.vpc_host = vpc_host
+        self.idle = idle
+        """Nobody sends anything."""
+        self.bgp = None if bgp is None else Bgp(self, bgp)
         self.conversation = conversation
         """The cloud's side answers only what it gets, as most traffic does."""
         self.counts_forged = counts_forged
@@ -213,12 +221,35 @@ class Site:
 
     @property
     def cloud_choice(self) -> int | None:
-        """The tunnel that the cloud sends by: the active one while its SA lives."""
+        """The tunnel that the cloud sends by: the active one while its SA lives, or as BGP tells it."""
+        if self.bgp is not None:
+            return self.bgp.choice
         return next((tunnel for tunnel in (1, 2) if self.cloud_sa[tunnel]), None)
+
+    def passes_out(self, tunnel: int) -> bool:
+        """Whether what the box itself sends into the tunnel arrives."""
+        if self.box_sa[tunnel] == "up":
+            self.packets[tunnel][0] += self._whole_second
+        return self._to_cloud(tunnel)
+
+    def passes_in(self, tunnel: int) -> bool:
+        """Whether what the cloud sends into the tunnel arrives; it is counted."""
+        arrives = self._arrives(tunnel)
+        self.packets[tunnel][1] += self._whole_second and arrives and self.bgp.sessions[tunnel].cloud
+        return arrives
+
+    @property
+    def _whole_second(self) -> bool:
+        return round(self.now / STEP) % 20 == 0
 
     def _to_box(self) -> bool:
         tunnel = self.cloud_choice
-        if tunnel is None or self.box_sa[tunnel] not in ("up", "deleting") or tunnel in self.faults.address_dead:
+        return tunnel is not None and self._arrives(tunnel)
+
+    def _arrives(self, tunnel: int) -> bool:
+        if self.box_sa[tunnel] not in ("up", "deleting") or tunnel in self.faults.address_dead:
+            return False
+        if not self.cloud_sa[tunnel]:
             return False
         if self.faults.charon_dead or not self.comes_in(self.endpoint[tunnel]):
             return False
@@ -237,6 +268,8 @@ class Site:
 
     def _step(self) -> None:
         self._ike()
+        if self.bgp is not None:
+            self.bgp.step()
         machine, now = self.machine, self.now
         for uplink in self.uplinks:
             lost = uplink in self.faults.carrier_lost
@@ -248,7 +281,7 @@ class Site:
         machine.observe_charon(now, not self.faults.charon_dead)
         if not self.faults.charon_dead:
             machine.observe_sas(now, self._listed())
-        if round(now / STEP) % 20 == 0:
+        if self._whole_second:
             for number, (sent, received) in self.packets.items():
                 machine.observe_traffic(now, number, sent, received)
         for due, tunnel, sent_at in [proof for proof in self._proofs if proof[0] <= now]:
@@ -280,6 +313,8 @@ class Site:
             self.inner = action.tunnel
         elif isinstance(action, SetOuter):
             self.outer[action.tunnel] = action.uplink
+        elif isinstance(action, TakeOver):
+            self.bgp.take_over(action.tunnels)
         elif isinstance(action, Initiate):
             if not self.faults.charon_dead and self.box_sa[action.tunnel] in ("none", "deleting"):
                 self._negotiating.setdefault(action.tunnel, self.now)
@@ -350,9 +385,9 @@ class Site:
     def _measure(self) -> None:
         out = self.inner is not None and self._to_cloud(self.inner)
         inward = (out or not self.conversation) and self._to_box()
-        if self.inner is not None and self.box_sa[self.inner] == "up":
+        if self.inner is not None and self.box_sa[self.inner] == "up" and not self.idle:
             self.packets[self.inner][0] += 1
-        if inward and self.cloud_choice is not None:
+        if inward and self.cloud_choice is not None and not self.idle:
             self.packets[self.cloud_choice][1] += 1
         self.out_gap_from = self._gap(out, self.out_gap_from, self.out_gaps)
         self.in_gap_from = self._gap(inward, self.in_gap_from, self.in_gaps)

@@ -11,17 +11,22 @@ import tempfile
 import time
 import unittest
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn.agent import probes
 from dual_tunnel_vpn.agent.routes import Routes
+from dual_tunnel_vpn.bgp.control import ControlError, Reader
+from dual_tunnel_vpn.bgp.conversation import Speaker
+from dual_tunnel_vpn.bgp.heard import Heard, prefixes, protocols
 from dual_tunnel_vpn.ipsec import sas, vici
 from dual_tunnel_vpn.ipsec.channel import Charon
 from dual_tunnel_vpn.net import netlink, ways
 from dual_tunnel_vpn.net.netlink import Ipsec, Monitor, Netlink, NetlinkError, Nftables, Question, Route, Rule
 
 from .test_channel import example, ike
+from .test_speaker import GREETING, NONE, PROTOCOLS, ROUTES
 
 SEED = int(os.environ.get("SEED", random.randrange(2**32)))
 ROUNDS = 3000
@@ -225,6 +230,63 @@ class Malformed(unittest.TestCase):
                     peer.close()
         self.assertGreater(connected, 10)
         self.assertGreater(len(seen), 10)
+
+    def _from_bird(self) -> bytes:
+        rng = self.rng
+        text = bytearray("".join(rng.choice((PROTOCOLS, ROUTES, NONE)) for _ in range(3)).encode())
+        for _ in range(rng.randrange(4) * (rng.random() < 0.5)):
+            text[rng.randrange(len(text))] = rng.choice((10, 32, 45, 48, 57, 255, rng.randrange(256)))
+        return bytes(text[: rng.randrange(len(text) + 1)] if rng.random() < 0.1 else text)
+
+    def test_what_bird_says_is_understood_or_refused(self) -> None:
+        understood = 0
+        with self.subTest(f"SEED={SEED}"):
+            for _ in range(ROUNDS):
+                data = self._from_bird() if self.rng.random() < 0.8 else self.rng.randbytes(self.rng.randrange(80))
+                with contextlib.suppress(ControlError):
+                    for reply in Reader().feed(data):
+                        protocols(reply, (1, 2))
+                        prefixes(reply)
+                        understood += not reply.failed
+        self.assertGreater(understood, ROUNDS / 10)
+
+    def test_a_bird_that_talks_nonsense_is_talked_to_again(self) -> None:
+        seen: list[Heard | None] = []
+        with tempfile.TemporaryDirectory() as directory, self.subTest(f"SEED={SEED}"):
+            place = Path(directory) / "control"
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+                listener.bind(str(place))
+                listener.listen(8)
+                listener.setblocking(False)
+                speaker = Speaker(place, (1, 2), seen.append, lambda _: None, lambda _: "")
+                peers: list[socket.socket] = []
+                connected = 0
+                now = 100.0
+                for _ in range(ROUNDS):
+                    now += self.rng.random()
+                    speaker.tick(now)
+                    if self.rng.random() < 0.1:
+                        speaker.take_over({self.rng.choice((1, 2))})
+                    with contextlib.suppress(BlockingIOError):
+                        peers.append(listener.accept()[0])
+                        peers[-1].setblocking(False)
+                        peers[-1].sendall(GREETING.encode())
+                        connected += 1
+                    for peer in list(peers):
+                        try:
+                            with contextlib.suppress(BlockingIOError):
+                                peer.recv(1 << 16)
+                            peer.sendall(self._from_bird())
+                        except OSError:
+                            peer.close()
+                            peers.remove(peer)
+                    for channel in speaker.channels:
+                        channel.readable()
+                speaker.close()
+                for peer in peers:
+                    peer.close()
+        self.assertGreater(connected, 10)
+        self.assertGreater(len(list(filter(None, seen))), 10)
 
     def test_sections_of_one_name_without_end_are_refused(self) -> None:
         with self.assertRaisesRegex(vici.ViciFormatError, "more than 1000 sections of one name"):

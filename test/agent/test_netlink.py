@@ -255,6 +255,19 @@ class Requests(unittest.TestCase):
         self.assertEqual(up[4], struct.pack("=I", 1400))
         self.assertEqual([struct.unpack_from("=I", sent, 24)[0] for sent in fake.sent], [0, 0, 1])
 
+    def test_an_xfrm_interface_gets_its_address_once_it_is_up_and_loses_one_that_may_be_gone(self) -> None:
+        client, fake = self.client(*map(refused, (0, 0, 0, 0, errno.EADDRNOTAVAIL)))
+        with mock.patch("socket.if_nametoindex", return_value=9):
+            client.put_xfrm_link("lab-1", 20481, 1400, "169.254.11.2/30")
+        kind, flags = struct.unpack_from("=HH", fake.sent[3], 4)
+        # CREATE and REPLACE: it may be there already.
+        self.assertEqual((kind, flags & 0x500), (20, 0x500))
+        address = Address(9, "169.254.11.2", 30)
+        self.assertEqual(netlink.decode_address(fake.sent[3][16:]), address)
+        client.delete_address(address)
+        self.assertEqual(struct.unpack_from("=H", fake.sent[4], 4), (21,))
+        self.assertEqual(netlink.decode_address(fake.sent[4][16:]), address)
+
 
 if __name__ == "__main__":
     unittest.main()

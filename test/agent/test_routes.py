@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import tempfile
 import unittest
@@ -14,6 +15,7 @@ from dual_tunnel_vpn.agent import routes
 from dual_tunnel_vpn.net import netlink as codec
 from dual_tunnel_vpn.net import sysctl
 from dual_tunnel_vpn.net.netlink import UNREACHABLE, Address, Link, Note, Place, Route, Rule
+from dual_tunnel_vpn.site import TunnelBgp
 
 from .test_channel import example
 
@@ -164,6 +166,24 @@ class Guards(unittest.TestCase):
         made.guard()
         made.leave(moved=False)
         self.assertEqual([(r.destination, r.kind) for r in netlink.routes_set], [("192.168.0.0/16", UNREACHABLE)])
+
+
+class Interfaces(unittest.TestCase):
+    def test_that_lack_the_end_of_their_bgp_session_are_given_it(self) -> None:
+        site = example()
+        first, second = (
+            dataclasses.replace(each, bgp=TunnelBgp(f"169.254.1{each.number}.1", f"169.254.1{each.number}.2", 30))
+            for each in site.tunnels
+        )
+        fake = FakeNetlink()
+        fake.there.append(Address(5, "169.254.12.2", 30))
+        fake.put_address = mock.Mock()  # type: ignore[attr-defined]
+        with mock.patch.object(routes, "Netlink", lambda: fake):
+            found = routes.Routes(dataclasses.replace(site, tunnels=(first, second)), mock.Mock())
+            found.refresh()
+            self.assertEqual(found.restore_interfaces(), ["the interface lab-1 had lost its address: it is back"])
+        # Nothing else: an interface that is made anew is down for a moment, and every route into it gone.
+        fake.put_address.assert_called_once_with(Address(4, "169.254.11.2", 30))  # type: ignore[attr-defined]
 
 
 class Surroundings(unittest.TestCase):

@@ -86,6 +86,21 @@ def site(**fields: Any) -> Site:
     return parse(json.dumps({**document(), **fields}))
 
 
+def bgp_document() -> dict[str, Any]:
+    """The sample with BGP."""
+    found = document()
+    found["bgp"] = {"cloudAsn": 45104, "asn": 65010, "holdSeconds": 3}
+    for number, tunnel in enumerate(found["tunnels"], 1):
+        ends = {"cloudAddress": f"169.254.1{number}.1", "boxAddress": f"169.254.1{number}.2", "prefixLength": 30}
+        tunnel["bgp"] = ends
+    return found
+
+
+def bgp_site(**fields: Any) -> Site:
+    """The sample site with BGP, some top-level fields replaced."""
+    return parse(json.dumps({**bgp_document(), **fields}))
+
+
 def link(
     ifindex: int, name: str, kind: str = "", if_id: int = 0, mtu: int = 1500, up: bool = True, master: int = 0
 ) -> Link:

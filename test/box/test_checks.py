@@ -153,6 +153,11 @@ class RefusesBoxes(unittest.TestCase):
             r"0x5002, which the name singapore gives its probes: give the connection another name, or change that rule$"
         )
 
+    def test_refuses_what_keeps_it_from_bgp(self) -> None:
+        checks.check(samples.bgp_site(), MINE, "")
+        with self.assertRaisesRegex(Refusal, "^BGP needs an address of this box in the data center's blocks"):
+            checks.check(samples.bgp_site(dataCenterCidrs=["10.0.0.0/8"]), MINE, "")
+
     def test_refuses_a_swanctl_connection_of_the_same_name(self) -> None:
         (self.root / "swanctl/conf.d/mine.conf").write_text("connections {\n  singapore-1 {\n  }\n}\n")
         self.refused("mine.conf has a connection singapore-1 already")

@@ -185,7 +185,7 @@ class Removals(Cuts):
             mock.patch.object(staging, "sweep"),
             mock.patch.object(sysctl, "restore", lambda box, _: box.sysctls.clear()),
             mock.patch.object(managers, "undo_all"),
-            mock.patch.object(installed, "remove"),
+            mock.patch.object(installed, "remove", return_value=False),
             mock.patch.object(installed, "forget"),
             mock.patch.object(library, "remove"),
             mock.patch.object(strongswan, "layout", return_value=None),

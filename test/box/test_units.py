@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
+import subprocess
 import unittest
 from pathlib import Path
 
@@ -84,12 +86,41 @@ class Units(unittest.TestCase):
             self.assertIn(key, service)
 
     def test_what_we_run_is_confined(self) -> None:
-        for name in ("agent", "guard", "links", "repair"):
+        for name in ("agent", "bgp", "guard", "links", "repair"):
             service = unit(f"dual-tunnel-vpn-{name}@.service")["Service"]
             self.assertEqual(service["ProtectSystem"], ["strict"], name)
             self.assertEqual(service["NoNewPrivileges"], ["yes"], name)
             self.assertEqual(service["SystemCallFilter"], ["@system-service", "~@privileged @resources"], name)
             self.assertNotRegex(service["CapabilityBoundingSet"][0], "SYS_|SETUID|MKNOD|CHOWN", name)
+
+    def test_the_bgp_speaker_is_nobody_and_back_at_once(self) -> None:
+        found = unit("dual-tunnel-vpn-bgp@.service")
+        service = found["Service"]
+        self.assertEqual(service["DynamicUser"], ["yes"])
+        self.assertEqual(service["CapabilityBoundingSet"], ["CAP_NET_RAW"])
+        self.assertEqual((service["Restart"], found["Unit"]["StartLimitIntervalSec"]), (["always"], ["0"]))
+        self.assertEqual((service["RuntimeDirectoryMode"], service["UMask"]), (["0700"], ["0077"]))
+        # Nothing of the distribution's own BIRD: its configuration, its socket, its user.
+        self.assertNotRegex(str(service), "/etc/bird|/run/bird|bird.ctl|-u ")
+        for key in ("PartOf", "Conflicts", "Requires"):
+            self.assertNotIn(key, found["Unit"])
+
+    def test_no_unit_that_always_runs_is_exposed_more_than_a_little(self) -> None:
+        if shutil.which("systemd-analyze") is None:
+            self.skipTest("this host has no systemd-analyze")
+        for name, most in (("bgp", 3.0), ("agent", 3.0)):
+            file = str(SYSTEMD / f"dual-tunnel-vpn-{name}@.service")
+            words = ["systemd-analyze", "security", "--offline=true", "--no-pager", file]
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+            if done.returncode and "offline" in done.stderr:
+                self.skipTest("this systemd-analyze judges no file")
+            level = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
+            self.assertIsNotNone(level, done.stderr)
+            self.assertLessEqual(float(level.group(1)), most, name)  # type: ignore[union-attr]
+
+    def test_bgps_speaker_is_bound_to_no_addresses(self) -> None:
+        # The kernel holds that against the packets that the tunnel makes of its own, too, and drops them.
+        self.assertNotIn("IPAddressDeny", unit("dual-tunnel-vpn-bgp@.service")["Service"])
 
     def test_guard_needs_nothing_of_tmp_which_may_come_later(self) -> None:
         guard = unit("dual-tunnel-vpn-guard@.service")["Service"]
@@ -136,6 +167,7 @@ class Library(unittest.TestCase):
             "systemd/dual-tunnel-vpn-links@.service",
             "systemd/dual-tunnel-vpn-repair@.service",
             "systemd/dual-tunnel-vpn-agent@.service",
+            "systemd/dual-tunnel-vpn-bgp@.service",
             "systemd/dual-tunnel-vpn-rollback@.service",
             "systemd/dual-tunnel-vpn-rollback@.timer",
             "strongswan.d/zz-dual-tunnel-vpn.conf",

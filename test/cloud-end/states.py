@@ -58,7 +58,27 @@ def route(destination: str = "172.16.0.0/16", connection: int = 1, **change: Any
     }
 
 
-def state(*connections: dict[str, Any], routes: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+def bgp(number: int, **change: Any) -> dict[str, Any]:
+    """The BGP session of tunnel number, 1 to 6."""
+    return {
+        "cloudAsn": 45104,
+        "peerAsn": 65010,
+        "cloudAddress": f"169.254.1{number}.1",
+        "peerAddress": f"169.254.1{number}.2",
+        "prefixLength": 30,
+        **change,
+    }
+
+
+def speaking(number: int = 1, **change: Any) -> dict[str, Any]:
+    """A connection's JSON whose tunnels have BGP."""
+    first, second = 2 * number - 1, 2 * number
+    return connection(number, **{"tunnels": [tunnel(first, bgp=bgp(first)), tunnel(second, bgp=bgp(second))], **change})
+
+
+def state(
+    *connections: dict[str, Any], routes: list[dict[str, Any]] | None = None, auto_propagate: bool = True
+) -> dict[str, Any]:
     """A whole CloudState; one connection and one route unless told otherwise."""
     made = [copy.deepcopy(c) for c in connections or (connection(),)]
     return {
@@ -67,6 +87,8 @@ def state(*connections: dict[str, Any], routes: list[dict[str, Any]] | None = No
                 "id": c["gatewayId"],
                 "vpcCidrBlock": "192.168.0.0/16",
                 "ipsecAddresses": [t["ipsecAddress"] for t in c["tunnels"]],
+                "autoPropagate": auto_propagate,
+                "announced": ["192.168.10.0/24"],
             }
             for c in made
         ],

@@ -67,9 +67,11 @@ class OptionsOfTheGateway(unittest.TestCase):
 
     def test_refuse_what_they_do_not_know(self) -> None:
         for given, sentence in (
-            ({"peers": "pinned"}, "no option peers; it has cloudNetwork, dpdDelay,"),
+            ({"peers": "pinned"}, "no option peers; it has activeSessionOnly, alsoAnnounced, bgpHold,"),
             ({"peer": "friendly"}, "must be one of cooperative, ike-only, pinned"),
             ({"restart": "none"}, "must be changed or both"),
+            ({"bgpHold": 2}, "bgpKeepalive and bgpHold are 60 and 2; they must be seconds, the hold time from 3"),
+            ({"bgpKeepalive": 200}, "the keepalive time from 1 to the hold time"),
         ):
             with self.assertRaisesRegex(Refused, sentence):
                 Options.parse({**WHERE, **given})

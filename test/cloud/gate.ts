@@ -1,10 +1,11 @@
 // A cloud end that holds each state back until the test lets it through: busy times without any clock.
-import type { CloudEnd, CloudState, TunnelStatus } from "../../lab/cloud/cloud-end";
+import type { BgpSession, CloudEnd, CloudState, TunnelStatus } from "../../lab/cloud/cloud-end";
 
 export class Gate implements CloudEnd {
   /** The states in the order in which they were handed over. */
   readonly states: CloudState[] = [];
   status: Record<string, TunnelStatus> = {};
+  sessions: Record<string, BgpSession> = {};
   /** How many calls of apply are under way; more than one at a time breaks the contract. */
   running = 0;
   mostRunning = 0;
@@ -21,6 +22,10 @@ export class Gate implements CloudEnd {
 
   async tunnelStatus(): Promise<Record<string, TunnelStatus>> {
     return this.status;
+  }
+
+  async bgp(): Promise<Record<string, BgpSession>> {
+    return this.sessions;
   }
 
   /** From now on states wait. */

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { CloudEnd, CloudState } from "../../lab/cloud/cloud-end";
-import { PSK, REGION, Site } from "./fixture";
+import { PSK, REGION, Site, until } from "./fixture";
 import { call } from "./rpc-client";
 
 const MODIFY = "TunnelOptionsSpecification";
@@ -510,7 +510,15 @@ describe("the cloud end", () => {
     await site.ok("CreateVpnRouteEntry", site.routeParameters(connectionId));
     await site.cloud.settled();
     const expected: CloudState = {
-      gateways: [{ id: site.gatewayId, vpcCidrBlock: "192.168.0.0/16", ipsecAddresses: ["192.0.2.152", "192.0.2.10"] }],
+      gateways: [
+        {
+          id: site.gatewayId,
+          vpcCidrBlock: "192.168.0.0/16",
+          ipsecAddresses: ["192.0.2.152", "192.0.2.10"],
+          autoPropagate: false,
+          announced: ["192.168.1.0/24", "192.168.2.0/24"],
+        },
+      ],
       connections: [
         {
           id: connectionId,
@@ -562,6 +570,7 @@ describe("the cloud end", () => {
         if (psk !== undefined) throw new Error(`charon refuses the secret ${psk}`);
       },
       tunnelStatus: async () => ({}),
+      bgp: async () => ({}),
     };
     const site = await Site.startWithGateway({ cloudEnd });
     await site.createConnection();
@@ -599,7 +608,8 @@ describe("the cloud end", () => {
   });
 
   it("that does not tell the status holds no answer up", async () => {
-    const cloudEnd: CloudEnd = { apply: async () => undefined, tunnelStatus: () => new Promise(() => undefined) };
+    const silent = () => new Promise<never>(() => undefined);
+    const cloudEnd: CloudEnd = { apply: async () => undefined, tunnelStatus: silent, bgp: silent };
     const site = await Site.startWithGateway({ cloudEnd });
     const connectionId = await site.createConnection();
     const began = performance.now();
@@ -612,6 +622,7 @@ describe("the cloud end", () => {
     const cloudEnd: CloudEnd = {
       apply: async () => undefined,
       tunnelStatus: async () => Promise.reject(new Error("no vici socket")),
+      bgp: async () => ({}),
     };
     const site = await Site.startWithGateway({ cloudEnd });
     await site.tunnels(await site.createConnection());
@@ -694,12 +705,3 @@ describe("an injected failure", () => {
     await site.close();
   });
 });
-
-/** Asks again until there is an answer. */
-async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

@@ -159,7 +159,7 @@ describe("a connection", () => {
       "a BGP address outside its block",
       { ...bgp("1", "169.254.10.0/30"), "1.TunnelBgpConfig.LocalBgpIp": "169.254.10.5" },
       "IllegalParam.LocalBgpIp",
-      /an address in/,
+      /it is 169\.254\.10\.1 or 169\.254\.10\.2/,
     ],
     ["a tag key of Alibaba's own", { "Tags.1.Key": "acs:x", "Tags.1.Value": "" }, "InvalidTagKey", /acs:/],
     [

@@ -1,9 +1,9 @@
 // The lab's VPN gateway against a box that was set up by hand: what the rest of the lab takes for granted about it.
 import { setTimeout as delay } from "node:timers/promises";
 import type { CloudConnection, CloudRoute, CloudState, CloudTunnel } from "../../lab/cloud/cloud-end";
-import { WorldCloudEnd, type CloudReport } from "../../lab/cloud-end";
+import { WorldCloudEnd, type CloudReport, type WorldBgpSession } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
-import { DATA_CENTER_CIDR, ECS, IPSEC_ADDRESSES, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";
+import { BGP, DATA_CENTER_CIDR, ECS, IPSEC_ADDRESSES, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";
 import { HandMadeBox } from "./hand-made-box";
 
 jest.setTimeout(300_000);
@@ -66,7 +66,15 @@ function state({
   more = [],
 }: StateChange = {}): CloudState {
   return {
-    gateways: [{ id: "vpn-1", vpcCidrBlock: VPC_CIDR, ipsecAddresses: [IPSEC_ADDRESSES[0], IPSEC_ADDRESSES[1]] }],
+    gateways: [
+      {
+        id: "vpn-1",
+        vpcCidrBlock: VPC_CIDR,
+        ipsecAddresses: [IPSEC_ADDRESSES[0], IPSEC_ADDRESSES[1]],
+        autoPropagate: false,
+        announced: [],
+      },
+    ],
     connections: [
       {
         id: "vco-1",
@@ -377,6 +385,198 @@ describe("the cloud end", () => {
     );
     await expect(refused).rejects.not.toThrow("very secret");
     expect(await cloud.log(2000)).not.toContain("very secret");
+  });
+
+  describe("with BGP in both tunnels", () => {
+    const [BOTH_HALVES, NONE] = [BGP.halves, []];
+
+    const speaking = (autoPropagate = true): CloudState => {
+      const [one, two] = BGP.tunnels.map(({ cloudAddress, boxAddress }) => ({
+        bgp: {
+          cloudAsn: BGP.cloudAsn,
+          peerAsn: BGP.asn,
+          cloudAddress,
+          peerAddress: boxAddress,
+          prefixLength: 30 as const,
+        },
+      }));
+      const made = state({ one, two, routes: [] });
+      return { ...made, gateways: [{ ...made.gateways[0], autoPropagate, announced: ["192.168.10.0/24"] }] };
+    };
+
+    type Sessions = Readonly<Record<string, WorldBgpSession>>;
+
+    async function untilHeard(what: string, condition: (sessions: Sessions) => boolean, timeoutS = 30): Promise<void> {
+      const deadline = Date.now() + timeoutS * 1000;
+      for (;;) {
+        const sessions = await cloud.bgp();
+        if (condition(sessions)) return;
+        if (Date.now() > deadline) {
+          const bird = await box.askBird("show protocols all");
+          throw new Error(
+            `Not within ${timeoutS} s: ${what}.\n${JSON.stringify(sessions, null, 1)}\n${bird}\n${await cloud.log(60)}`,
+          );
+        }
+        await delay(200);
+      }
+    }
+
+    const blocks = (sessions: Sessions, id: string) => sessions[id].routes.map(({ destination }) => destination).sort();
+
+    const bothSpeak = () =>
+      untilHeard("the data center's block by both tunnels", (sessions) =>
+        ["tun-1", "tun-2"].every((id) => sessions[id].established && blocks(sessions, id).includes(DATA_CENTER_CIDR)),
+      );
+
+    const sentBy = async (address: string): Promise<number> =>
+      (await cloud.report()).counters.gateway.find((c) => c.direction === "sent" && c.ipsecAddress === address)
+        ?.packets ?? 0;
+
+    beforeAll(async () => {
+      await box.prepareBgp();
+      await cloud.apply(state());
+      await bothUp();
+      await box.speakBgp();
+      await cloud.apply(speaking());
+      await bothSpeak();
+    });
+
+    beforeEach(async () => {
+      await cloud.apply(speaking());
+      await box.speakBgp();
+      await bothSpeak();
+      await cloud.waitForTrafficVia("master");
+    });
+
+    it("hears the data center's block, and has the data center hear the VPC's", async () => {
+      expect(await cloud.bgp()).toEqual({
+        "tun-1": { established: true, routes: [{ destination: DATA_CENTER_CIDR, asPath: "65010", med: 100 }] },
+        "tun-2": { established: true, routes: [{ destination: DATA_CENTER_CIDR, asPath: "65010", med: 200 }] },
+      });
+      for (const name of ["t1", "t2"]) {
+        const heard = await box.askBird(`show route protocol ${name} all`);
+        expect(heard).toContain("192.168.10.0/24");
+        expect(heard).toContain("BGP.as_path: 45104");
+        expect(heard).not.toContain(DATA_CENTER_CIDR);
+      }
+      expect(await pings("ecs")).toBe(true);
+    });
+
+    it("sends by the lower MED, before that by the shorter AS path, and else by the active tunnel", async () => {
+      await box.speakBgp({ med: [200, 100] });
+      await cloud.waitForTrafficVia("slave");
+      await box.speakBgp({ med: [200, 100], prepended: [0, 2] });
+      await cloud.waitForTrafficVia("master");
+      await box.speakBgp({ med: [100, 200], prepended: [1, 0] });
+      await cloud.waitForTrafficVia("slave");
+      await box.speakBgp({ med: [100, 100] });
+      await cloud.waitForTrafficVia("master");
+    });
+
+    it("sends by the longer prefixes of the standby tunnel, whatever else the active one says", async () => {
+      const before = await sentBy(IPSEC_ADDRESSES[1]);
+      await box.speakBgp({ more: [NONE, BOTH_HALVES], prepended: [0, 3] });
+      await cloud.waitForTrafficVia("slave");
+      await box.sendBy(2);
+      try {
+        expect(await pings("ecs")).toBe(true);
+      } finally {
+        await box.sendBy(1);
+      }
+      expect(await sentBy(IPSEC_ADDRESSES[1])).toBeGreaterThanOrEqual(before + 3);
+    });
+
+    it("ignores the MED when it is set to", async () => {
+      await box.speakBgp({ med: [200, 100] });
+      await cloud.waitForTrafficVia("slave");
+      await cloud.setOptions({ ignoreMed: true });
+      try {
+        await cloud.waitForTrafficVia("master");
+      } finally {
+        await cloud.setOptions({ ignoreMed: false });
+      }
+      await cloud.waitForTrafficVia("slave");
+    });
+
+    it("offers 60 and 180 seconds, of which a smaller hold time is taken", async () => {
+      const timers = async () => {
+        const said = await box.askBird("show protocols all t2");
+        return ["Hold", "Keepalive"].map((name) => Number(new RegExp(`${name} timer: .*/(\\d+)`).exec(said)?.[1]));
+      };
+      expect(await timers()).toEqual([3, 1]);
+      await box.speakBgp({ hold: 240 });
+      await untilHeard("sessions that ended", (sessions) => !sessions["tun-2"].established);
+      await bothSpeak();
+      expect(await timers()).toEqual([180, 60]);
+    });
+
+    it("sends by the standby tunnel once the active one's hold time is over, its SA being alive", async () => {
+      await lab.cut("uplink1");
+      try {
+        await cloud.waitForTrafficVia("slave", { timeoutS: 15 });
+        expect(up(await cloud.report(), "tun-1")).toBe(true);
+      } finally {
+        await lab.restore("uplink1");
+      }
+    });
+
+    it("neither tells nor lets instances use what was learnt where nothing is propagated", async () => {
+      await cloud.apply(speaking(false));
+      expect(blocks(await cloud.bgp(), "tun-1")).toEqual([DATA_CENTER_CIDR]);
+      expect(await pings("ecs")).toBe(false);
+      await lab.box.waitUntilSucceeds(
+        "! birdc -r -s /run/bird/hand-made.ctl show route protocol t1 | grep -q 192.168.10.0",
+      );
+      await cloud.apply(speaking());
+      await cloud.waitForTrafficVia("master");
+      expect(await pings("ecs")).toBe(true);
+    });
+
+    it("takes no default route and nothing of Alibaba's own block", async () => {
+      await box.speakBgp({ more: [["0.0.0.0/0", "100.64.1.0/24", "10.40.0.0/16"], NONE] });
+      await untilHeard("another block", (sessions) => blocks(sessions, "tun-1").includes("10.40.0.0/16"));
+      expect(blocks(await cloud.bgp(), "tun-1")).toEqual(["10.40.0.0/16", DATA_CENTER_CIDR]);
+    });
+
+    it("speaks by the active tunnel only when it is set to, and by the standby when that has ended", async () => {
+      await cloud.setOptions({ activeSessionOnly: true });
+      try {
+        const sessions = await cloud.bgp();
+        expect([sessions["tun-1"].established, sessions["tun-2"].established]).toEqual([true, false]);
+        await cloud.deleteTunnel("tun-1");
+        await untilHeard("the standby tunnel's session alone", ({ "tun-1": one, "tun-2": two }) => {
+          return !one.established && two.established && two.routes.length > 0;
+        });
+        await cloud.waitForTrafficVia("slave");
+      } finally {
+        await cloud.setOptions({ activeSessionOnly: false });
+        await bothUp();
+      }
+    });
+
+    it("keeps the routes of a session that has ended where both ends restart gracefully", async () => {
+      await cloud.setOptions({ gracefulRestart: true });
+      await box.speakBgp({ gracefulRestart: true });
+      try {
+        await bothSpeak();
+        await box.killBird();
+        await untilHeard("sessions that ended", (sessions) => Object.values(sessions).every((s) => !s.established));
+        expect(blocks(await cloud.bgp(), "tun-1")).toEqual([DATA_CENTER_CIDR]);
+        expect(await pings("ecs")).toBe(true);
+      } finally {
+        await cloud.setOptions({ gracefulRestart: false });
+      }
+      expect(blocks(await cloud.bgp(), "tun-1")).toEqual([]);
+    });
+
+    it("has no BGP any more when the tunnels have none", async () => {
+      await cloud.apply(state());
+      expect(await cloud.bgp()).toEqual({});
+      expect(await lab.in("cloud", "ip -4 address")).not.toContain("169.254.");
+      await lab.world.fail("systemctl is-active cloud-end-bgpd.service");
+      await cloud.waitForTrafficVia("master");
+      expect(await pings("ecs")).toBe(true);
+    });
   });
 
   it.each(["main", "aggressive"] as const)("negotiates IKEv1 in %s mode", async (mode) => {

@@ -1,6 +1,6 @@
 // The lab's box with strongSwan set up by hand: a peer for the cloud end that owes nothing to the product.
 import type { Lab } from "../../lab/machines/lab";
-import { ECS, IPSEC_ADDRESSES, UPLINKS, VPC_CIDR } from "../../lab/network";
+import { BGP, DATA_CENTER_CIDR, ECS, IPSEC_ADDRESSES, LAN, UPLINKS, VPC_CIDR } from "../../lab/network";
 
 /** What the box proposes for a tunnel, in strongSwan's words. */
 export interface HandMadeTunnel {
@@ -18,6 +18,18 @@ const DEFAULTS: HandMadeTunnel = {
   espProposal: "aes256-sha256-modp2048",
   psk: "",
 };
+
+/** What the box's BIRD says in BGP; a pair is one value for each tunnel. */
+export interface HandMadeBgp {
+  readonly med?: readonly [number, number];
+  /** How often the AS path has the box's number beyond the first. */
+  readonly prepended?: readonly [number, number];
+  /** Blocks beside the data center's. */
+  readonly more?: readonly [readonly string[], readonly string[]];
+  /** Seconds. */
+  readonly hold?: number;
+  readonly gracefulRestart?: boolean;
+}
 
 export class HandMadeBox {
   constructor(private readonly lab: Lab) {}
@@ -92,6 +104,70 @@ export class HandMadeBox {
   /** Routes traffic for the VPC into a tunnel. */
   async sendBy(tunnel: 1 | 2): Promise<void> {
     await this.lab.box.succeed(`ip route replace ${VPC_CIDR} dev t${tunnel}`);
+  }
+
+  /** Installs BIRD and gives both tunnels their inner addresses; it is started by the first `speakBgp`. */
+  async prepareBgp(): Promise<void> {
+    await this.lab.box.succeed(
+      "systemctl mask bird.service && export DEBIAN_FRONTEND=noninteractive && apt-get -qq update && " +
+        "apt-get -qq --yes --no-install-recommends install bird2 && mkdir -p /run/bird",
+      { timeoutS: 300 },
+    );
+    await this.lab.box.succeed(
+      BGP.tunnels.map(({ boxAddress }, i) => `ip address add ${boxAddress}/30 dev t${i + 1}`).join(" && "),
+    );
+  }
+
+  /** Has BIRD announce the data center's block by both tunnels, as given; BIRD puts nothing into the kernel. */
+  async speakBgp({
+    med = [100, 200],
+    prepended = [0, 0],
+    more = [[], []],
+    hold = 3,
+    gracefulRestart = false,
+  }: HandMadeBgp = {}): Promise<void> {
+    const blocks = [...new Set([DATA_CENTER_CIDR, ...more.flat()])];
+    const sessions = BGP.tunnels.map(({ cloudAddress, boxAddress }, i) =>
+      [
+        `protocol bgp t${i + 1} {`,
+        `  local ${boxAddress} as ${BGP.asn};`,
+        `  neighbor ${cloudAddress} as ${BGP.cloudAsn};`,
+        `  hold time ${hold};`,
+        `  graceful restart ${gracefulRestart ? "on" : "off"};`,
+        "  connect delay time 1; connect retry time 1; error wait time 1, 1;",
+        "  ipv4 {",
+        "    import all;",
+        "    export filter {",
+        `      if source != RTS_STATIC || net !~ [ ${[DATA_CENTER_CIDR, ...more[i]].join(", ")} ] then reject;`,
+        `      bgp_med = ${med[i]};`,
+        ...Array<string>(prepended[i]).fill(`      bgp_path.prepend(${BGP.asn});`),
+        "      accept;",
+        "    };",
+        "  };",
+        "}",
+      ].join("\n"),
+    );
+    const conf = [
+      `router id ${LAN.box};`,
+      "protocol device {}",
+      `protocol static blocks { ipv4; ${blocks.map((block) => `route ${block} blackhole;`).join(" ")} }`,
+      ...sessions,
+    ];
+    await this.lab.box.write(`${conf.join("\n")}\n`, "/etc/bird/hand-made.conf");
+    const bird = "-s /run/bird/hand-made.ctl";
+    await this.lab.box.succeed(
+      `if birdc ${bird} show status >/dev/null 2>&1; then birdc ${bird} configure; else bird -c /etc/bird/hand-made.conf ${bird}; fi`,
+    );
+  }
+
+  /** What BIRD says of a tunnel's session, or of what came by it. */
+  async askBird(command: string): Promise<string> {
+    return this.lab.box.succeed(`birdc -r -s /run/bird/hand-made.ctl ${command}`);
+  }
+
+  /** Ends BIRD with no word to the cloud; `speakBgp` starts it again. */
+  async killBird(): Promise<void> {
+    await this.lab.box.succeed("pkill -KILL -x bird; rm -f /run/bird/hand-made.ctl");
   }
 
   /** Moves tunnel 1's outer packets to uplink 2, their addresses rewritten: the cloud sees the other egress IP. */

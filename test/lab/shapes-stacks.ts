@@ -28,7 +28,7 @@ import {
 import { REGION } from "./stack-deployment";
 import type { Algorithms } from "./suites";
 
-const ZONES = [`${REGION}a`, `${REGION}b`] as const;
+export const ZONES = [`${REGION}a`, `${REGION}b`] as const;
 
 const algorithms = (
   ike: readonly [Encryption, Integrity, DhGroup],
@@ -84,7 +84,7 @@ export const CHANGED: Readonly<Record<string, Algorithms>> = {
 // The lab's agents share two emulated cores.
 const AGENT = { probeIntervalMs: 500 };
 
-const uplink = (index: 0 | 1) => {
+export const uplink = (index: 0 | 1) => {
   const { address, prefixLength, gateway, egressIp } = UPLINKS[index];
   return { address: `${address}/${prefixLength}`, gateway, egressIp };
 };

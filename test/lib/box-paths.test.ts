@@ -43,6 +43,7 @@ describe("the places on the box", () => {
       "install.sh",
       "prepare.sh",
       "systemd/dual-tunnel-vpn-agent@.service",
+      "systemd/dual-tunnel-vpn-bgp@.service",
       "systemd/dual-tunnel-vpn-guard@.service",
       "systemd/dual-tunnel-vpn-links@.service",
       "systemd/dual-tunnel-vpn-repair@.service",
@@ -65,7 +66,7 @@ describe("the places on the box", () => {
   });
 
   it("have the units by the names that paths.py has", () => {
-    const ours = ["guard", "links", "repair", "agent", "rollback"].map((unit) =>
+    const ours = ["guard", "links", "repair", "agent", "bgp", "rollback"].map((unit) =>
       paths[`${unit}_unit`].replace("NAME", ""),
     );
     expect(UNITS).toEqual(expect.arrayContaining([...ours, paths.rollback_timer.replace("NAME", "")]));
@@ -80,5 +81,10 @@ describe("the places on the box", () => {
   it("have the agent's state in the directory that systemd makes for its unit", () => {
     const [, directory] = /^RuntimeDirectory=(.*)$/m.exec(read("systemd/dual-tunnel-vpn-agent@.service"))!;
     expect(path.posix.join("/run", directory)).toBe(path.posix.dirname(paths.agent_state));
+  });
+
+  it("have the BGP speaker's socket in the directory that systemd makes for its unit", () => {
+    const [, directory] = /^RuntimeDirectory=(.*)$/m.exec(read("systemd/dual-tunnel-vpn-bgp@.service"))!;
+    expect(path.posix.join("/run", directory)).toBe(path.posix.dirname(paths.bgp_socket));
   });
 });

@@ -1,6 +1,6 @@
 import { AlicloudProvider } from "@cdktf/provider-alicloud/lib/provider";
 import * as fc from "fast-check";
-import { CustomerGatewayPair, DualTunnelVpn, PreSharedKey, RoutingMode, StrongswanHost } from "../../lib";
+import { CustomerGatewayPair, DualTunnelVpn, PreSharedKey, Routing, RoutingMode, StrongswanHost } from "../../lib";
 import { NEW_GATEWAY, newStack, problems, SITE, synthesized, synthesizedSite, UPLINK_1, UPLINK_2 } from "./site";
 
 describe("a site", () => {
@@ -120,7 +120,10 @@ describe("whatever text a site is given", () => {
           vpcCidrs: fc.array(text, { maxLength: 3 }),
           dataCenterCidrs: fc.array(text, { maxLength: 3 }),
           uplinks: fc.array(uplink, { maxLength: 3 }),
-          routing: fc.constantFrom(RoutingMode.DESTINATION, RoutingMode.POLICY),
+          routing: fc.oneof(
+            fc.constantFrom(RoutingMode.DESTINATION, RoutingMode.POLICY),
+            fc.array(text, { maxLength: 3 }).map((tunnelCidrs) => Routing.bgp({ tunnelCidrs })),
+          ),
           host: text,
           id: text,
           zone: text,

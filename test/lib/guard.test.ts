@@ -12,6 +12,7 @@ import {
   IpsecDualConnection,
   PeerConfiguration,
   PreSharedKey,
+  RoutingMode,
   StrongswanHost,
 } from "../../lib";
 import {
@@ -46,7 +47,13 @@ const MAKERS: Readonly<
 > = {
   DualTunnelVpn: { right: () => ({ ...SITE }), make: (stack, props) => new DualTunnelVpn(stack, "made", props) },
   DualTunnelVpnGateway: {
-    right: () => ({ ...NEW_GATEWAY, name: "office", charge: Charge.payAsYouGo(), tags: { a: "b" } }),
+    right: () => ({
+      ...NEW_GATEWAY,
+      name: "office",
+      charge: Charge.payAsYouGo(),
+      autoPropagate: true,
+      tags: { a: "b" },
+    }),
     make: (stack, props) => new DualTunnelVpnGateway(stack, "made", props),
   },
   "a gateway that exists": {
@@ -54,7 +61,12 @@ const MAKERS: Readonly<
     make: (stack, props) => DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, "made", props),
   },
   CustomerGatewayPair: {
-    right: () => ({ egressIps: [UPLINK_1.egressIp, UPLINK_2.egressIp], name: "office", ignoreChanges: ["tags"] }),
+    right: () => ({
+      egressIps: [UPLINK_1.egressIp, UPLINK_2.egressIp],
+      name: "office",
+      asn: 65010,
+      ignoreChanges: ["tags"],
+    }),
     make: (stack, props) => new CustomerGatewayPair(stack, "made", props),
   },
   "customer gateways that exist": {
@@ -84,6 +96,8 @@ const MAKERS: Readonly<
       dataCenterCidrs: ["172.16.0.0/16"],
       activeTunnel: { ipsecAddress: "192.0.2.152", egressIp: UPLINK_1.egressIp },
       standbyTunnel: { ipsecAddress: "192.0.2.10", egressIp: UPLINK_2.egressIp },
+      routing: RoutingMode.DESTINATION,
+      asn: 65010,
     }),
     make: (stack, props) => IpsecDualConnection.fromIpsecDualConnectionAttributes(stack, "made", props),
   },

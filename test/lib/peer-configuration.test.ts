@@ -5,6 +5,7 @@ import {
   IpsecDualConnection,
   IpsecDualConnectionAttributes,
   PeerConfiguration,
+  Routing,
   RoutingMode,
 } from "../../lib";
 import { outputs } from "./outputs";
@@ -74,6 +75,24 @@ describe("the peer configuration", () => {
     expect(swanctl).toContain("local_addrs = 172.16.2.57\n");
     expect(swanctl).toMatchSnapshot();
   }, 60_000);
+
+  it("has both ends of each BGP session in its JSON, the data center's as the local one", () => {
+    const tunnelCidrs = ["169.254.11.0/30", "169.254.12.0/30"];
+    const { stack, connection } = existing({ routing: Routing.bgp({ tunnelCidrs }), asn: 65010 });
+    expect(problems(stack)).toEqual([]);
+    new TerraformOutput(stack, "json", { value: PeerConfiguration.of(connection).json, sensitive: true });
+    const asns = { LocalAsn: "65010", PeerAsn: "45104" };
+    expect(JSON.parse(outputs(stack, keys).json)).toMatchObject({
+      LocalSubnet: "0.0.0.0/0",
+      RemoteSubnet: "0.0.0.0/0",
+      BgpConfigs: {
+        BgpConfig: [
+          { ...asns, LocalBgpIp: "169.254.11.2", PeerBgpIp: "169.254.11.1", TunnelCidr: "169.254.11.0/30" },
+          { ...asns, LocalBgpIp: "169.254.12.2", PeerBgpIp: "169.254.12.1", TunnelCidr: "169.254.12.0/30" },
+        ],
+      },
+    });
+  });
 
   it("carries the blocks when the policy decides, and negotiates from anywhere unless told otherwise", () => {
     const { connection } = existing({ routing: RoutingMode.POLICY });

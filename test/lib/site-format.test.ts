@@ -4,9 +4,11 @@ import { spawnSync } from "node:child_process";
 import * as path from "node:path";
 import * as fc from "fast-check";
 import {
+  BgpOptions,
   Encryption,
   Integrity,
   IpsecDualConnection,
+  Routing,
   StrongswanHost,
   StrongswanHostProps,
   TunnelOptions,
@@ -41,14 +43,17 @@ print(json.dumps([said(text) for text in json.load(sys.stdin)]))`;
   return python(program, texts) as string[];
 }
 
+type Section = Record<string, unknown>;
+
 type Changes = Partial<Omit<StrongswanHostProps, "connection">> & {
   readonly name?: string;
   readonly gatewayBandwidth?: number;
   readonly tunnels?: TunnelOptions;
+  readonly bgp?: Partial<BgpOptions> & { readonly asn?: number };
 };
 
 /** What the library makes of a box's options, and what it says to them. */
-function rendered({ name = "singapore", gatewayBandwidth, tunnels = {}, ...changes }: Changes): {
+function rendered({ name = "singapore", gatewayBandwidth, tunnels = {}, bgp, ...changes }: Changes): {
   text: string;
   complaints: string[];
 } {
@@ -58,6 +63,8 @@ function rendered({ name = "singapore", gatewayBandwidth, tunnels = {}, ...chang
     vpnConnectionId: "vco-1",
     vpcCidrs: ["192.168.0.0/16"],
     dataCenterCidrs: ["172.16.0.0/16"],
+    asn: bgp && (bgp.asn ?? 65010),
+    routing: bgp && Routing.bgp({ tunnelCidrs: ["169.254.11.0/30", "169.254.12.0/30"], ...bgpOptions(bgp) }),
     activeTunnel: { ...tunnels, ipsecAddress: "192.0.2.152", egressIp: UPLINK_1.egressIp },
     standbyTunnel: { ...tunnels, ipsecAddress: "192.0.2.10", egressIp: UPLINK_2.egressIp },
     gatewayBandwidth,
@@ -66,6 +73,10 @@ function rendered({ name = "singapore", gatewayBandwidth, tunnels = {}, ...chang
   const locals = synthesized(stack).locals!;
   const site = Object.entries(locals).find(([local]) => local.endsWith("_site_json"))![1];
   return { text: site, complaints: problems(stack) };
+}
+
+function bgpOptions({ cloudAsn, holdSeconds }: Partial<BgpOptions>): Partial<BgpOptions> {
+  return { cloudAsn, holdSeconds };
 }
 
 type Field = keyof typeof SITE_BOUNDS;
@@ -90,6 +101,9 @@ const OPTIONS: Partial<Record<Field, (value: number) => Changes>> = {
   "agent.probeIntervalMs": (probeIntervalMs) => ({ agent: { probeIntervalMs } }),
   "agent.probeMisses": (probeMisses) => ({ agent: { probeMisses } }),
   "agent.holdSeconds": (holdSeconds) => ({ agent: { holdSeconds } }),
+  "bgp.cloudAsn": (cloudAsn) => ({ bgp: { cloudAsn } }),
+  "bgp.asn": (asn) => ({ bgp: { asn } }),
+  "bgp.holdSeconds": (holdSeconds) => ({ bgp: { holdSeconds } }),
 };
 
 const FIELDS = Object.keys(SITE_BOUNDS) as Field[];
@@ -107,8 +121,10 @@ describe("the format of site.json", () => {
   });
 
   it("is taken by the box as the library renders it", () => {
-    const { text, complaints } = rendered({});
-    expect([complaints, parsed([text])]).toEqual([[], [""]]);
+    for (const changes of [{}, { bgp: {} }]) {
+      const { text, complaints } = rendered(changes);
+      expect([complaints, parsed([text])]).toEqual([[], [""]]);
+    }
   });
 
   it("is taken by both at each bound of each option", () => {
@@ -135,10 +151,13 @@ describe("the format of site.json", () => {
 
   it("is refused by the box one beyond each bound, in words that name the field", () => {
     const texts = BEYOND.map(([field, value]) => {
-      const document = JSON.parse(rendered({}).text) as Record<string, unknown>;
+      const document = JSON.parse(rendered({ bgp: {} }).text) as Section;
       const steps = field.split(".");
-      const section = steps.length === 1 ? document : document[steps[0]];
-      ((Array.isArray(section) ? section[1] : section) as Record<string, number>)[steps.at(-1)!] = value;
+      const section = steps.slice(0, -1).reduce((outer, step) => {
+        const inner = outer[step] as Section | Section[];
+        return Array.isArray(inner) ? inner[1] : inner;
+      }, document);
+      section[steps.at(-1)!] = value;
       return JSON.stringify(document);
     });
     const said = parsed(texts);

@@ -287,7 +287,9 @@ describe("an id", () => {
 
 describe("a choice", () => {
   it("of routing that is not offered is refused", () => {
-    expect(untyped({ routing: "bgp" })).toEqual(["routing bgp is not offered; choose one of destination, policy."]);
+    expect(untyped({ routing: "ospf" })).toEqual([
+      "routing ospf is not offered; give RoutingMode.DESTINATION, RoutingMode.POLICY or Routing.bgp({ tunnelCidrs: [...] }).",
+    ]);
   });
 
   it("of dead peer detection or NAT traversal is true or false, in this text", () => {

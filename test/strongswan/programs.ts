@@ -1,12 +1,10 @@
-// The real swanctl and charon, out of the packages that a Debian box gets. Nothing is installed on this host: they are
-// downloaded by its own apt and unpacked into the cache, so that no daemon is ever started by a package.
-import { execFileSync, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+// The real swanctl and charon, out of the packages that a Debian box gets.
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { cacheDirectory } from "../../lab/cache";
 import { runBound } from "../../lab/process";
+import { unpacked } from "../debian-packages";
 
 /** What assets/install.sh asks apt for, and what that depends on within strongSwan. */
 const PACKAGES = [
@@ -18,54 +16,6 @@ const PACKAGES = [
 ];
 
 const TEST = path.join(__dirname, "..");
-
-function apt(args: string[], cwd?: string): string {
-  return execFileSync("apt-get", ["-qq", ...args], { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-}
-
-/** Where apt would download the packages from: names and versions. An empty package list is filled first. */
-function sources(): string {
-  const ask = () => apt(["download", "--print-uris", ...PACKAGES]);
-  try {
-    return ask();
-  } catch (error) {
-    if (process.getuid?.() !== 0) throw error;
-    apt(["update"]);
-    return ask();
-  }
-}
-
-/**
- * The directory with the unpacked packages.
- * @throws one sentence that says why they cannot be had
- */
-function unpacked(): string {
-  try {
-    const key = createHash("sha256").update(sources()).digest("hex").slice(0, 16);
-    const directory = path.join(cacheDirectory(), "strongswan", key);
-    if (fs.existsSync(directory)) return directory;
-    fs.mkdirSync(path.dirname(directory), { recursive: true });
-    const staging = fs.mkdtempSync(`${directory}.`);
-    try {
-      apt(["download", ...PACKAGES], staging);
-      for (const name of fs.readdirSync(staging).filter((file) => file.endsWith(".deb"))) {
-        execFileSync("dpkg-deb", ["-x", path.join(staging, name), staging]);
-        fs.rmSync(path.join(staging, name));
-      }
-      fs.renameSync(staging, directory);
-    } catch (error) {
-      // Another process may have been faster; its directory holds the same.
-      if (!fs.existsSync(directory)) throw error;
-    } finally {
-      fs.rmSync(staging, { recursive: true, force: true });
-    }
-    return directory;
-  } catch (error) {
-    throw new Error(
-      `The real swanctl and charon cannot be had (on Debian and Ubuntu "apt-get update" may help): ${(error as Error).message}`,
-    );
-  }
-}
 
 /** Which way this host lets us make namespaces; charon's own user namespace keeps it from everything of the host. */
 function namespaces(): string[] {
@@ -82,7 +32,7 @@ function namespaces(): string[] {
 
 /** Gives texts to swanctl as the files of its `conf.d`; answers what a Python module of this directory prints then. */
 async function ask(module: string, texts: readonly string[], wrapper: readonly string[]): Promise<unknown> {
-  const packages = unpacked();
+  const packages = unpacked("strongswan", PACKAGES, "The real swanctl and charon");
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "strongswan-"));
   try {
     fs.cpSync(path.join(packages, "etc/swanctl"), path.join(scratch, "swanctl"), { recursive: true });

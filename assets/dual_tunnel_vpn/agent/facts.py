@@ -147,6 +147,14 @@ class SetOuter:
 
 
 @dataclass(frozen=True)
+class TakeOver:
+    """Have the cloud told by BGP to send everything by the sessions of these tunnels; none: as is usual."""
+
+    tunnels: frozenset[int]
+    reason: str
+
+
+@dataclass(frozen=True)
 class Initiate:
     """Ask charon to set the tunnel up."""
 
@@ -193,4 +201,4 @@ class Say:
     reason: str
 
 
-Action = Union[SetInner, SetOuter, Initiate, Load, Terminate, Trigger, KillCharon, Say]
+Action = Union[SetInner, SetOuter, TakeOver, Initiate, Load, Terminate, Trigger, KillCharon, Say]

@@ -16,6 +16,8 @@ from typing import Any, Callable
 
 from .. import installed, planned
 from .. import paths as places
+from ..bgp.control import Control
+from ..bgp.conversation import Speaker, kill
 from ..ipsec import swanctl, vici
 from ..ipsec.channel import Charon
 from ..ipsec.sas import Sa
@@ -33,11 +35,12 @@ from .facts import (
     SetInner,
     SetOuter,
     Settings,
+    TakeOver,
     Terminate,
     Trigger,
     TunnelShape,
 )
-from .health import Health, Path
+from .health import Path
 from .machine import Machine
 from .moved import Moved
 from .notify import Notifier, log
@@ -86,6 +89,16 @@ class Agent:
         self._rewriting = Rewriting(site, self._nftables)
         self._orphans = Orphans(site, Ipsec())
         self.charon = Charon(site, self._on_sas, lambda text: self._say(text, 4))
+        self.speaker: Speaker | None = None
+        if site.bgp is not None:
+            numbers = tuple(self.machine.tunnels)
+            self.speaker = Speaker(
+                places.bgp_socket(site.name),
+                numbers,
+                self.machine.observe_bgp,
+                lambda text: self._say(text, 4),
+                lambda process: kill(process, places.bgp_unit(site.name)),
+            )
         self._notifier = notifier
         self._monitor = Monitor()
         self._filter_monitor = Monitor(NETLINK_NETFILTER, FILTER_GROUPS)
@@ -94,8 +107,8 @@ class Agent:
         self._tunnel_echo = ThroughTunnel(random.randrange(1, 1 << 16))
         self._echo_sequence = 0
         self._echoes: dict[int, tuple[int, float]] = {}
-        self._watched: dict[int, tuple[vici.Channel, bool]] = {}
-        """charon's channels by descriptor, and whether each is watched for writing too."""
+        self._watched: dict[int, tuple[vici.Channel | Control, bool]] = {}
+        """The channels by descriptor, and whether each is watched for writing too."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._monitor, selectors.EVENT_READ, "monitor")
         self._selector.register(self._filter_monitor, selectors.EVENT_READ, "filter")
@@ -109,7 +122,8 @@ class Agent:
         """Looks whether our files are as they were installed: one in each round, so that none is late for it."""
         self._wrong: list[str] = []
         """What goes another way than it is to, and cannot be put right."""
-        self._healths: list[Health] = []
+        self._changing: list[object] = []
+        """What the state file is written anew for."""
         self._history: deque[dict[str, object]] = deque(maxlen=50)
         self._reason = "the agent has just started"
         self._probes = {key: self._probe(key, path) for key, path in self.machine.paths.items()}
@@ -149,6 +163,8 @@ class Agent:
         self._monitor.close()
         self._filter_monitor.close()
         self.charon.close()
+        if self.speaker is not None:
+            self.speaker.close()
         self.routes.close()
         self._nftables.close()
         self._orphans.close()
@@ -166,14 +182,18 @@ class Agent:
             if self._filter_monitor.drain():
                 self._repairs.look(time.monotonic())
         else:
-            for channel in self.charon.channels:
+            for channel in self._channels():
                 if channel is what:
                     if events & selectors.EVENT_WRITE:
                         channel.writable()
                     channel.readable()
 
+    def _channels(self) -> list[vici.Channel | Control]:
+        """charon's and the BGP speaker's."""
+        return [*self.charon.channels, *(self.speaker.channels if self.speaker is not None else ())]
+
     def _watch(self) -> None:
-        wanted = {channel.fileno(): (channel, channel.wants_write) for channel in self.charon.channels}
+        wanted = {channel.fileno(): (channel, channel.wants_write) for channel in self._channels()}
         if wanted == self._watched:
             return
         for descriptor in self._watched:
@@ -189,6 +209,8 @@ class Agent:
         late = self._round.hear(now)
         if late:
             self.charon.excuse(late)
+            if self.speaker is not None:
+                self.speaker.excuse(late)
         while self._echoes and now - next(iter(self._echoes.values()))[1] > ECHO_PATIENCE:
             del self._echoes[next(iter(self._echoes))]
         for sequence, _ in self._tunnel_echo.receive(len(self._echoes)):
@@ -200,6 +222,8 @@ class Agent:
         self.charon.tick(now)
         machine.observe_charon(now, self.charon.reachable)
         machine.observe_charon_silent(self.charon.silent_since)
+        if self.speaker is not None:
+            self.speaker.tick(now)
         # First the deeds, then the words: a line in the journal costs as much as a route.
         done: list[tuple[Action, str]] = []
         due = self._round.step(now, lambda action: done.append((action, self._act(action, now))))
@@ -297,9 +321,10 @@ class Agent:
             self._look_for_change()
             for tunnel, counters in self.routes.counters().items():
                 self.machine.observe_traffic(now, tunnel, counters.sent, counters.received)
-            healths = [path.health for path in self.machine.paths.values()]
-            if healths != self._healths:
-                self._healths, self._state_at = healths, now
+            machine = self.machine
+            changing = [*(path.health for path in machine.paths.values()), *machine.sessions.values()]
+            if changing != self._changing:
+                self._changing, self._state_at = changing, now
         if now >= self._orphans_at:
             self._orphans_at = now + ORPHANS
             self.charon.ask_spis(self._remove_orphans)
@@ -329,6 +354,8 @@ class Agent:
         elif isinstance(action, SetOuter):
             failed = self.routes.set_outer(action.tunnel, action.uplink)
             failed = failed or self.routes.misled(action.tunnel, action.uplink)
+        elif isinstance(action, TakeOver) and self.speaker is not None:
+            failed = self.speaker.take_over(action.tunnels)
         elif isinstance(action, Initiate):
             self.charon.initiate(self.routes.tunnel(action.tunnel), now)
         elif isinstance(action, Load):
@@ -404,6 +431,7 @@ class Agent:
                     "phase": tunnel.phase.value,
                     "next": tunnel.loaded_next,
                     "usable": machine.usable(number),
+                    **self._session(number),
                 }
                 for number, tunnel in machine.tunnels.items()
             ],
@@ -420,6 +448,21 @@ class Agent:
             ],
             "history": list(self._history),
             "memory": machine.memory(),
+        }
+
+    def _session(self, number: int) -> dict[str, object]:
+        """What the state file says of a tunnel's BGP session, where there is BGP."""
+        if self.speaker is None:
+            return {}
+        found, taking_over = self.machine.sessions[number], self.machine.taking_over
+        return {
+            "bgp": {
+                "known": taking_over is not None,
+                "established": found.established,
+                "state": found.state if taking_over is not None else "the BGP speaker does not answer",
+                "heard": list(found.heard),
+                "takesOver": number in (taking_over or ()),
+            }
         }
 
     def _probe(self, key: tuple[int, int], path: Path) -> PathProbe:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
+from ..bgp.heard import Heard, Session
 from ..ipsec.sas import Sa
 from .facts import Action, Initiate, KillCharon, Load, Phase, Say, Settings, Terminate, TunnelShape
 from .health import RECOVER, Health, Path
 from .rescue import rescue, start_delete
 from .situation import Situation
+from .steering import may_return, silenced, steer
 from .traffic import Traffic
 
 MEMORY_VERSION = 2
@@ -178,6 +180,23 @@ class Machine(Situation):
         tunnel = self.tunnels[number]
         tunnel.proved_at = max(tunnel.proved_at, sent_at)
 
+    def observe_bgp(self, heard: Heard | None) -> None:
+        """What the BGP speaker knows, None when it is not there."""
+        if heard is None:
+            if self.taking_over is not None:
+                self.do(Say("the BGP speaker is gone"))
+            self.taking_over = None
+            self.sessions = {number: Session() for number in self.tunnels}
+            self.ended.clear()
+            return
+        self.taking_over = heard.taking_over
+        for number, found in heard.sessions.items():
+            before, self.sessions[number] = self.sessions[number], found
+            if found.established != before.established:
+                (self.ended.discard if found.established else self.ended.add)(number)
+                said = "is established" if found.established else f"has ended ({found.state})"
+                self.do(Say(f"the BGP session of {self.name(number)} {said}"))
+
     # What is decided
 
     def step(self, now: float) -> list[Action]:
@@ -185,10 +204,12 @@ class Machine(Situation):
         self.now = now
         self._judge_paths(now)
         self._judge_charon(now)
+        self._judge_session(now)
         self._judge_traffic(now)
         for tunnel in self.tunnels.values():
             rescue(self, now, tunnel)
         self._choose_inner(now)
+        steer(self)
         for number in self.tunnels:
             self._bring_up(now, number)
         actions, self.actions = self.actions, []
@@ -272,13 +293,33 @@ class Machine(Situation):
         self.killed_at = now
         self.do(KillCharon(f"charon has not answered for {now - silent:.1f} s: it is killed to start anew"))
 
+    def _judge_session(self, now: float) -> None:
+        """A BGP session that has ended says that nothing passes inside, where the counters say so too.
+
+        Alone it proves nothing: the cloud's speaker may have ended it.
+        """
+        number = self.inner
+        if number is None or number not in self.ended or not self._traffic_seen or not self.usable(number):
+            return
+        other, path = self.other_tunnel(number), self.path(number)
+        if not silenced(self.traffic[number], now, self.settings.one_way):
+            return
+        if self.sessions[other].works and self.ready(other):
+            self._forgive()
+            path.mark_down()
+            self.doubt(now, path)
+            nothing = f"nothing has come back through it for {self.settings.one_way:g} s"
+            self.do(Say(f"the BGP session of {self.name(number)} has ended, and {nothing}"))
+
     def _judge_traffic(self, now: float) -> None:
         """One-way loss: we send and nothing comes back, though it did until a moment ago."""
         if not self._traffic_seen and self._echo_since is None:
             return
         self._traffic_seen = False
         number = self.inner
-        if number is None or not self.usable(number) or not self._one_way(now, number):
+        # Where all BGP sessions have ended the cloud has no way back by either tunnel, and neither is to blame.
+        known = self.ended == set(self.tunnels)
+        if number is None or known or not self.usable(number) or not self._one_way(now, number):
             self._echo_since = None
             return
         tunnel, path = self.tunnels[number], self.path(number)
@@ -351,6 +392,8 @@ class Machine(Situation):
         if tunnel.phase is not Phase.NONE or tunnel.outer != own or not self.usable(self.preferred):
             return False
         if self.left_at is not None and now - self.left_at < self.hold:
+            return False
+        if not may_return(self):
             return False
         path, installed_for = self.path(self.preferred, own), now - tunnel.installed_since
         if path.health is Health.UP and now - path.up_since < self.hold:

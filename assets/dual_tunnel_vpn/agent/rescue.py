@@ -1,6 +1,7 @@
 """The rescue of a tunnel whose own uplink is dead: it keeps the cloud's direction alive. One handler for each phase.
 
-The tunnel first goes on by the other uplink; where the cloud does not follow, the cloud is told to use the other
+Where the other tunnel has a BGP session, the cloud is told by that (steering.py), and nothing here begins. Else
+the tunnel first goes on by the other uplink; where the cloud does not follow, the cloud is told to use the other
 tunnel, and where it takes not even that, it must notice by itself.
 
     NONE ------ own path dead -------------------------------------> PROVING
@@ -48,6 +49,10 @@ def _begin(situation: Situation, now: float, tunnel: TunnelState) -> None:
     ):
         return
     if number not in (situation.inner, situation.preferred):
+        return
+    if situation.steers(situation.other_tunnel(number)):
+        # The cloud moves by what it is told there, and need neither roam nor be made to forget the tunnel.
+        _flip_before_move(situation, now, number)
         return
     if situation.settings.outer_move:
         _flip_before_move(situation, now, number)

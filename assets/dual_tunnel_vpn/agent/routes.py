@@ -203,15 +203,20 @@ class Routes:
         return told
 
     def restore_interfaces(self) -> list[str]:
-        """Makes XFRM interfaces that were deleted or switched off anew; which, or what failed, in words."""
+        """Makes XFRM interfaces anew that were deleted or switched off or lack their address; which, or what failed."""
         told = []
         for tunnel in self.site.tunnels:
-            link = self.network.links.get(tunnel.interface)
-            if link is not None and link.up:
+            link, end = self.network.links.get(tunnel.interface), wanted.end(tunnel, self.network)
+            right = link is not None and link.up
+            if right and (end is None or end in self.network.addresses):
                 continue
             try:
-                self._netlink.put_xfrm_link(*wanted.xfrm_link(tunnel))
-                told.append(f"the interface {tunnel.interface} had vanished: it is back")
+                if right and end is not None:
+                    self._netlink.put_address(end)
+                else:
+                    self._netlink.put_xfrm_link(*wanted.xfrm_link(tunnel))
+                what = "had lost its address" if right else "had vanished"
+                told.append(f"the interface {tunnel.interface} {what}: it is back")
             except NetlinkError as error:
                 told.append(str(error))
         if told:

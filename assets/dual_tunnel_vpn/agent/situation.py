@@ -5,6 +5,7 @@ Pure: no clock is read and nothing is touched. Steps become actions, which count
 
 from __future__ import annotations
 
+from ..bgp.heard import Session
 from .facts import Action, Phase, SetInner, SetOuter, Settings, Trigger, TunnelShape, TunnelState
 from .health import Health, Path
 
@@ -40,6 +41,12 @@ class Situation:
         self.left_at: float | None = None
         """When traffic left the active tunnel."""
         self.switches = 0
+        self.sessions = {number: Session() for number in self.tunnels}
+        """The tunnels' BGP sessions; none is established where there is no BGP."""
+        self.taking_over: frozenset[int] | None = None
+        """By whose sessions the cloud is told to send everything; None: nobody is there who could tell it."""
+        self.ended: set[int] = set()
+        """The tunnels whose BGP session was established and is no more."""
         self.now = 0.0
         """When it was last decided what to do."""
         self.actions: list[Action] = []
@@ -75,6 +82,10 @@ class Situation:
         tunnel = self.tunnels[number]
         doubtful = tunnel.outer != tunnel.shape.uplink and not tunnel.proved
         return tunnel.sa.installed and not doubtful and self.passable(number, tunnel.outer)
+
+    def steers(self, number: int) -> bool:
+        """Whether the cloud can be told by BGP to send everything by this tunnel."""
+        return self.taking_over is not None and self.sessions[number].established
 
     def other_uplink(self, number: int) -> int | None:
         """The uplink that is not the tunnel's own, if there is one."""

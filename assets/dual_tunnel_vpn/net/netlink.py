@@ -588,8 +588,8 @@ class Netlink:
         answers = self.request(RTM_GETLINK, _DUMP, body, "the interfaces could not be read")
         return [link for _, content in answers if (link := decode_link(content))]
 
-    def put_xfrm_link(self, name: str, if_id: int, mtu: int) -> None:
-        """Makes an XFRM interface, or gives the one of that name its MTU and switches it on."""
+    def put_xfrm_link(self, name: str, if_id: int, mtu: int, address: str = "") -> None:
+        """Makes an XFRM interface, or gives the one of that name its MTU and address and switches it on."""
         named = attribute(IFLA_IFNAME, _text(name))
         still, up = (_LINK.pack(socket.AF_UNSPEC, 0, 0, flags, _UP) + named for flags in (0, _UP))
         what = f"the interface {name} could not be made"
@@ -606,6 +606,31 @@ class Netlink:
                 raise
         what = f"the interface {name} could not be switched on with an MTU of {mtu}"
         self.request(RTM_NEWLINK, _ACK, up + attribute(IFLA_MTU, _u32(mtu)), what)
+        if address:
+            self._put_address(name, address)
+
+    def _put_address(self, name: str, text: str) -> None:
+        address = ipaddress.IPv4Interface(text)
+        try:
+            ifindex = socket.if_nametoindex(name)
+        except OSError as error:
+            what = f"the interface {name} could not be given the address {text}"
+            raise NetlinkError(error.errno or errno.ENODEV, what) from None
+        self.put_address(Address(ifindex, str(address.ip), address.network.prefixlen))
+
+    def put_address(self, address: Address) -> None:
+        """Gives an interface an address; one that it has is as good."""
+        packed = socket.inet_aton(address.address)
+        body = _ADDRESS.pack(socket.AF_INET, address.prefix_length, 0, 0, address.ifindex)
+        body += attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
+        what = f"the address {address.address} could not be given to an interface"
+        self.request(RTM_NEWADDR, _ACK | _CREATE | _REPLACE, body, what)
+
+    def delete_address(self, address: Address) -> None:
+        """Takes an address away; one that is gone is as good."""
+        body = _ADDRESS.pack(socket.AF_INET, address.prefix_length, 0, 0, address.ifindex)
+        body += attribute(IFA_LOCAL, socket.inet_aton(address.address))
+        self.delete(RTM_DELADDR, body, f"the address {address.address}", (errno.EADDRNOTAVAIL, errno.ENODEV))
 
     def delete_link(self, name: str) -> None:
         """Removes an interface; one that is gone is as good."""

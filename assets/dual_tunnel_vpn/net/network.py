@@ -20,9 +20,11 @@ class XfrmLink(NamedTuple):
     name: str
     if_id: int
     mtu: int
+    address: str = ""
+    """As in `169.254.11.2/30`; empty where it needs none."""
 
 
-Thing = Union[XfrmLink, Route, Rule]
+Thing = Union[XfrmLink, Address, Route, Rule]
 
 Key = tuple[object, ...]
 """What makes a thing the same thing, however it differs otherwise."""
@@ -90,6 +92,8 @@ def key(thing: Thing) -> Key:
     """
     if isinstance(thing, XfrmLink):
         return ("link", thing.name)
+    if isinstance(thing, Address):
+        return ("address", *thing)
     if isinstance(thing, Route):
         return ("route", thing.table, thing.destination)
     return ("rule", thing.mark, thing.destination, thing.iif, thing.table)
@@ -132,6 +136,8 @@ def _apply(netlink: Netlink, change: Change) -> None:
             netlink.put_xfrm_link(*thing)
         else:
             netlink.delete_link(thing.name)
+    elif isinstance(thing, Address):
+        (netlink.put_address if put else netlink.delete_address)(thing)
     elif isinstance(thing, Route):
         (netlink.replace_route if put else netlink.delete_route)(thing)
     else:

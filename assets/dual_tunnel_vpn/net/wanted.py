@@ -6,7 +6,7 @@ import ipaddress
 
 from .. import paths
 from ..site import Site, Tunnel, Uplink
-from .netlink import LOCAL, LOCAL_TABLE, MAIN_TABLE, UNREACHABLE, Route, Rule
+from .netlink import LOCAL, LOCAL_TABLE, MAIN_TABLE, UNREACHABLE, Address, Route, Rule
 from .network import Change, Key, Network, Put, Remove, XfrmLink, key, same_rule
 
 RULE_PRIORITY = 5157
@@ -23,8 +23,23 @@ def device_of(uplink: Uplink, network: Network) -> str | None:
 
 
 def xfrm_link(tunnel: Tunnel) -> XfrmLink:
-    """The tunnel's interface."""
-    return XfrmLink(tunnel.interface, tunnel.if_id, tunnel.mtu)
+    """The tunnel's interface, as it is made."""
+    address = f"{tunnel.bgp.box_address}/{tunnel.bgp.prefix_length}" if tunnel.bgp is not None else ""
+    return XfrmLink(tunnel.interface, tunnel.if_id, tunnel.mtu, address)
+
+
+def end(tunnel: Tunnel, network: Network) -> Address | None:
+    """The box's end of the tunnel's BGP session; None without BGP, or without the interface."""
+    link = network.links.get(tunnel.interface)
+    if tunnel.bgp is None or link is None:
+        return None
+    return Address(link.ifindex, tunnel.bgp.box_address, tunnel.bgp.prefix_length)
+
+
+def former_ends(old: Site, new: Site, network: Network) -> list[Remove]:
+    """What removes the ends of BGP sessions that only the former site had."""
+    before, now = ({end(tunnel, network) for tunnel in site.tunnels} for site in (old, new))
+    return [Remove(address) for address in network.addresses if address in before - now]
 
 
 def rules(site: Site, network: Network) -> list[Rule]:

@@ -34,6 +34,7 @@ def answer(gateway: Gateway, request: Mapping[str, Any]) -> Any:
         "options": lambda: gateway.options(request["options"]),
         "report": gateway.report,
         "status": gateway.status,
+        "bgp": gateway.sessions,
         "terminate": lambda: gateway.terminate(request["tunnel"]),
         "settle": gateway.settle,
         "initiate": lambda: gateway.initiate(request["tunnel"]),

@@ -15,10 +15,11 @@ from typing import Any
 
 from dual_tunnel_vpn.ipsec import vici
 
-from . import dialect, plan
+from . import bgp, dialect, plan
 from .desired import NOTHING, Desired, Refused, parse
 from .fences import PEERS, Peer
 from .kernel import Kernel
+from .speaker import Speaker
 
 log = logging.getLogger("cloud-end")
 
@@ -53,6 +54,12 @@ class Options:
     retransmit_tries: int = 5
     peer: Peer = "cooperative"
     restart: plan.Restart = "changed"
+    bgp_keepalive: int = bgp.Timers.keepalive
+    bgp_hold: int = bgp.Timers.hold
+    ignore_med: bool = False
+    graceful_restart: bool = False
+    active_session_only: bool = False
+    also_announced: tuple[str, ...] = ()
 
     @staticmethod
     def parse(raw: Mapping[str, Any], before: Options | None = None) -> Options:
@@ -69,6 +76,11 @@ class Options:
             raise Refused(f"The option peer is {options.peer}; it must be one of {', '.join(PEERS)}.")
         if options.restart not in ("changed", "both"):
             raise Refused(f"The option restart is {options.restart}; it must be changed or both.")
+        if not 3 <= options.bgp_hold <= 65535 or not 1 <= options.bgp_keepalive <= options.bgp_hold:
+            raise Refused(
+                f"The options bgpKeepalive and bgpHold are {options.bgp_keepalive} and {options.bgp_hold}; "
+                "they must be seconds, the hold time from 3 to 65535 and the keepalive time from 1 to the hold time."
+            )
         return options
 
     def strongswan_conf(self, directory: Path) -> str:
@@ -129,12 +141,15 @@ class Gateway:
         self._connected = threading.Condition()
         self._connections = 0
         self._carrying: dict[str, str | None] = {}
+        self._heard: dict[str, bgp.Heard] = {}
+        self._speaker = Speaker(directory, self._hear)
 
     def start(self) -> None:
         """Prepares the namespace, writes charon's settings and takes up the state of an earlier run."""
         self._kernel.start(self._options.uplinks, self._options.cloud_network)
         self._write("strongswan.conf", self._options.strongswan_conf(self._directory))
         subprocess.run(["systemctl", "start", CHARON_UNIT], check=True)
+        threading.Thread(target=self._speaker.run, daemon=True).start()
         saved = self._directory / "state.json"
         if saved.exists():
             self.apply(json.loads(saved.read_text(encoding="utf-8")))
@@ -178,6 +193,7 @@ class Gateway:
                 with self._lock:
                     self._carry(alive)
             self._commit(after)
+            self._speaker.settle()
             immediate = {t.id for t in after.tunnels.values() if t.immediate}
             up = plan.alive(list_sas(client))
             for tunnel in (*changes.added, *changes.restarted, *changes.reloaded):
@@ -210,7 +226,11 @@ class Gateway:
             self._desired = after
             self._tables = plan.allocate(after.connections, self._tables, plan.FIRST_TABLE)
             self._route(after)
+            self._kernel.set_inner_addresses(
+                {t.id: f"{t.bgp.cloud_address}/{t.bgp.prefix_length}" for t in after.tunnels.values() if t.bgp}
+            )
             self._carry({name for name in self._carrying.values() if name is not None})
+            self._send()
             self._kernel.set_interfaces(after.tunnels)
             self._kernel.set_addresses(after.addresses)
 
@@ -228,6 +248,9 @@ class Gateway:
             self._kernel.set_fences(self._desired, options.peer, self._lost)
             self._write("strongswan.conf", options.strongswan_conf(self._directory))
             self._write("options.json", json.dumps({_camel(k): v for k, v in vars(options).items()}))
+            self._speak()
+            self._send()
+        self._speaker.settle()
         with self._client() as client:
             client.request("reload-settings")
             for tunnel in self._desired.tunnels:
@@ -249,7 +272,7 @@ class Gateway:
                     }
                     for t in self._desired.tunnels.values()
                 },
-                "carrying": dict(self._carrying),
+                "carrying": {**self._carrying, **bgp.carrying(self._desired, self._chosen())},
                 "counters": self._kernel.counters(self._options.uplinks),
             }
 
@@ -258,6 +281,20 @@ class Gateway:
         with self._client() as client:
             sas = list_sas(client)
         return {t: plan.status(t, sas) for t in self._desired.tunnels}
+
+    def sessions(self) -> dict[str, Any]:
+        """Each session, and the routes that the gateway has taken by it."""
+        self._speaker.settle()
+        with self._lock:
+            return {
+                tunnel: {
+                    "established": self._heard.get(tunnel, bgp.Heard()).established,
+                    "routes": [
+                        {"destination": block, "asPath": path.as_path, "med": path.med} for block, path in paths.items()
+                    ],
+                }
+                for tunnel, paths in bgp.taken(self._desired, self._heard).items()
+            }
 
     def terminate(self, tunnel: str) -> dict[str, Any]:
         """Deletes a tunnel's SAs, as a gateway may at any time; its configuration stays."""
@@ -350,6 +387,34 @@ class Gateway:
         changed = self._kernel.set_carrying({self._tables[name]: t for name, t in self._carrying.items()})
         for table, tunnel in changed.items():
             log.info("%s sends by %s", next((n for n, t in self._tables.items() if t == table), table), tunnel)
+        self._speak()
+
+    def _speak(self) -> None:
+        options = self._options
+        self._speaker.want(
+            bgp.sessions(
+                self._desired,
+                bgp.Timers(options.bgp_keepalive, options.bgp_hold),
+                options.graceful_restart,
+                self._carrying if options.active_session_only else None,
+                options.also_announced,
+            )
+        )
+
+    def _hear(self, every: dict[str, bgp.Heard]) -> None:
+        with self._lock:
+            for tunnel in every:
+                if every[tunnel].established != self._heard.get(tunnel, bgp.Heard()).established:
+                    log.info("BGP by %s: %s", tunnel, "established" if every[tunnel].established else "not established")
+            self._heard = every
+            self._send()
+
+    def _chosen(self) -> dict[str, str]:
+        return bgp.choice(self._desired, self._heard, self._options.ignore_med)
+
+    def _send(self) -> None:
+        for block, tunnel in self._kernel.set_learnt(self._chosen()).items():
+            log.info("%s goes by %s", block, tunnel)
 
 
 def _describe(tunnel: str, sas: Sas) -> list[dict[str, Any]]:

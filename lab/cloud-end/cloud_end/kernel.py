@@ -16,7 +16,7 @@ from dual_tunnel_vpn.net.netlink import Netlink, Route
 
 from .desired import Desired
 from .fences import Peer, fences, gateway_counters, uplink_table
-from .plan import Rule, if_id, interface
+from .plan import LEARNT_TABLE, Rule, if_id, interface
 
 MTU = 1400
 """Of the XFRM interfaces: what is left of 1500 bytes with UDP encapsulation and the longest algorithms."""
@@ -24,6 +24,9 @@ MTU = 1400
 
 STATIC = 4
 """The routing protocol number of routes that an administrator has set."""
+
+BGP = 186
+"""The routing protocol number of routes that came by BGP."""
 
 
 class KernelError(Exception):
@@ -73,6 +76,8 @@ class Kernel:
         self._netlink = Netlink()
         self.rules: list[Rule] = []
         self._carrying: dict[int, str] = {}
+        self._learnt: dict[str, str] = {}
+        self._inner: dict[str, str] = {}
 
     def start(self, uplinks: Iterable[str], cloud_network: str) -> None:
         """Forwarding on, leftovers of an earlier daemon's rules away, counters at zero."""
@@ -120,6 +125,28 @@ class Kernel:
             sysctl(f"net.ipv4.conf.{name}.rp_filter", "0")
         batch(f"link del {name}" for name in sorted(present - wanted.keys()))
 
+    def set_inner_addresses(self, addresses: Mapping[str, str]) -> None:
+        """The address with its prefix length inside a tunnel, by tunnel; others on XFRM interfaces go."""
+        if not addresses and not self._inner:
+            return
+        bare = self._inner.keys() - addresses.keys()
+        self._inner = dict(addresses)
+        wanted = {(interface(tunnel), address) for tunnel, address in addresses.items()}
+        links = json.loads(run(["ip", "-j", "-4", "address", "show", "type", "xfrm"]))
+        present = {
+            (link["ifname"], f"{a['local']}/{a['prefixlen']}")
+            for link in links
+            for a in link.get("addr_info", [])
+            if "local" in a
+        }
+        batch(
+            [f"address add {address} dev {name}" for name, address in sorted(wanted - present)]
+            + [f"address del {address} dev {name}" for name, address in sorted(present - wanted)]
+        )
+        # With an interface's last address the kernel takes all its routes, in whatever table.
+        self._carrying = {table: tunnel for table, tunnel in self._carrying.items() if tunnel not in bare}
+        self._learnt = {block: tunnel for block, tunnel in self._learnt.items() if tunnel not in bare}
+
     def set_rules(self, rules: Iterable[Rule]) -> None:
         """The routing rules: new ones are there before old ones go."""
         wanted = list(rules)
@@ -143,6 +170,19 @@ class Kernel:
                 self._netlink.delete_route(_default(table, before))
                 del self._carrying[table]
             changed[table] = tunnel
+        return changed
+
+    def set_learnt(self, routes: Mapping[str, str]) -> dict[str, str | None]:
+        """The tunnel of each block that BGP has brought: new ones are there before old ones go. Returns changes."""
+        changed: dict[str, str | None] = {}
+        for block, tunnel in routes.items():
+            if self._learnt.get(block) != tunnel:
+                self._netlink.replace_route(_learnt(block, tunnel))
+                changed[block] = tunnel
+        for block in self._learnt.keys() - routes.keys():
+            self._netlink.delete_route(_learnt(block, self._learnt[block]))
+            changed[block] = None
+        self._learnt = dict(routes)
         return changed
 
     def set_fences(self, desired: Desired, peer: Peer, lost: Iterable[str]) -> None:
@@ -185,6 +225,10 @@ def _warm_up() -> list[str]:
 
 def _default(table: int, tunnel: str) -> Route:
     return Route("0.0.0.0/0", socket.if_nametoindex(interface(tunnel)), table=table, protocol=STATIC)
+
+
+def _learnt(block: str, tunnel: str) -> Route:
+    return Route(block, socket.if_nametoindex(interface(tunnel)), table=LEARNT_TABLE, protocol=BGP)
 
 
 def _key(value: Any) -> list[str]:

@@ -23,6 +23,8 @@ FROM_IPSEC_ADDRESS = 900
 FIRST_ROUTES = (1000, 11000)
 """Where the routes' rules begin, in turns: the kernel takes a rule for there already when one of the same
 preference says more, and new rules are to be there before old ones go."""
+VPC_LEARNT, LEARNT_TABLE = 29000, 2900
+"""Where instances' packets are looked up in what BGP has brought: behind policies and destinations."""
 VPC_LEFTOVER = 30000
 
 
@@ -37,8 +39,8 @@ class Changes:
 
 
 def _negotiated(tunnel: Tunnel) -> Tunnel:
-    # Which tunnel is active and who initiates are no part of what the two ends have agreed on.
-    return dataclasses.replace(tunnel, role="master", immediate=False)
+    # Which tunnel is active, who initiates and what is spoken inside are no part of what the two ends have agreed on.
+    return dataclasses.replace(tunnel, role="master", immediate=False, bgp=None)
 
 
 def changes(before: Desired, after: Desired, restart: Restart) -> Changes:
@@ -140,6 +142,8 @@ def rules(desired: Desired, tables: Mapping[str, int], vpc_device: str, first: i
         Rule(first + n, tables[r.connection], source=r.source, destination=r.destination)
         for n, r in enumerate(policy + plain)
     ]
+    if any(tunnel.bgp is not None for tunnel in desired.tunnels.values()):
+        found.append(Rule(VPC_LEARNT, LEARNT_TABLE, device=vpc_device))
     return [*found, Rule(VPC_LEFTOVER, None, device=vpc_device)]
 
 

@@ -1,5 +1,5 @@
 // IPsec connections of two tunnels: their rules, their life, and the configuration for the other side.
-import type { TunnelStatus } from "../cloud-end";
+import type { BgpSession, TunnelStatus } from "../cloud-end";
 import {
   checkedText,
   find,
@@ -15,7 +15,7 @@ import {
 } from "../context";
 import { illegal, missing, quotaFull, refuse } from "../errors";
 import { checkCidr, type Parameters } from "../parameters";
-import type { CustomerGateway, Tunnel, VpnConnection, VpnGateway } from "../store";
+import { peerBgpIp, type CustomerGateway, type Tunnel, type VpnConnection, type VpnGateway } from "../store";
 import { checkRouteQuota, setAutomaticRoutes } from "./automatic-routes";
 import { noCustomerGateway } from "./customer-gateway";
 import { readTags } from "./tags";
@@ -52,14 +52,7 @@ export const connectionActions: Record<string, Action> = {
     for (const [index, specification] of specifications.entries()) {
       const position = roles[index] === "master" ? 0 : 1;
       const customerGateway = tunnelCustomerGateway(context, specification);
-      const taken = [...bgpBlocks(context, gateway), ...tunnels.flatMap((other) => other.bgp?.TunnelCidr ?? [])];
-      const bgp = readBgp(specification.group("TunnelBgpConfig"), undefined, taken);
-      if (enableTunnelsBgp) {
-        if (bgp === undefined) throw missing(specification.name("TunnelBgpConfig"));
-        if (customerGateway.asn === undefined) {
-          throw illegal(specification.name("CustomerGatewayId"), "BGP needs a customer gateway with an Asn");
-        }
-      }
+      const bgp = readBgp(specification.group("TunnelBgpConfig"), undefined, bgpBlocks(context, gateway));
       tunnels.push({
         id: store.newId("tun"),
         customerGatewayId: customerGateway.id,
@@ -75,6 +68,7 @@ export const connectionActions: Record<string, Action> = {
         ...(bgp === undefined ? {} : { bgp }),
       });
     }
+    checkTunnelsBgp(context, tunnels, enableTunnelsBgp);
     const connection: VpnConnection = {
       ...resource,
       vpnGatewayId: gateway.id,
@@ -106,7 +100,7 @@ export const connectionActions: Record<string, Action> = {
 
   async DescribeVpnConnection(context) {
     const connection = requiredConnection(context);
-    return describeConnection(context, connection, await context.work.tunnelStatus());
+    return describeConnection(context, connection, await observed(context));
   },
 
   async DescribeVpnConnections(context) {
@@ -123,10 +117,10 @@ export const connectionActions: Record<string, Action> = {
           connection.tunnels.some((tunnel) => tunnel.customerGatewayId === customerGatewayId)),
     );
     const { counters, rows } = page(context, found, 10);
-    const status = await context.work.tunnelStatus();
+    const seen = await observed(context);
     const described = rows.map((connection) => {
       // The list spells the tags otherwise than the single answer does.
-      const { Tags, ...rest } = describeConnection(context, connection, status);
+      const { Tags, ...rest } = describeConnection(context, connection, seen);
       return { ...rest, Tag: Tags };
     });
     return { ...counters, VpnConnections: { VpnConnection: described } };
@@ -137,7 +131,7 @@ export const connectionActions: Record<string, Action> = {
    * by its place. What a tunnel's entry leaves out keeps its value, so that one pre-shared key can be changed alone.
    */
   ModifyVpnConnectionAttribute(context) {
-    const { parameters, store, work } = context;
+    const { parameters, work } = context;
     requiredRegion(context);
     const connection = requiredConnection(context);
     const gateway = gatewayOf(context, connection);
@@ -148,14 +142,7 @@ export const connectionActions: Record<string, Action> = {
     const autoConfigRoute = parameters.flag("AutoConfigRoute") ?? connection.autoConfigRoute;
     const name = checkedText(parameters, "Name", 1, 100) || connection.name;
     const tunnels = readModifiedTunnels(context, connection, gateway);
-    if (enableTunnelsBgp) {
-      for (const tunnel of tunnels) {
-        if (tunnel.bgp === undefined) throw missing("TunnelOptionsSpecification.TunnelBgpConfig");
-        if (store.customerGateways.get(tunnel.customerGatewayId)?.asn === undefined) {
-          throw illegal("EnableTunnelsBgp", "BGP needs customer gateways with an Asn");
-        }
-      }
-    }
+    checkTunnelsBgp(context, tunnels, enableTunnelsBgp);
     work.requireIdle(gateway);
     checkRouteQuota(context, {
       id: connection.id,
@@ -207,6 +194,7 @@ export const connectionActions: Record<string, Action> = {
         {
           TunnelId: tunnel.id,
           LocalAsn: String(peerAsn ?? ""),
+          LocalBgpIp: peerBgpIp(tunnel.bgp),
           PeerAsn: tunnel.bgp.LocalAsn,
           PeerBgpIp: tunnel.bgp.LocalBgpIp,
           TunnelCidr: tunnel.bgp.TunnelCidr,
@@ -270,8 +258,7 @@ function readModifiedTunnels(context: Context, connection: VpnConnection, gatewa
     tunnel.enableNatTraversal = specification.flag("EnableNatTraversal") ?? tunnel.enableNatTraversal;
     tunnel.ike = readIke(specification.group("TunnelIkeConfig"), tunnel.ike);
     tunnel.ipsec = readIpsec(specification.group("TunnelIpsecConfig"), tunnel.ipsec);
-    const others = modified.filter((other) => other !== tunnel).flatMap((other) => other.bgp?.TunnelCidr ?? []);
-    const taken = [...bgpBlocks(context, gateway, connection), ...others];
+    const taken = bgpBlocks(context, gateway, connection);
     const bgp = readBgp(specification.group("TunnelBgpConfig"), tunnel.bgp, taken);
     if (bgp !== undefined) tunnel.bgp = bgp;
   }
@@ -302,6 +289,25 @@ function tunnelCustomerGateway(context: Context, specification: Parameters): Cus
   const gateway = find(context, context.store.customerGateways, id);
   if (gateway === undefined) throw noCustomerGateway();
   return gateway;
+}
+
+/** What the two tunnels' BGP has to be like, as the request leaves them both. */
+function checkTunnelsBgp(context: Context, tunnels: readonly Tunnel[], enabled: boolean): void {
+  const [first, second] = tunnels;
+  if (first?.bgp !== undefined && first.bgp.TunnelCidr === second?.bgp?.TunnelCidr) {
+    throw illegal("TunnelOptionsSpecification.TunnelBgpConfig.TunnelCidr", "another tunnel of the connection has it");
+  }
+  if (!enabled) return;
+  for (const { bgp, customerGatewayId } of tunnels) {
+    if (bgp === undefined) throw missing("TunnelOptionsSpecification.TunnelBgpConfig");
+    const asn = context.store.customerGateways.get(customerGatewayId)?.asn;
+    if (asn === undefined) {
+      throw illegal("TunnelOptionsSpecification.CustomerGatewayId", "BGP needs a customer gateway with an Asn");
+    }
+    if (String(asn) === bgp.LocalAsn) {
+      throw illegal("TunnelOptionsSpecification.TunnelBgpConfig.LocalAsn", "it is not the customer gateway's Asn");
+    }
+  }
 }
 
 /** The BGP blocks in use on a gateway, but for one connection. */
@@ -344,6 +350,17 @@ function identity(connection: VpnConnection): Answer {
   return { VpnConnectionId: connection.id, Name: connection.name, CreateTime: connection.createTime };
 }
 
+/** What is true of the tunnels now, by their ids. */
+interface Observed {
+  readonly status: Readonly<Record<string, TunnelStatus>>;
+  readonly sessions: Readonly<Record<string, BgpSession>>;
+}
+
+async function observed({ work }: Context): Promise<Observed> {
+  const [status, sessions] = await Promise.all([work.tunnelStatus(), work.bgpSessions()]);
+  return { status, sessions };
+}
+
 const PROGRESS: readonly TunnelStatus[] = [
   "ike_sa_not_established",
   "ike_sa_established",
@@ -351,13 +368,9 @@ const PROGRESS: readonly TunnelStatus[] = [
   "ipsec_sa_established",
 ];
 
-function describeConnection(
-  context: Context,
-  connection: VpnConnection,
-  statusById: Readonly<Record<string, TunnelStatus>>,
-): Answer {
+function describeConnection(context: Context, connection: VpnConnection, seen: Observed): Answer {
   const gateway = gatewayOf(context, connection);
-  const statuses = connection.tunnels.map((tunnel) => statusById[tunnel.id] ?? "ike_sa_not_established");
+  const statuses = connection.tunnels.map((tunnel) => seen.status[tunnel.id] ?? "ike_sa_not_established");
   const vSwitchIds = [gateway.vSwitchId, gateway.disasterRecoveryVSwitchId];
   return {
     VpnConnectionId: connection.id,
@@ -383,7 +396,12 @@ function describeConnection(
           zoneId: context.store.vSwitches.get(vSwitchIds[tunnel.position] ?? "")?.zoneId ?? "",
           state: connection.state,
           status: statuses[index] ?? "ike_sa_not_established",
-          bgp: connection.enableTunnelsBgp,
+          bgp: connection.enableTunnelsBgp
+            ? {
+                established: seen.sessions[tunnel.id]?.established ?? false,
+                peerAsn: context.store.customerGateways.get(tunnel.customerGatewayId)?.asn,
+              }
+            : undefined,
         }),
       ),
     },

@@ -1,20 +1,35 @@
 // Routes of a VPN gateway: destination-based ones and policy-based ones (pbr), which also have a source.
 import { page, requiredGateway, requiredRegion, type Action, type Answer, type Context } from "../context";
 import { ApiError, illegal, missing, noConnection, refuse } from "../errors";
+import { cidrsOverlap } from "../parameters";
 import type { Route, VpnGateway } from "../store";
 
 type Kind = "dbr" | "pbr";
 
 /** Routes of one kind that a VPN gateway takes. */
 export const ROUTE_QUOTA = 20;
+/** Routes that a VPN gateway takes by BGP. */
+const BGP_ROUTE_QUOTA = 50;
 
 export const routeActions: Record<string, Action> = {
   CreateVpnRouteEntry: (context) => createRoute(context, "dbr"),
   CreateVpnPbrRouteEntry: (context) => createRoute(context, "pbr"),
 
-  DescribeVpnRouteEntries(context) {
-    const { counters, rows } = page(context, routesOfGateway(context, "dbr"), 10);
-    return { ...counters, VpnRouteEntries: { VpnRouteEntry: rows.map(describeRoute) } };
+  /** Destination-based routes, or what came by BGP: never both in one answer. */
+  async DescribeVpnRouteEntries(context) {
+    const custom = routesOfGateway(context, "dbr").map(describeRoute);
+    const bgp = await bgpRoutes(context);
+    const asked = context.parameters.choice("RouteEntryType", ["custom", "bgp"]) ?? "custom";
+    const { counters, rows } = page(context, asked === "bgp" ? bgp : custom, 10);
+    const count = (RouteEntryType: string, routes: readonly Answer[]) => ({
+      RouteEntryType,
+      RouteCount: routes.length,
+    });
+    return {
+      ...counters,
+      VpnRouteCounts: { VpnRouteCount: [count("custom", custom), count("bgp", bgp)] },
+      VpnRouteEntries: { VpnRouteEntry: rows },
+    };
   },
 
   DescribeVpnPbrRouteEntries(context) {
@@ -127,6 +142,39 @@ function routesOfGateway(context: Context, kind: Kind): Route[] {
   return context.store.routes.filter(
     (route) => route.vpnGatewayId === id && (route.source === undefined) === (kind === "dbr"),
   );
+}
+
+/** What the gateway's tunnels learnt by BGP and took. */
+async function bgpRoutes(context: Context): Promise<Answer[]> {
+  const { store, work } = context;
+  const gateway = store.vpnGateways.get(context.parameters.required("VpnGatewayId"));
+  const connections = [...store.vpnConnections.values()].filter(
+    (connection) => connection.vpnGatewayId === gateway?.id && connection.enableTunnelsBgp,
+  );
+  if (gateway === undefined || connections.length === 0) return [];
+  const sessions = await work.bgpSessions();
+  return connections
+    .flatMap((connection) => connection.tunnels.map((tunnel) => ({ connection, tunnel })))
+    .flatMap(({ connection, tunnel }) =>
+      (sessions[tunnel.id]?.routes ?? []).filter(isTaken).map(({ destination, asPath }) => ({
+        VpnInstanceId: gateway.id,
+        NextHop: connection.id,
+        NextHopTunnelId: tunnel.id,
+        RouteDest: destination,
+        AsPath: asPath,
+        Community: "",
+        Weight: 0,
+        CreateTime: connection.createTime,
+        RouteEntryType: "bgp",
+        State: gateway.autoPropagate ? "published" : "normal",
+      })),
+    )
+    .slice(0, BGP_ROUTE_QUOTA);
+}
+
+/** The default route is not taken, nor what touches the addresses that Alibaba keeps for itself. */
+function isTaken({ destination }: { readonly destination: string }): boolean {
+  return destination !== "0.0.0.0/0" && !cidrsOverlap(destination, "100.64.0.0/10");
 }
 
 function requiredRoute(context: Context, gateway: VpnGateway, kind: Kind): Route {

@@ -1,11 +1,18 @@
 // One tunnel of a connection as a request gives it: allowed values, Alibaba's defaults, and how an answer shows it.
 import { randomInt } from "node:crypto";
-import ipaddr from "ipaddr.js";
 import type { TunnelStatus } from "../cloud-end";
 import type { Answer, Context } from "../context";
 import { illegal, missing } from "../errors";
 import { cidrWithin, type Parameters } from "../parameters";
-import { DEFAULT_LIFETIME, type BgpConfig, type IkeConfig, type IpsecConfig, type Tunnel } from "../store";
+import {
+  DEFAULT_LIFETIME,
+  hostAddresses,
+  peerBgpIp,
+  type BgpConfig,
+  type IkeConfig,
+  type IpsecConfig,
+  type Tunnel,
+} from "../store";
 
 const ENCRYPTION = ["aes", "aes192", "aes256", "des", "3des"];
 const AUTHENTICATION = ["md5", "sha1", "sha256", "sha384", "sha512"];
@@ -91,9 +98,8 @@ export function readBgp(
   }
   const address = parameters.text("LocalBgpIp") ?? current?.LocalBgpIp;
   if (address === undefined) throw missing(parameters.name("LocalBgpIp"));
-  const fits =
-    ipaddr.IPv4.isValidFourPartDecimal(address) && ipaddr.IPv4.parse(address).match(ipaddr.IPv4.parseCIDR(cidr));
-  if (!fits) throw illegal(parameters.name("LocalBgpIp"), `it is an address in ${cidr}`);
+  const hosts = hostAddresses(cidr);
+  if (!hosts.includes(address)) throw illegal(parameters.name("LocalBgpIp"), `it is ${hosts.join(" or ")}`);
   return { LocalAsn: asn, LocalBgpIp: address, TunnelCidr: cidr };
 }
 
@@ -101,7 +107,14 @@ export function readBgp(
 export function describeTunnel(
   context: Context,
   tunnel: Tunnel,
-  place: { ipsecAddress: string; zoneId: string; state: string; status: TunnelStatus; bgp: boolean },
+  place: {
+    ipsecAddress: string;
+    zoneId: string;
+    state: string;
+    status: TunnelStatus;
+    /** Undefined while BGP is off. */
+    bgp: { established: boolean; peerAsn: number | undefined } | undefined;
+  },
 ): Answer {
   const scalar = (value: boolean | number): boolean | number | string =>
     context.quoteTunnelScalars ? String(value) : value;
@@ -118,7 +131,16 @@ export function describeTunnel(
     TunnelIkeConfig: { ...tunnel.ike, IkeLifetime: scalar(tunnel.ike.IkeLifetime) },
     TunnelIpsecConfig: { ...tunnel.ipsec, IpsecLifetime: scalar(tunnel.ipsec.IpsecLifetime) },
     // Left out while BGP is off: the provider would see a block that nobody configured.
-    ...(place.bgp && tunnel.bgp !== undefined ? { TunnelBgpConfig: { ...tunnel.bgp, BgpStatus: "false" } } : {}),
+    ...(place.bgp !== undefined && tunnel.bgp !== undefined
+      ? {
+          TunnelBgpConfig: {
+            ...tunnel.bgp,
+            PeerAsn: String(place.bgp.peerAsn ?? ""),
+            PeerBgpIp: peerBgpIp(tunnel.bgp),
+            BgpStatus: place.bgp.established ? "success" : "false",
+          },
+        }
+      : {}),
   };
 }
 

@@ -144,6 +144,7 @@ export const vpcActions: Record<string, Action> = {
     for (const [key, value] of readTags(parameters, "Tag")) vSwitch.tags.set(key, value);
     store.vSwitches.set(vSwitch.id, vSwitch);
     work.later(work.delays.vSwitchPending, () => (vSwitch.status = "Available"));
+    announce(context, vSwitch);
     return { VSwitchId: vSwitch.id };
   },
 
@@ -182,9 +183,15 @@ export const vpcActions: Record<string, Action> = {
     );
     if (used) throw refuse("DependencyViolation", "Specified object has dependent resources: a VPN gateway.");
     store.vSwitches.delete(vSwitch.id);
+    announce(context, vSwitch);
     return {};
   },
 };
+
+/** The VPN gateways of the VPC tell the data center the blocks of its vSwitches. */
+function announce({ store, work }: Context, { vpcId }: VSwitch): void {
+  if ([...store.vpnGateways.values()].some((gateway) => gateway.vpcId === vpcId)) work.renew();
+}
 
 function describeVpc(context: Context, vpc: Vpc): Answer {
   const vSwitches = [...context.store.vSwitches.values()].filter((vSwitch) => vSwitch.vpcId === vpc.id);

@@ -75,7 +75,7 @@ export const vpnGatewayActions: Record<string, Action> = {
   },
 
   DescribeVpnGateway(context) {
-    return describeGateway(requiredGateway(context));
+    return describeGateway(context, requiredGateway(context));
   },
 
   DescribeVpnGateways(context) {
@@ -93,7 +93,7 @@ export const vpnGatewayActions: Record<string, Action> = {
         ),
     );
     const { counters, rows } = page(context, found, 10);
-    return { ...counters, VpnGateways: { VpnGateway: rows.map(describeGateway) } };
+    return { ...counters, VpnGateways: { VpnGateway: rows.map((gateway) => describeGateway(context, gateway)) } };
   },
 
   // A change like any other: refused while another is under way, though the provider does not try this one again.
@@ -104,6 +104,12 @@ export const vpnGatewayActions: Record<string, Action> = {
     const description = checkedText(context.parameters, "Description", 1, 100);
     const autoPropagate = context.parameters.flag("AutoPropagate");
     work.requireIdle(gateway);
+    if (gateway.autoPropagate && autoPropagate === false && hasBgp(context, gateway)) {
+      throw refuse(
+        "OperationDenied.BgpEnabled",
+        "AutoPropagate is switched off once no IPsec connection of the VPN gateway has BGP any more: switch that off first.",
+      );
+    }
     gateway.autoPropagate = autoPropagate ?? gateway.autoPropagate;
     gateway.name = name ?? gateway.name;
     gateway.description = description ?? gateway.description;
@@ -177,7 +183,13 @@ function checkZones(regionId: string, first: VSwitch, second: VSwitch): void {
   }
 }
 
-function describeGateway(gateway: VpnGateway): Answer {
+function hasBgp({ store }: Context, gateway: VpnGateway): boolean {
+  return [...store.vpnConnections.values()].some(
+    (connection) => connection.vpnGatewayId === gateway.id && connection.enableTunnelsBgp,
+  );
+}
+
+function describeGateway(context: Context, gateway: VpnGateway): Answer {
   return {
     VpnGatewayId: gateway.id,
     VpcId: gateway.vpcId,
@@ -191,7 +203,7 @@ function describeGateway(gateway: VpnGateway): Answer {
     // A string with its unit: the provider reads a number as bandwidth 0 and replaces the gateway.
     Spec: `${gateway.bandwidth}M`,
     VpnType: "Normal",
-    EnableBgp: false,
+    EnableBgp: hasBgp(context, gateway),
     IpsecVpn: gateway.ipsecEnabled ? "enable" : "disable",
     SslVpn: gateway.sslEnabled ? "enable" : "disable",
     SslMaxConnections: gateway.sslConnections,
@@ -202,7 +214,8 @@ function describeGateway(gateway: VpnGateway): Answer {
     Status: gateway.status,
     BusinessStatus: "Normal",
     EndTime: 0,
-    Tag: "{}",
+    // What this gateway can do, whether or not it does.
+    Tag: JSON.stringify({ VpnEnableBgp: "true" }),
     Tags: tagList(gateway.tags),
   };
 }

@@ -14,12 +14,15 @@ const STANDSTILL_S = 0.3;
 /** The fault whose story is read. */
 const TOLD = "uplink1-silent";
 
-/** The tests of every second fault, beginning with the first (0) or the second (1). */
-export function withstandFaults(part: 0 | 1): void {
+/** The tests of every second fault on static routes, beginning with the first (0) or the second (1), or those by BGP. */
+export function withstandFaults(part: 0 | 1 | "bgp"): void {
   // Six times what the slowest takes on an idle machine.
   jest.setTimeout(FULL ? 1_200_000 : 300_000);
 
-  const faults = [...FAULTS].filter((_, index) => index % 2 === part);
+  const [bgp, half] = part === "bgp" ? [true, undefined] : [false, part];
+  const faults = [...FAULTS]
+    .filter(([, fault]) => (fault.bgp ?? false) === bgp)
+    .filter((_, index) => half === undefined || index % 2 === half);
   const short = faults.filter(([, fault]) => FULL || !fault.long);
   const long = faults.filter(([, fault]) => !FULL && fault.long);
   let stage: Stage;
@@ -27,7 +30,7 @@ export function withstandFaults(part: 0 | 1): void {
 
   beforeAll(async () => {
     const began = Date.now();
-    stage = await Stage.of("product", { agent: AGENT });
+    stage = await Stage.of("product", { agent: AGENT, bgp });
     tell(`the stage was there after ${((Date.now() - began) / 1000).toFixed(0)} s`);
   }, 900_000);
 
@@ -64,7 +67,7 @@ export function withstandFaults(part: 0 | 1): void {
     } catch (error) {
       const said = results.get(id)?.story.join("\n") ?? "The run did not come to its end.";
       const journal = await stage.lab.box.execute(
-        "journalctl -o short-precise -n 60 -u 'dual-tunnel-vpn-agent@*' -u strongswan",
+        "journalctl -o short-precise -n 60 -u 'dual-tunnel-vpn-agent@*' -u 'dual-tunnel-vpn-bgp@*' -u strongswan",
       );
       (error as Error).message += `\n--- what the agent said during the run\n${said}`;
       failed += 1;

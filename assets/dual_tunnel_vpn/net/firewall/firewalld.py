@@ -32,6 +32,11 @@ def render(site: Site) -> dict[Path, str]:
 
     allowed = ('<port port="500" protocol="udp"/>', '<port port="4500" protocol="udp"/>', '<protocol value="esp"/>')
     ike = [f'<source address="{tunnel.ipsec_address}"/>{what}' for tunnel in site.tunnels for what in allowed]
+    ike += [
+        f'<source address="{tunnel.bgp.cloud_address}"/><protocol value="tcp"/>'
+        for tunnel in site.tunnels
+        if tunnel.bgp is not None
+    ]
     inside = site.data_center_cidrs
     policies = {
         f"{site.name}-ike": policy("ANY", "HOST", ike),

@@ -84,21 +84,26 @@ def openings(site: Site) -> dict[str, tuple[Opening, ...]]:
     """What must pass, by hook. `postrouting` is the exemption from address translation."""
     cloud = tuple(tunnel.ipsec_address for tunnel in site.tunnels)
     inside = site.data_center_cidrs
+    # What else comes by the tunnels for the box's end of a session, our own table drops.
+    sessions = [(tunnel.interface, tunnel.bgp) for tunnel in site.tunnels if tunnel.bgp is not None]
+    ends = {name: (bgp.block,) for name, bgp in sessions}
     return {
         "input": (
             Opening(sources=cloud, protocol="udp", ports=(500, 4500)),
             Opening(sources=cloud, protocol="esp"),
             Opening(sources=cloud, protocol="icmp"),
+            *(Opening(iif=name, sources=(bgp.cloud_address,), protocol="tcp") for name, bgp in sessions),
         ),
         "output": (
             Opening(destinations=cloud, protocol="udp", ports=(500, 4500)),
             Opening(destinations=cloud, protocol="esp"),
             Opening(destinations=cloud, protocol="icmp"),
+            *(Opening(oif=name, destinations=(bgp.cloud_address,), protocol="tcp") for name, bgp in sessions),
         ),
         "forward": tuple(
             opening
             for name in site.interfaces
             for opening in (Opening(iif=name, destinations=inside), Opening(oif=name, sources=inside))
         ),
-        "postrouting": tuple(Opening(oif=name, sources=inside) for name in site.interfaces),
+        "postrouting": tuple(Opening(oif=name, sources=(*inside, *ends.get(name, ()))) for name in site.interfaces),
     }

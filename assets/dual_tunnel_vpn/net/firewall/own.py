@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ... import files, manifest, paths
+from ...bgp.speaker import BGP_PORT, PORT
 from ...commands import must, run
 from ...site import Site, SiteError, load
 from .. import rewriting, sysctl
@@ -51,6 +52,7 @@ def render(site: Site, uplinks: Collection[str] = ()) -> str:
     outside = names(sorted(uplinks))
     # Errors may come from a router between the blocks; path MTU discovery needs them.
     errors = "icmp type { destination-unreachable, time-exceeded }"
+    sessions, of_sessions = _sessions(site)
     leads = chain = ""
     if uplinks:
         leads = f"\n        iifname {outside} oifname {interfaces} jump of_the_uplinks"
@@ -85,7 +87,7 @@ def render(site: Site, uplinks: Collection[str] = ()) -> str:
     }}
     chain inward {{
         type filter hook prerouting priority raw; policy accept;
-        iifname {interfaces} jump of_the_vpc
+{sessions}        iifname {interfaces} jump of_the_vpc
     }}
     chain of_the_data_center {{
         meta nfproto ipv6 drop
@@ -98,7 +100,35 @@ def render(site: Site, uplinks: Collection[str] = ()) -> str:
         type filter hook postrouting priority 300; policy accept;
         oifname {interfaces} jump of_the_data_center
     }}
-}}
+{of_sessions}}}
+"""
+
+
+def _sessions(site: Site) -> tuple[str, str]:
+    """What lets the cloud's end of each BGP session reach the box's, and a chain that leads it to the speaker's port.
+
+    Nobody else reaches it, by whatever interface. Empty without BGP.
+    """
+    tunnels = [(tunnel.interface, tunnel.bgp) for tunnel in site.tunnels if tunnel.bgp is not None]
+    if not tunnels:
+        return "", ""
+    rules, redirections = [], []
+    for name, bgp in tunnels:
+        between = f'iifname "{name}" ip saddr {bgp.cloud_address} ip daddr {bgp.box_address}'
+        rules += [
+            f"{between} tcp dport {BGP_PORT} accept",
+            # Answers, and no beginning of anything.
+            f"{between} tcp sport {BGP_PORT} tcp flags & (syn | ack) != syn accept",
+        ]
+        redirections.append(f"{between} tcp dport {BGP_PORT} redirect to :{PORT}")
+    ends = set_of(bgp.box_address for _, bgp in tunnels)
+    rules.append(f"iifname != {names([*site.interfaces, 'lo'])} ip daddr {ends} drop")
+    lines = "".join(f"        {rule}\n" for rule in rules)
+    chain = "\n".join(f"        {rule}" for rule in redirections)
+    return lines, f"""    chain to_the_speaker {{
+        type nat hook prerouting priority -101; policy accept;
+{chain}
+    }}
 """
 
 

@@ -1,0 +1,145 @@
+"""The BGP speaker on the box: whether it can be had, its configuration and its unit, where a connection has BGP.
+
+The package's own unit, bird.service, is none of ours: one that comes with the package that we add is kept from starting
+and left disabled, and one that was there before is not touched.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+from .. import failover, installed, library, manifest, paths, verdict
+from ..commands import Refusal, find, must, run
+from ..ipsec import strongswan
+from ..net import wanted
+from ..net.network import Network, observe
+from ..site import Site, SiteError, load
+from .speaker import MOST_PREFIXES, render, told
+
+UNIT_FILE = "dual-tunnel-vpn-bgp@.service"
+
+PACKAGES = frozenset({"bird2", "bird"})
+"""BIRD's, as Debian and EL call it."""
+
+PACKAGED_UNIT = "bird.service"
+
+SESSION_SECONDS = 15
+"""How long sessions may take to be established after an apply; what is not by then, the apply says."""
+
+_SEARCHABLE, _CLOSED = 0o711, 0o700
+"""Modes of a connection's directory: the speaker is not root, and reads one file of it."""
+
+
+def problems(site: Site, network: Network) -> Iterator[str]:
+    """What keeps this box from BGP, each in one sentence; nothing without BGP."""
+    if site.bgp is None:
+        return
+    if wanted.source(site, network) is None:
+        blocks = ", ".join(site.data_center_cidrs)
+        yield (
+            f"BGP needs an address of this box in the data center's blocks ({blocks}), as its router id and as the "
+            "source of its own packets to the VPC: give the box one, or add the block of one that it has"
+        )
+    count = sum(map(len, told(site.data_center_cidrs)))
+    if count > MOST_PREFIXES:
+        yield (
+            f"the data center's blocks and their halves are {count} prefixes, and the VPN gateway takes "
+            f"{MOST_PREFIXES}: give fewer, larger blocks"
+        )
+    for tunnel in site.tunnels:
+        assert tunnel.bgp is not None
+        block = ipaddress.IPv4Network(tunnel.bgp.block)
+        for found in network.addresses:
+            name = network.name(found.ifindex) or ""
+            if ipaddress.IPv4Address(found.address) in block and name != tunnel.interface:
+                yield (
+                    f"interface {name} of this box has the address {found.address}, which lies in the block {block} of "
+                    f"tunnel {tunnel.number}'s BGP session: give the tunnel another block"
+                )
+
+
+def hold(box: manifest.Box, packages: list[str]) -> None:
+    """Keeps the unit of a package that is about to be added from starting, across a reboot too."""
+    if PACKAGES & set(packages) and not box.speaker_held:
+        box.speaker_held = True
+        box.save()
+        run("systemctl", "mask", "--quiet", PACKAGED_UNIT)
+
+
+def let_go(box: manifest.Box) -> None:
+    """Leaves that unit to the box's owner, who may enable it."""
+    if box.speaker_held:
+        run("systemctl", "unmask", "--quiet", "--no-reload", PACKAGED_UNIT)
+        # As the package is installed by now, nothing enables it again.
+        run("systemctl", "disable", "--quiet", PACKAGED_UNIT)
+        box.speaker_held = False
+        box.save()
+
+
+def _needed(beside: str) -> bool:
+    """Whether another connection of this box has BGP."""
+    for name in manifest.names():
+        with suppress(SiteError):
+            if name != beside and load(paths.site(name)).bgp is not None:
+                return True
+    return False
+
+
+def follow(site: Site, anew: bool = False) -> None:
+    """Has the speaker do as the site says. anew: what it does may not be what its file says."""
+    if site.bgp is None:
+        remove(site.name)
+        return
+    router_id = wanted.source(site, observe())
+    if router_id is None:
+        raise Refusal("this box has no address in the data center's blocks any more, which BGP needs: give it one")
+    text = render(site, router_id)
+    if find("bird") is None:
+        raise Refusal("BIRD is not installed on this box: run install.sh apply")
+    # A speaker that is told nonsense would go on as before, or not start.
+    must("bird", "-p", "-c", "/dev/stdin", stdin=text)
+    changed = installed.put(paths.bird_conf(site.name), text.encode())
+    paths.connection(site.name).chmod(_SEARCHABLE)
+    unit = paths.bgp_unit(site.name)
+    new_unit = installed.put(paths.UNITS / UNIT_FILE, library.asset(f"systemd/{UNIT_FILE}"))
+    if new_unit:
+        must("systemctl", "daemon-reload")
+    state = strongswan.units(unit)[unit]
+    if not state.enabled:
+        must("systemctl", "enable", "--quiet", "--no-reload", unit)
+    if new_unit or not state.active:
+        must("systemctl", "restart", unit)
+    elif changed or anew:
+        # No session that stays the same is ended by it.
+        must("systemctl", "reload-or-restart", unit)
+
+
+def await_sessions(site: Site) -> list[str]:
+    """What speaks against the BGP sessions, in words, once they had their time; nothing without BGP."""
+    deadline = time.monotonic() + SESSION_SECONDS
+    wrong = [] if site.bgp is None else _wrong(site)
+    while wrong and time.monotonic() < deadline:
+        time.sleep(0.25)
+        wrong = _wrong(site)
+    return wrong
+
+
+def _wrong(site: Site) -> list[str]:
+    agent = failover.agent_state(site.name)
+    # One from before says nothing of BGP.
+    unsaid = any(verdict.session(tunnel, agent) is None for tunnel in site.tunnels)
+    return ["the failover agent says nothing of BGP"] if unsaid else verdict.sessions(site, agent)
+
+
+def remove(name: str) -> None:
+    """Ends the speaker of a connection; nothing to do is a success."""
+    if (paths.UNITS / UNIT_FILE).exists():
+        run("systemctl", "stop", paths.bgp_unit(name))
+        run("systemctl", "disable", "--quiet", "--no-reload", paths.bgp_unit(name))
+    if installed.remove(paths.bird_conf(name)):
+        paths.connection(name).chmod(_CLOSED)
+    if not _needed(name) and installed.remove(paths.UNITS / UNIT_FILE):
+        run("systemctl", "daemon-reload")

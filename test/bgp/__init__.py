@@ -1,0 +1,6 @@
+"""The real BIRD, asked what it makes of the box's bird.conf."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "assets"))
