@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 import unittest
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -136,9 +137,9 @@ class Following(unittest.TestCase):
         secrets = {"secrets": {"ike-lab-1": {"id-local": "a", "secret": "0sAA=="}}}
         for listed in (ike("lab-1"), ike("lab-1", "CONNECTING", None)):
             self.listed[:] = [listed]
-            busy = mock.Mock()
-            charon.load_when_idle(example().tunnels[0], connection, secrets, busy)
-            self.drive(charon, lambda: busy.called)
+            busy: list[bool] = []
+            charon.load_when_idle(example().tunnels[0], connection, secrets, partial(busy.append, True))
+            self.drive(charon, partial(len, busy))
         self.assertNotIn("load-conn", [name for name, _ in self.fake.asked])
         self.listed[:] = [ike("lab-2")]
         charon.load_when_idle(example().tunnels[0], connection, secrets, self.fail)
