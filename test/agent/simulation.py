@@ -151,6 +151,10 @@ class Site:
         self.log: list[tuple[float, str]] = []
         self.actions: list[tuple[float, Action]] = []
         self.probes_sent: dict[int, int] = {}
+        self.negotiation = NEGOTIATION
+        """How long a negotiation takes, seconds."""
+        self.passes_over = False
+        """charon's lists pass over what it is negotiating, since it is at work on it."""
         self._negotiating: dict[int, float] = {}
         self._deleting: dict[int, float] = {}
         self._proofs: list[tuple[float, int, float]] = []
@@ -300,7 +304,7 @@ class Site:
                 ike_id="1" if state == "up" else None,
                 child_id="1" if state == "up" else None,
                 deleting=state == "deleting",
-                connecting=tunnel in self._negotiating,
+                connecting=tunnel in self._negotiating and not self.passes_over,
             )
             for tunnel, state in self.box_sa.items()
         }
@@ -319,6 +323,10 @@ class Site:
             if not self.faults.charon_dead and self.box_sa[action.tunnel] in ("none", "deleting"):
                 self._negotiating.setdefault(action.tunnel, self.now)
         elif isinstance(action, Load):
+            busy = action.tunnel in self._negotiating or self.box_sa[action.tunnel] == "up"
+            if busy and action.tunnel in self.next:
+                self.machine.observe_no_turn(action.tunnel, action.next)
+                return
             following = self.next.get(action.tunnel) if action.next else None
             self.loaded[action.tunnel] = following or self.installed[action.tunnel]
         elif isinstance(action, Terminate):
@@ -361,7 +369,7 @@ class Site:
                     # An end that says nothing to a wrong key, as IKEv1's, leaves charon trying.
                     if self.now - began >= REFUSAL and not self.silent_refusal:
                         del self._negotiating[tunnel]
-                elif self.now - began >= NEGOTIATION and home and self._way(tunnel):
+                elif self.now - began >= self.negotiation and home and self._way(tunnel):
                     del self._negotiating[tunnel]
                     self._deleting.pop(tunnel, None)
                     self.box_sa[tunnel], self.cloud_sa[tunnel] = "up", True

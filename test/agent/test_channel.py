@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 import unittest
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -128,6 +129,24 @@ class Following(unittest.TestCase):
         self.drive(charon, lambda: self.trouble)
         self.assertEqual([name for name, _ in self.fake.asked].count("initiate"), 1)
         self.assertIn("no such child", self.trouble[0])
+
+    def test_another_configuration_is_loaded_only_where_nothing_is_negotiated_or_up(self) -> None:
+        charon = self.follow(self.fake)
+        self.drive(charon, lambda: self.seen)
+        connection = {"connections": {"lab-1": {"version": "2"}}}
+        secrets = {"secrets": {"ike-lab-1": {"id-local": "a", "secret": "0sAA=="}}}
+        for listed in (ike("lab-1"), ike("lab-1", "CONNECTING", None)):
+            self.listed[:] = [listed]
+            busy: list[bool] = []
+            charon.load_when_idle(example().tunnels[0], connection, secrets, partial(busy.append, True))
+            self.drive(charon, partial(len, busy))
+        self.assertNotIn("load-conn", [name for name, _ in self.fake.asked])
+        self.listed[:] = [ike("lab-2")]
+        charon.load_when_idle(example().tunnels[0], connection, secrets, self.fail)
+        self.drive(charon, lambda: "load-conn" in [name for name, _ in self.fake.asked])
+        # Asked so that charon's answer waits for what it is at work on.
+        asked = [arguments for name, arguments in self.fake.asked if name == "list-sas" and "ike" in arguments]
+        self.assertEqual([arguments.get("noblock", "no") for arguments in asked], ["no"] * 3)
 
     def test_a_hung_charon_is_told_after_a_second_question_stays_unanswered(self) -> None:
         with FakeCharon({}, hung=True) as hung:

@@ -118,6 +118,16 @@ class Turns(unittest.TestCase):
         self.assertEqual((site.box_sa[1], site.loaded[1]), ("up", "old"), site.story())
         self.assertEqual(loads(site), [(1, True), (1, False)], site.story())
 
+    def test_a_negotiation_that_the_lists_pass_over_keeps_its_turn_and_is_known_for_what_it_is(self) -> None:
+        site = settled()
+        site.negotiation, site.passes_over = 4.0, True
+        site.next[1] = "new"
+        site.run(3)
+        site.change_cloud(1)
+        site.run(5)
+        self.assertEqual((site.box_sa[1], site.loaded[1]), ("up", "new"), site.story())
+        self.assertTrue(site.machine.tunnels[1].loaded_next, site.story())
+
     def test_a_silent_refusal_ends_the_turn_too(self) -> None:
         site = settled()
         site.silent_refusal, site.gives_up = True, 1e9

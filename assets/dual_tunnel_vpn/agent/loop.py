@@ -12,6 +12,7 @@ import random
 import selectors
 import time
 from collections import deque
+from functools import partial
 from typing import Any, Callable
 
 from .. import installed, planned
@@ -372,9 +373,14 @@ class Agent:
         # Read now: an apply may have put the next one in place of the installed one a moment ago.
         try:
             texts = planned.texts(self.site.name, number, next_one)
-            self.charon.load(swanctl.parse(texts.connection), swanctl.parse(texts.secrets))
+            parts = swanctl.parse(texts.connection), swanctl.parse(texts.secrets)
         except (OSError, swanctl.SwanctlError) as error:
             return f"tunnel {number} cannot be given its configuration: {error}"
+        if self.machine.tunnels[number].prepared:
+            busy = partial(self.machine.observe_no_turn, number, next_one)
+            self.charon.load_when_idle(self.routes.tunnel(number), *parts, busy)
+        else:
+            self.charon.load(*parts)
         return ""
 
     def _trigger(self, number: int, now: float) -> None:

@@ -170,6 +170,14 @@ class Machine(Situation):
             if not tunnel.sa.installed:
                 self.do(Load(number, False, f"{self.name(number)} has one configuration again"))
 
+    def observe_no_turn(self, number: int, next_one: bool) -> None:
+        """charon was not given this configuration: the tunnel was on its way, or up, with the other one."""
+        tunnel = self.tunnels[number]
+        if tunnel.prepared and tunnel.loaded_next == next_one:
+            tunnel.loaded, tunnel.loaded_next = False, not next_one
+            tunnel.initiate_at = self.now + self.settings.initiate_first
+            self.do(Say(f"{self.name(number)} is on its way as it is"))
+
     def observe_traffic(self, now: float, number: int, sent: int, received: int) -> None:
         """How many packets a tunnel's interface has carried so far; told about once a second."""
         self.traffic[number].observe(now, sent, received)

@@ -141,6 +141,28 @@ class Charon:
         for command, arguments in swanctl.messages(connection, secrets):
             self._request(command, arguments)
 
+    def load_when_idle(
+        self,
+        tunnel: Tunnel,
+        connection: swanctl.Section,
+        secrets: swanctl.Section,
+        busy: Callable[[], None],
+    ) -> None:
+        """The same, but leaves a negotiation alone that the polls passed over, since charon was at work on it: `busy`."""
+
+        def listed(answer: list[vici.Message] | None, _: vici.ViciError | None) -> None:
+            if answer is None:
+                return
+            sa = sas.of_tunnels(self._site, answer)[tunnel.number]
+            if sa.connecting or sa.installed:
+                busy()
+                self._poll_at = 0.0
+            else:
+                self.load(connection, secrets)
+
+        if self._channel is not None and not self._channel.closed:
+            self._channel.request("list-sas", {"ike": tunnel.connection}, listed)
+
     def terminate(self, connection: str, force: bool, now: float) -> None:
         """Asks to delete a tunnel's IKE_SA."""
         arguments = {"ike": connection, "force": True if force else None, "timeout": -1, "loglevel": -1}
