@@ -73,8 +73,10 @@ def let_go(box: manifest.Box) -> None:
     """Leaves that unit to the box's owner, who may enable it."""
     if box.speaker_held:
         run("systemctl", "unmask", "--quiet", "--no-reload", PACKAGED_UNIT)
-        # As the package is installed by now, nothing enables it again.
         run("systemctl", "disable", "--quiet", PACKAGED_UNIT)
+        if find("deb-systemd-helper"):
+            # Masked, it could not be noted as what may be disabled: the package's next upgrade would enable and start it.
+            run("deb-systemd-helper", "update-state", PACKAGED_UNIT)
         box.speaker_held = False
         box.save()
 
