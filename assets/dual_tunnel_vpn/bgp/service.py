@@ -75,7 +75,7 @@ def let_go(box: manifest.Box) -> None:
         run("systemctl", "unmask", "--quiet", "--no-reload", PACKAGED_UNIT)
         run("systemctl", "disable", "--quiet", PACKAGED_UNIT)
         if find("deb-systemd-helper"):
-            # Masked, it could not be noted as what may be disabled: the package's next upgrade would enable and start it.
+            # Masked, it could not be noted as what may be disabled: the next upgrade would enable and start it.
             run("deb-systemd-helper", "update-state", PACKAGED_UNIT)
         box.speaker_held = False
         box.save()
