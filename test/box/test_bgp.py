@@ -325,9 +325,7 @@ class Unit(unittest.TestCase):
         assert saved is not None
         service.let_go(saved)
         service.let_go(saved)
-        # What is noted last is that it may be disabled, which its package could not do while it was masked.
-        noted = "update-state bird.service"
-        self.assertEqual(self.did(), ["unmask bird.service", "disable bird.service", noted])
+        self.assertEqual(self.did(), ["unmask bird.service", "disable bird.service"])
         self.assertEqual(manifest.load_box(), manifest.Box())
 
     def test_of_a_bird_that_was_there_is_not_touched(self) -> None:
