@@ -16,8 +16,8 @@ from . import files, installed, links, manifest, paths
 from .bgp import service as bgp
 from .commands import Refusal
 from .ipsec import strongswan
-from .net.netlink import UNREACHABLE, Route, Rule
-from .net.network import Change, Network, Put, XfrmLink, observe
+from .net.netlink import UNREACHABLE, Address, Route, Rule
+from .net.network import Change, Network, Put, observe
 from .site import Site, SiteError, load
 
 SETTLE_SECONDS = 3.0
@@ -104,7 +104,9 @@ def _words(change: Change, network: Network) -> Iterator[str]:
         yield f"a routing rule of ours at priority {thing.priority} " + (
             "is missing" if isinstance(change, Put) else "is not where it was"
         )
-    elif isinstance(thing, XfrmLink) and isinstance(change, Put):
+    elif isinstance(thing, Address):
+        yield f"the address {thing.address} of a BGP session is missing"
+    elif isinstance(change, Put):
         yield f"the interface {thing.name} is missing, down or another"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn import apply, cli, drift, installed, links, manifest, paths, status
+from dual_tunnel_vpn.bgp import service as bgp
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.strongswan import Layout, Unit
@@ -154,6 +155,20 @@ class Looking(OnBox):
                 self.network.routes = [route for route in self.network.routes if route != thing]
                 self.network.rules = [rule for rule in self.network.rules if rule != thing]
             self.assertEqual(self.told(), words)
+
+    def test_of_a_connection_with_bgp_its_speaker_and_its_addresses_too(self) -> None:
+        speaker = paths.bgp_unit(NAME)
+        with mock.patch.object(paths, "UNITS", self.root / "units"):
+            installed.put(paths.site(NAME), json.dumps(samples.bgp_document()).encode())
+            installed.put(paths.bird_conf(NAME), b"ours")
+            installed.put(paths.UNITS / bgp.UNIT_FILE, b"ours")
+            self.units[speaker] = Unit(True, False, False)
+            self.disabled = [speaker]
+            self.assertEqual(self.told(), [
+                f"{speaker} does not start at boot: somebody disabled it",
+                f"{speaker} is not active",
+                *(f"the address 169.254.1{number}.2 of a BGP session is missing" for number in (1, 2)),
+            ])  # fmt: skip
 
     def test_the_packet_filter_and_kernel_parameters_are_told_as_status_does(self) -> None:
         self.amiss = [["forwarding was switched off (eth0)"]]

@@ -62,19 +62,20 @@ def problems(site: Site, network: Network) -> Iterator[str]:
 
 
 def hold(box: manifest.Box, packages: list[str]) -> None:
-    """Keeps the unit of a package that is about to be added from starting, across a reboot too."""
+    """Keeps the unit of a package that is about to be added from starting."""
     if PACKAGES & set(packages) and not box.speaker_held:
         box.speaker_held = True
         box.save()
-        run("systemctl", "mask", "--quiet", PACKAGED_UNIT)
+        # In /run: masked in /etc, Debian's scripts would not note the unit, and the package's next upgrade start it.
+        run("systemctl", "mask", "--runtime", "--quiet", PACKAGED_UNIT)
 
 
 def let_go(box: manifest.Box) -> None:
     """Leaves that unit to the box's owner, who may enable it."""
     if box.speaker_held:
-        run("systemctl", "unmask", "--quiet", "--no-reload", PACKAGED_UNIT)
-        # As the package is installed by now, nothing enables it again.
-        run("systemctl", "disable", "--quiet", PACKAGED_UNIT)
+        run("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", PACKAGED_UNIT)
+        # The mask does not outlive a reboot, after which it may run.
+        run("systemctl", "disable", "--now", "--quiet", PACKAGED_UNIT)
         box.speaker_held = False
         box.save()
 

@@ -134,7 +134,7 @@ protocol bgp {session(number)} {{
     hold time {bgp.hold_seconds};
     keepalive time {max(1, bgp.hold_seconds // 3)};
     startup hold time 10;
-    connect delay time 1;
+    connect delay time 0;
     connect retry time 1;
     error wait time 1, 2;
     error forget time 5;

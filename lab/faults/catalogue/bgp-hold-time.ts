@@ -17,6 +17,6 @@ export default {
     await scene.trafficBy(2);
     return { "cloud by tunnel 2": moved };
   },
-  limits: { out: { gapS: 15 }, in: { gapS: 7 }, times: { "cloud by tunnel 2": 8 } },
+  limits: { out: { gapS: 30 }, in: { gapS: 8 }, times: { "cloud by tunnel 2": 10 } },
   target: { out: {}, in: { maxS: 4 } },
 } satisfies Fault;

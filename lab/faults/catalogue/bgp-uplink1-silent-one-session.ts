@@ -15,5 +15,5 @@ export default {
     await scene.cloud.setOptions({ activeSessionOnly: false });
     await scene.restoreAll();
   },
-  limits: { out: { gapS: 3 }, in: { gapS: 6 }, switches: 1 },
+  limits: { out: { gapS: 3 }, in: { gapS: 8 }, switches: 1 },
 } satisfies Fault;
