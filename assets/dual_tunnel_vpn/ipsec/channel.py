@@ -148,7 +148,7 @@ class Charon:
         secrets: swanctl.Section,
         busy: Callable[[], None],
     ) -> None:
-        """The same, but leaves a negotiation alone that the polls passed over, since charon was at work on it: `busy`."""
+        """The same, but `busy` where a negotiation is under way that the polls passed over, or the tunnel is up."""
 
         def listed(answer: list[vici.Message] | None, _: vici.ViciError | None) -> None:
             if answer is None:
