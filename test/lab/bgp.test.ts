@@ -95,8 +95,6 @@ describe("a site that routes by BGP", () => {
     await lab.box.succeed(`systemctl is-active ${SPEAKER}`);
     await lab.box.fail("systemctl is-active bird.service");
     await lab.box.fail("systemctl is-enabled bird.service");
-    // As the package's next upgrade will ask.
-    await lab.box.fail("DPKG_MAINTSCRIPT_PACKAGE=bird2 deb-systemd-helper --quiet was-enabled bird.service");
     expect(await lab.box.succeed("systemctl show --property=LoadState --value bird.service")).toBe("loaded\n");
     const traffic = await Traffic.start(lab, { intervalMs: 50 });
     scene = new Scene(lab, cloudEnd, new DeployedProduct(lab), traffic);

@@ -66,7 +66,7 @@ def hold(box: manifest.Box, packages: list[str]) -> None:
     if PACKAGES & set(packages) and not box.speaker_held:
         box.speaker_held = True
         box.save()
-        # In /run: masked in /etc, Debian's scripts would not note the unit, and the package's next upgrade start it.
+        # In /run, as strongSwan's: let_go sees to what a reboot in between starts.
         run("systemctl", "mask", "--runtime", "--quiet", PACKAGED_UNIT)
 
 

@@ -8,7 +8,6 @@ export default {
     await scene.box.succeed("DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --reinstall install bird2", {
       timeoutS: 240,
     });
-    await scene.box.fail("systemctl is-active bird.service || systemctl is-enabled bird.service");
     await scene.anotherSpeaker("systemctl restart 'dual-tunnel-vpn-bgp@*'");
   },
 } satisfies Fault;
