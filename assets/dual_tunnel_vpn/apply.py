@@ -145,7 +145,6 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
         box.unfinished = True
         box.save()
 
-    bgp.let_go(box)
     units_changed = _shared_files(layout, box, anew, steps)
     if _enable(site.name, anew) or units_changed or anew:
         must("systemctl", "daemon-reload")

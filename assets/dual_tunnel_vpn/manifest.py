@@ -30,7 +30,7 @@ class Box:
     """Packages that we added; they stay when the last connection goes."""
 
     speaker_held: bool = False
-    """Whether the unit that BIRD's package brings is masked by us, until that package is installed."""
+    """Whether the unit that BIRD's package brings was masked by us, while a connection has BGP."""
     restart_pending: bool = False
     """Whether charon has still to be restarted to take settings that it reads only then."""
     unfinished: bool = False

@@ -316,22 +316,38 @@ class Unit(unittest.TestCase):
         with self.assertRaisesRegex(Refusal, "^this box has no address in the data center's blocks any more"):
             service.follow(samples.bgp_site(dataCenterCidrs=["172.16.3.0/24"]))
 
-    def test_of_the_package_never_starts_and_is_left_disabled_where_the_package_is_ours(self) -> None:
+    def let_go(self, masked: bool, others: list[str]) -> list[str]:
+        saved = manifest.load_box()
+        assert saved is not None
+        unit = strongswan.Unit(known=not masked, enabled=False, active=False, masked=masked)
+        with (
+            mock.patch.object(strongswan, "units", lambda *_: {"bird.service": unit}),
+            mock.patch.object(manifest, "names", return_value=["singapore", *others]),
+            mock.patch.object(service, "load", lambda _: samples.bgp_site()),
+        ):
+            service.let_go(saved, "singapore")
+            service.let_go(saved, "singapore")
+        return self.did()
+
+    def test_of_the_package_is_kept_from_starting_while_a_connection_has_bgp(self) -> None:
         box = manifest.Box()
         service.hold(box, ["nftables", "bird2"])
         service.hold(box, ["bird2"])
         self.assertEqual(self.did(), ["mask bird.service"])
-        saved = manifest.load_box()
-        assert saved is not None
-        service.let_go(saved)
-        service.let_go(saved)
-        self.assertEqual(self.did(), ["unmask bird.service", "disable bird.service"])
+        self.assertEqual(self.let_go(True, ["tokyo"]), [])
+        self.assertEqual(self.let_go(True, []), ["unmask bird.service", "disable bird.service"])
+        self.assertEqual(manifest.load_box(), manifest.Box())
+
+    def test_of_the_package_is_its_owners_who_has_unmasked_it(self) -> None:
+        service.hold(manifest.Box(), ["bird2"])
+        self.did()
+        self.assertEqual(self.let_go(False, []), [])
         self.assertEqual(manifest.load_box(), manifest.Box())
 
     def test_of_a_bird_that_was_there_is_not_touched(self) -> None:
         box = manifest.Box()
         service.hold(box, ["nftables"])
-        service.let_go(box)
+        service.let_go(box, "singapore")
         self.assertEqual(self.did(), [])
 
 

@@ -95,7 +95,7 @@ describe("a site that routes by BGP", () => {
     await lab.box.succeed(`systemctl is-active ${SPEAKER}`);
     await lab.box.fail("systemctl is-active bird.service");
     await lab.box.fail("systemctl is-enabled bird.service");
-    expect(await lab.box.succeed("systemctl show --property=LoadState --value bird.service")).toBe("loaded\n");
+    expect(await lab.box.succeed("systemctl show --property=LoadState --value bird.service")).toBe("masked\n");
     const traffic = await Traffic.start(lab, { intervalMs: 50 });
     scene = new Scene(lab, cloudEnd, new DeployedProduct(lab), traffic);
     await scene.well();
@@ -171,6 +171,14 @@ describe("a site that routes by BGP", () => {
     await scene.flowing();
     const { out } = await scene.traffic.since(mark);
     expect(out.lost).toBe(0);
+  });
+
+  it("has no other speaker once the package is installed anew, as by an upgrade", async () => {
+    await lab.box.succeed("DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --reinstall install bird2", {
+      timeoutS: 240,
+    });
+    await lab.box.fail("systemctl is-active bird.service");
+    expect((await lab.box.succeed("pgrep -x bird")).trim().split("\n")).toHaveLength(1);
   });
 
   it("has both sessions on other networks when they are changed, and loses no route into a tunnel for it", async () => {

@@ -1,7 +1,7 @@
 """The BGP speaker on the box: whether it can be had, its configuration and its unit, where a connection has BGP.
 
-The package's own unit, bird.service, is none of ours: one that comes with the package that we add is kept from starting
-and left disabled, and one that was there before is not touched.
+The package's own unit, bird.service, is none of ours: one that comes with the package that we add is masked while a
+connection has BGP, and one that was there before is not touched.
 """
 
 from __future__ import annotations
@@ -62,22 +62,26 @@ def problems(site: Site, network: Network) -> Iterator[str]:
 
 
 def hold(box: manifest.Box, packages: list[str]) -> None:
-    """Keeps the unit of a package that is about to be added from starting."""
+    """Keeps the unit of a package that is about to be added from starting, while a connection has BGP.
+
+    Masked, and not disabled alone: an upgrade of Debian's package starts what it finds disabled.
+    """
     if PACKAGES & set(packages) and not box.speaker_held:
         box.speaker_held = True
         box.save()
-        # In /run, as strongSwan's: let_go sees to what a reboot in between starts.
-        run("systemctl", "mask", "--runtime", "--quiet", PACKAGED_UNIT)
+        run("systemctl", "mask", "--quiet", PACKAGED_UNIT)
 
 
-def let_go(box: manifest.Box) -> None:
-    """Leaves that unit to the box's owner, who may enable it."""
-    if box.speaker_held:
-        run("systemctl", "unmask", "--runtime", "--quiet", "--no-reload", PACKAGED_UNIT)
-        # The mask does not outlive a reboot, after which it may run.
-        run("systemctl", "disable", "--now", "--quiet", PACKAGED_UNIT)
-        box.speaker_held = False
-        box.save()
+def let_go(box: manifest.Box, name: str) -> None:
+    """Leaves that unit to the box's owner once no connection beside that one has BGP."""
+    if not box.speaker_held or _needed(name):
+        return
+    # One that the owner has unmasked is the owner's.
+    if strongswan.units(PACKAGED_UNIT)[PACKAGED_UNIT].masked:
+        run("systemctl", "unmask", "--quiet", "--no-reload", PACKAGED_UNIT)
+        run("systemctl", "disable", "--quiet", "--no-reload", PACKAGED_UNIT)
+    box.speaker_held = False
+    box.save()
 
 
 def _needed(beside: str) -> bool:
