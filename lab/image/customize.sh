@@ -129,7 +129,7 @@ trim
 rm -f "$root"/var/cache/apt/archives/*.deb
 # shellcheck disable=SC2086 # a list of packages
 in_root apt-get -qq --yes --no-install-recommends --download-only install $BOX_REPOSITORY
-for package in $BOX_FIREWALLS; do
+for package in $FETCHED_ALONE; do
   in_root apt-get -qq --yes --no-install-recommends --download-only install "$package"
 done
 repository=$root/var/local/apt-repo

@@ -42,11 +42,18 @@ const BOX_REPOSITORY = [
   "ca-certificates",
 ];
 
-/** In that repository too: what else may keep a packet filter on the box. Each is fetched alone, as some exclude others. */
-const BOX_FIREWALLS = ["iptables", "firewalld", "iptables-persistent", "ufw"];
+/**
+ * In that repository too: what else may keep a packet filter or configure interfaces on the box, and the world's DHCP
+ * server. Each is fetched alone, as some exclude others.
+ */
+const FETCHED_ALONE = [
+  ...["iptables", "firewalld", "iptables-persistent", "ufw"],
+  ...["ifupdown", "network-manager", "netplan.io"],
+  "dnsmasq-base",
+];
 
 /** Installed in the world; taken from the repository above. */
-const WORLD_PACKAGES = BOX_REPOSITORY.filter((name) => name !== "ca-certificates");
+const WORLD_PACKAGES = [...BOX_REPOSITORY.filter((name) => name !== "ca-certificates"), "dnsmasq-base"];
 
 /** What a machine boots from. */
 export interface Image {
@@ -83,7 +90,7 @@ const worldPackages = (system: System) => (system === SYSTEMS[USUAL_SYSTEM] ? WO
 /** The name of a system's directory: the hash of everything that its images are made of. */
 export function imageKey(system: System, sources: string[]): string {
   const hash = createHash("sha256");
-  const packages = [...BOX_REPOSITORY, ...BOX_FIREWALLS, ...worldPackages(system)];
+  const packages = [...BOX_REPOSITORY, ...FETCHED_ALONE, ...worldPackages(system)];
   for (const part of [system.codename, ...mmdebstrapArguments(), ...packages, ...sources]) {
     hash.update(`${part}\n`);
   }
@@ -121,7 +128,7 @@ async function build(system: System, directory: string, sources: string[]): Prom
         ...process.env,
         PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
         BOX_REPOSITORY: BOX_REPOSITORY.join(" "),
-        BOX_FIREWALLS: BOX_FIREWALLS.join(" "),
+        FETCHED_ALONE: FETCHED_ALONE.join(" "),
         WORLD_PACKAGES: worldPackages(system).join(" "),
       },
     },
