@@ -24,15 +24,13 @@ export interface Interface {
 export const INTERFACES: readonly Interface[] = [
   // What QEMU's own network gives to everybody.
   { id: "management", mac: MACS.box.management, address: "10.0.2.15/24" },
-  ...UPLINKS.map(
-    ({ number, address, prefixLength, gateway }): Interface => ({
-      id: `uplink${number}`,
-      mac: MACS.box[`uplink${number}`],
-      address: `${address}/${prefixLength}`,
-      gateway,
-      metric: number * 100,
-    }),
-  ),
+  ...UPLINKS.map(({ number, address, prefixLength, gateway }): Interface => ({
+    id: `uplink${number}`,
+    mac: MACS.box[`uplink${number}`],
+    address: `${address}/${prefixLength}`,
+    gateway,
+    metric: number * 100,
+  })),
   { id: "lan", mac: MACS.box.lan, address: `${LAN.box}/${LAN.network.split("/")[1]}` },
 ];
 
@@ -172,14 +170,16 @@ export async function managedBy(lab: Lab, id: ManagerId): Promise<void> {
     // Its package's own files of the same names stay as they are here.
     const get =
       "DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --no-install-recommends -o Dpkg::Options::=--force-confold";
-    if (manager.packages) await lab.box.succeed(`apt-get -qq update; ${get} install ${manager.packages}`, { timeoutS: 400 });
+    if (manager.packages)
+      await lab.box.succeed(`apt-get -qq update; ${get} install ${manager.packages}`, { timeoutS: 400 });
     await lab.box.succeed(
       "find /etc/systemd/network -name '*.network' ! -name '50-*' -delete; " +
         (manager.unit === NETWORKD ? "" : "systemctl -q disable systemd-networkd.service systemd-networkd.socket; ") +
         `systemctl -q enable ${manager.unit}`,
     );
     await lab.box.reboot();
-    for (const { gateway } of UPLINKS) await lab.box.waitUntilSucceeds(`ping -q -c 1 -W 1 ${gateway}`, { timeoutS: 120 });
+    for (const { gateway } of UPLINKS)
+      await lab.box.waitUntilSucceeds(`ping -q -c 1 -W 1 ${gateway}`, { timeoutS: 120 });
     await lab.box.succeed(`systemctl is-active ${manager.unit}`);
     if (manager.unit !== NETWORKD) await lab.box.fail(`systemctl is-active ${NETWORKD}`);
     await kept.put((directory) => lab.save(directory));

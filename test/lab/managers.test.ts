@@ -2,7 +2,15 @@
 // and others' addresses and routes set under way. Traffic goes on, or `status` says why not; nothing of theirs is lost.
 import { setTimeout as delay } from "node:timers/promises";
 import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
-import { configure, devices, INTERFACES, managedBy, MANAGERS, type Devices, type ManagerId } from "../../lab/box/managers";
+import {
+  configure,
+  devices,
+  INTERFACES,
+  managedBy,
+  MANAGERS,
+  type Devices,
+  type ManagerId,
+} from "../../lab/box/managers";
 import { cloudState, install } from "../../lab/box/staged-connection";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
@@ -78,10 +86,10 @@ describe.each(ids)("on a box that %s configures", (id) => {
 
   /** Waits until status ends with 1 and says something. */
   const says = (words: string) =>
-    lab.box.waitUntilSucceeds(
-      `text=$(dual-tunnel-vpn status); [ $? = 1 ] && echo "$text" | grep -qF ${quote(words)}`,
-      { timeoutS: SOON_S, intervalMs: 100 },
-    );
+    lab.box.waitUntilSucceeds(`text=$(dual-tunnel-vpn status); [ $? = 1 ] && echo "$text" | grep -qF ${quote(words)}`, {
+      timeoutS: SOON_S,
+      intervalMs: 100,
+    });
 
   /** Has interfaces configured with some fields replaced. */
   async function reconfigured(which: "uplink1" | "lan", fields: Partial<(typeof INTERFACES)[number]>): Promise<void> {
@@ -119,19 +127,23 @@ describe.each(ids)("on a box that %s configures", (id) => {
     await well();
   });
 
-  it.each(DEEDS[id].map((deed, index) => [deed({ management: "MANAGEMENT", uplink1: "UPLINK", uplink2: "UPLINK2", lan: "LAN" }), index] as const))(
-    "goes on after `%s`",
-    async (what, index) => {
-      await trafficBy(1);
-      await gapOf(what, () => lab.box.succeed(DEEDS[id][index](names), { timeoutS: 120 }));
-    },
-  );
+  it.each(
+    DEEDS[id].map(
+      (deed, index) =>
+        [deed({ management: "MANAGEMENT", uplink1: "UPLINK", uplink2: "UPLINK2", lan: "LAN" }), index] as const,
+    ),
+  )("goes on after `%s`", async (what, index) => {
+    await trafficBy(1);
+    await gapOf(what, () => lab.box.succeed(DEEDS[id][index](names), { timeoutS: 120 }));
+  });
 
   it("has the other tunnel carry and says what is wrong when the uplink's address changes, and goes back with it", async () => {
     await trafficBy(1);
     await gapOf("another address of uplink 1", async () => {
       await reconfigured("uplink1", { address: `${CHANGED}/${FIRST.prefixLength}` });
-      await says(`uplink 1 is not there: no interface has the address ${FIRST.address} (${names.uplink1} has ${CHANGED}/`);
+      await says(
+        `uplink 1 is not there: no interface has the address ${FIRST.address} (${names.uplink1} has ${CHANGED}/`,
+      );
       await trafficBy(2, SOON_S);
       await traffic.waitUntilFlowing();
       await reconfigured("uplink1", {});

@@ -34,10 +34,10 @@ describe.each(kinds)("on a box with an uplink by %s", (kind) => {
   const trafficBy = (tunnel: number, timeoutS = 60) =>
     lab.box.waitUntilSucceeds(`ip route get ${ECS.address} | grep -qw 'dev singapore-${tunnel}'`, { timeoutS });
   const says = (words: string, timeoutS = SOON_S) =>
-    lab.box.waitUntilSucceeds(
-      `text=$(dual-tunnel-vpn status); [ $? = 1 ] && echo "$text" | grep -qF ${quote(words)}`,
-      { timeoutS, intervalMs: 100 },
-    );
+    lab.box.waitUntilSucceeds(`text=$(dual-tunnel-vpn status); [ $? = 1 ] && echo "$text" | grep -qF ${quote(words)}`, {
+      timeoutS,
+      intervalMs: 100,
+    });
 
   async function well(timeoutS = 60): Promise<void> {
     await lab.box.waitUntilSucceeds("dual-tunnel-vpn status", { timeoutS, intervalMs: 200 });
@@ -45,7 +45,8 @@ describe.each(kinds)("on a box with an uplink by %s", (kind) => {
   }
 
   async function installed(staged: Staged = {}): Promise<void> {
-    const { status, stdout } = await install(lab, staged);
+    const firstPrefixLength = kind === "PPPoE" ? 32 : undefined;
+    const { status, stdout } = await install(lab, { firstPrefixLength, ...staged });
     if (status !== 0) throw new Error(`${stdout}\n${await cloud.log(40)}`);
   }
 
@@ -95,12 +96,14 @@ describe.each(kinds)("on a box with an uplink by %s", (kind) => {
     DHCP: () =>
       it("says which address it was given instead, has the other tunnel carry, and takes the new one by an apply", async () => {
         const renewed = (address: string) =>
-          lab.in("nat1", leased(address)).then(() =>
-            lab.box.waitUntilSucceeds(
-              `networkctl renew ${device}; ip -o -4 address show dev ${device} to ${address} | grep -q .`,
-              { timeoutS: 60, intervalMs: 1000 },
-            ),
-          );
+          lab
+            .in("nat1", leased(address))
+            .then(() =>
+              lab.box.waitUntilSucceeds(
+                `networkctl renew ${device}; ip -o -4 address show dev ${device} to ${address} | grep -q .`,
+                { timeoutS: 60, intervalMs: 1000 },
+              ),
+            );
         const lost = `uplink 1 is not there: no interface has the address ${FIRST.address} (${device} has ${CHANGED}/`;
         await carriedOver(
           "another address, and back",
