@@ -107,7 +107,7 @@ nft add rule ip nat forward iifname vlan${VLAN} accept`,
     files: (name) => ({
       [NETWORK]: nic(),
       "/etc/ppp/peers/isp":
-        `plugin rp-pppoe.so\n${name}\nuser box\nnoauth\nnoipdefault\ndefaultroute\ndefaultroute-metric ${METRIC}\n` +
+        `plugin pppoe.so\nnic-${name}\nuser box\nnoauth\nnoipdefault\ndefaultroute\ndefaultroute-metric ${METRIC}\n` +
         "persist\nmaxfail 0\nholdoff 1\nmtu 1492\nmru 1492\nlcp-echo-interval 2\nlcp-echo-failure 3\nunit 0\n",
       [`/etc/systemd/system/${PPP_UNIT}`]:
         "[Unit]\nDescription=Internet provider, by PPPoE\nAfter=network.target\n" +

@@ -44,9 +44,11 @@ const DEEDS: Readonly<Record<ManagerId, readonly ((devices: Devices) => string)[
     () => "nmcli networking off; nmcli networking on",
   ],
   "systemd-networkd": [
-    () => "systemctl restart systemd-networkd",
     () => "networkctl reload",
+    // It has not read yet that it is to leave others' routes alone.
     ({ uplink1, uplink2, lan }) => `networkctl reconfigure ${uplink1} ${uplink2} ${lan}`,
+    () => "systemctl restart systemd-networkd",
+    ({ uplink1 }) => `networkctl down ${uplink1}; networkctl up ${uplink1}`,
   ],
   netplan: [() => "netplan apply", () => "systemctl restart systemd-networkd"],
 };
