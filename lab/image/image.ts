@@ -179,8 +179,8 @@ export async function ensureImages(
   ensureTools(log);
   const image = async (name: "box" | "world", id: SystemId): Promise<Image> => {
     const directory = await ensureSystem(SYSTEMS[id], kernel, log);
-    const [disk, kernel, initrd] = [`${name}.ext4`, "vmlinuz", "initrd"].map((file) => join(directory, file));
-    return { disk, kernel, initrd };
+    const file = (of: string) => join(directory, of);
+    return { disk: file(`${name}.ext4`), kernel: file("vmlinuz"), initrd: file("initrd") };
   };
   return { world: await image("world", USUAL_SYSTEM), box: await image("box", system) };
 }
