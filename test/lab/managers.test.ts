@@ -53,9 +53,14 @@ const DEEDS: Readonly<Record<ManagerId, readonly ((devices: Devices) => string)[
   netplan: [() => "netplan apply", () => "systemctl restart systemd-networkd"],
 };
 
-const ids = (Object.keys(MANAGERS) as ManagerId[]).filter((id) => FULL || id === "ifupdown");
+const ids = Object.keys(MANAGERS) as ManagerId[];
+const made = ids.filter((id) => FULL || id === "ifupdown");
+const long = ids.filter((id) => !made.includes(id));
+if (long.length > 0) {
+  it.skip.each(long)("a box that %s configures (takes three minutes: npm run test:full)", () => undefined);
+}
 
-describe.each(ids)("on a box that %s configures", (id) => {
+describe.each(made)("on a box that %s configures", (id) => {
   const lab = new Lab({ packages: true });
   const manager = MANAGERS[id];
   let cloud: WorldCloudEnd;

@@ -20,9 +20,14 @@ const [FIRST] = UPLINKS;
 /** What the provider gives instead one day. */
 const CHANGED = "172.16.1.77";
 
-const kinds = (Object.keys(UPLINK_KINDS) as UplinkKind[]).filter((kind) => FULL || kind === "DHCP");
+const kinds = Object.keys(UPLINK_KINDS) as UplinkKind[];
+const made = kinds.filter((kind) => FULL || kind === "DHCP");
+const long = kinds.filter((kind) => !made.includes(kind));
+if (long.length > 0) {
+  it.skip.each(long)("a box with an uplink by %s (takes minutes: npm run test:full)", () => undefined);
+}
 
-describe.each(kinds)("on a box with an uplink by %s", (kind) => {
+describe.each(made)("on a box with an uplink by %s", (kind) => {
   // Debian's kernel for virtual machines has no PPP.
   const lab = new Lab({ packages: true, kernel: kind === "PPPoE" ? "generic" : "cloud" });
   let cloud: WorldCloudEnd;
