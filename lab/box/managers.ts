@@ -78,8 +78,8 @@ const networkManager: Manager = {
   packages: "network-manager",
   unit: "NetworkManager.service",
   files: (interfaces) => [
-    // Else it makes a connection by DHCP for whatever has none.
-    { path: "/etc/NetworkManager/conf.d/lab.conf", content: "[main]\nno-auto-default=*\n" },
+    // Else it makes a connection by DHCP for whatever has none, and /etc/resolv.conf whenever something changes.
+    { path: "/etc/NetworkManager/conf.d/lab.conf", content: "[main]\nno-auto-default=*\ndns=none\n" },
     ...interfaces.map(({ id, mac, address, gateway, metric, routes = [] }): File => {
       const ways = routes.map(({ to, via }, i) => `route${i + 1}=${to},${via}`);
       const gate = gateway === undefined ? ["never-default=true"] : [`gateway=${gateway}`, `route-metric=${metric}`];
