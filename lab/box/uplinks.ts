@@ -43,7 +43,8 @@ const above = (name: string) =>
 
 const netdev = (name: string, ...lines: string[]) => ["[NetDev]", `Name=${name}`, ...lines, ""].join("\n");
 
-const RESTART = "systemctl restart systemd-networkd";
+// It throws out the rule of the charon that the packages have started, which puts it back at its next start only.
+const RESTART = "systemctl restart systemd-networkd; systemctl try-restart strongswan";
 
 /** Commands that have the provider's DHCP server give this address, and this only. */
 export const leased = (address: string) => `
