@@ -17,13 +17,11 @@ import { Lab } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { ECS, LAN, UPLINKS } from "../../lab/network";
 import { Traffic } from "../../lab/traffic/traffic";
+import { says, SOON_S } from "./says";
 
 jest.setTimeout(900_000);
 
 const FULL = process.env.DUAL_TUNNEL_VPN_TEST === "full";
-
-/** Seconds within which what is amiss is put right, or said by `status`. */
-const SOON_S = 5;
 
 const [FIRST] = UPLINKS;
 /** Another address of the first uplink's network. */
@@ -91,13 +89,6 @@ describe.each(made)("on a box that %s configures", (id) => {
     }
   }
 
-  /** Waits until status ends with 1 and says something. */
-  const says = (words: string) =>
-    lab.box.waitUntilSucceeds(`text=$(dual-tunnel-vpn status); [ $? = 1 ] && echo "$text" | grep -qF ${quote(words)}`, {
-      timeoutS: SOON_S,
-      intervalMs: 100,
-    });
-
   /** Has interfaces configured with some fields replaced. */
   async function reconfigured(which: "uplink1" | "lan", fields: Partial<(typeof INTERFACES)[number]>): Promise<void> {
     const interfaces = INTERFACES.map((each) => (each.id === which ? { ...each, ...fields } : each));
@@ -149,9 +140,10 @@ describe.each(made)("on a box that %s configures", (id) => {
     await gapOf("another address of uplink 1", async () => {
       await reconfigured("uplink1", { address: `${CHANGED}/${FIRST.prefixLength}` });
       await says(
+        lab,
         `uplink 1 is not there: no interface has the address ${FIRST.address} (${names.uplink1} has ${CHANGED}/`,
       );
-      await trafficBy(2, SOON_S);
+      await trafficBy(2);
       await traffic.waitUntilFlowing();
       await reconfigured("uplink1", {});
     });
@@ -160,7 +152,7 @@ describe.each(made)("on a box that %s configures", (id) => {
 
   it("says within 5 s that a route into the VPC's block was set, and that it is gone", async () => {
     await reconfigured("lan", { routes: [{ to: "192.168.64.0/18", via: LAN.server }] });
-    await says("what is for 192.168.64.1 in the VPC from");
+    await says(lab, "what is for 192.168.64.1 in the VPC from");
     await reconfigured("lan", {});
     await well();
   });

@@ -8,13 +8,11 @@ import { Lab } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { ECS, UPLINKS } from "../../lab/network";
 import { Traffic } from "../../lab/traffic/traffic";
+import { says } from "./says";
 
 jest.setTimeout(900_000);
 
 const FULL = process.env.DUAL_TUNNEL_VPN_TEST === "full";
-
-/** Seconds within which what is amiss is put right, or said by `status`. */
-const SOON_S = 5;
 
 const [FIRST] = UPLINKS;
 /** What the provider gives instead one day. */
@@ -38,12 +36,6 @@ describe.each(made)("on a box with an uplink by %s", (kind) => {
   const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
   const trafficBy = (tunnel: number, timeoutS = 60) =>
     lab.box.waitUntilSucceeds(`ip route get ${ECS.address} | grep -qw 'dev singapore-${tunnel}'`, { timeoutS });
-  const says = (words: string, timeoutS = SOON_S) =>
-    lab.box.waitUntilSucceeds(`text=$(dual-tunnel-vpn status); [ $? = 1 ] && echo "$text" | grep -qF ${quote(words)}`, {
-      timeoutS,
-      intervalMs: 100,
-    });
-
   async function well(timeoutS = 60): Promise<void> {
     await lab.box.waitUntilSucceeds("dual-tunnel-vpn status", { timeoutS, intervalMs: 200 });
     await traffic.waitUntilFlowing();
@@ -60,8 +52,8 @@ describe.each(made)("on a box with an uplink by %s", (kind) => {
     await trafficBy(1);
     const mark = await traffic.mark();
     await begin();
-    await trafficBy(2, SOON_S + 10);
-    if (said !== undefined) await says(said, 30);
+    await trafficBy(2);
+    if (said !== undefined) await says(lab, said);
     await traffic.waitUntilFlowing();
     await end();
     await trafficBy(1, 120);
@@ -114,7 +106,7 @@ describe.each(made)("on a box with an uplink by %s", (kind) => {
           lost,
         );
         await renewed(CHANGED);
-        await says(lost);
+        await says(lab, lost);
         await installed({ firstUplink: CHANGED });
         await trafficBy(1);
         await well();
