@@ -112,6 +112,8 @@ class Health(unittest.TestCase):
         second = Address(3, "172.16.2.57", 24)
         by_device = samples.document()["uplinks"]
         by_device[0]["device"] = "eth0"
+        on_one_network = samples.document()["uplinks"]
+        on_one_network[1]["address"] = "172.16.1.57"
         remedy = "if that is its address now, change the uplink in the stack and deploy"
         for site, addresses, wanted in (
             (None, (), "no interface has the address 172.16.1.93"),
@@ -128,6 +130,12 @@ class Health(unittest.TestCase):
                 f"eth0 no longer has the address 172.16.1.93 (eth0 has 10.9.9.9/32: {remedy})",
             ),
             (samples.site(uplinks=by_device), (), "eth0 no longer has the address 172.16.1.93"),
+            # The other uplink's address is not taken for this one's.
+            (
+                samples.site(uplinks=on_one_network),
+                (Address(3, "172.16.1.57", 24),),
+                "no interface has the address 172.16.1.93",
+            ),
         ):
             found = described({1: UP, 2: UP}, [ROUTE], addresses=(*addresses, second), site=site)
             self.assertEqual(found["health"], status.DEGRADED)
