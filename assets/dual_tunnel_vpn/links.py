@@ -82,6 +82,18 @@ def missing_uplinks(site: Site, network: Network) -> list[Uplink]:
     return [uplink for uplink in site.uplinks if wanted.device_of(uplink, network) is None]
 
 
+def lacking(site: Site, uplink: Uplink, network: Network) -> str:
+    """What the box lacks of the uplink now, in words; empty when interface and address are there."""
+    device = wanted.device_of(uplink, network)
+    if device is None and uplink.device:
+        return f"no interface named {uplink.device}"
+    if device is not None and network.device_with(uplink.address) == device:
+        return ""
+    other = wanted.in_place_of(site, uplink, network)
+    remedy = f" ({other}: if that is its address now, change the uplink in the stack and deploy)" if other else ""
+    return f"{'no interface' if device is None else f'{device} no longer'} has the address {uplink.address}{remedy}"
+
+
 def amiss(site: Site, network: Network) -> list[str]:
     """What is not as wanted of kernel parameters and packet filter, in words."""
     devices = _devices(site, network)
@@ -144,8 +156,7 @@ def bring(site: Site, wait: float = 0) -> Brought:
         done += firewall.open_all(site)
     network = _with_uplinks(site, wait)
     told = [
-        f"uplink {uplink.number} is not there yet: no interface "
-        + (f"named {uplink.device}" if uplink.device else f"has the address {uplink.address}")
+        f"uplink {uplink.number} is not there yet: {lacking(site, uplink, network)}"
         for uplink in missing_uplinks(site, network)
     ]
     with _alone():

@@ -91,7 +91,8 @@ def describe(site: Site) -> dict[str, Any]:
     ]
     routes = _routes(site, network)
     amiss = [f"{name} {unit.trouble}" for name, unit in units.items() if unit.trouble]
-    amiss += [f"uplink {uplink['number']} is not there" for uplink in uplinks if uplink["device"] is None]
+    lacking = {uplink.number: links.lacking(site, uplink, network) for uplink in site.uplinks}
+    amiss += [f"uplink {number} is not there: {what}" for number, what in lacking.items() if what]
     amiss += links.amiss(site, network) + installed.amiss() + drift.of_units(site.name)
     amiss += [f"tunnel {tunnel['number']} is down" for tunnel in tunnels if not tunnel["up"]]
     prepared = sorted(planned.prepared(site.name))

@@ -35,7 +35,8 @@ const LEFT_BY_PACKAGES = [
 /**
  * A POSIX shell script that prints the listing. Files that a package owns and byte code beside them are left out:
  * packages that we added stay installed. What is enabled shows as links, in /etc and below /run: systemd itself is
- * not asked for it, since a busy emulated box may not answer `systemctl list-unit-files` within D-Bus's 25 s.
+ * not asked for it, since a busy emulated box may not answer `systemctl list-unit-files` within D-Bus's 25 s. What D-Bus
+ * starts for a while when somebody asks, as NetworkManager does for the host's name, is nobody's.
  */
 export const BOX_LISTING_SCRIPT = `
 set -eu
@@ -53,7 +54,7 @@ echo "# units until the next boot"
 find /run/systemd/system -mindepth 1 -printf '%y %P %l\\n' | sort
 echo "# active services"
 units=$(systemctl list-units --no-legend --no-pager --plain --type=service --state=active)
-printf '%s\\n' "$units" | awk '{print $1}' | grep -v '^user\\|^lab-' | sort
+printf '%s\\n' "$units" | awk '{print $1}' | grep -v '^user\\|^lab-\\|^systemd-hostnamed' | sort
 echo "# interfaces"
 ip -o link | sed -E 's/^[0-9]+: //; s/ state .*//'
 ip -o -4 addr | sed -E 's/^[0-9]+: //; s/valid_lft.*//'

@@ -23,6 +23,8 @@ export interface Staged {
   readonly ikeLifetime?: readonly [number, number];
   /** Address of the first uplink. @default the lab's */
   readonly firstUplink?: string;
+  /** Prefix length of that address. @default the lab's */
+  readonly firstPrefixLength?: number;
   /** Firewall mark of each uplink's probes. @default 70001 and 70002 */
   readonly marks?: readonly [number, number];
   /** Whether a new SSH connection has to confirm the change, or the box takes it back. @default false */
@@ -49,6 +51,7 @@ const files = ({
   esp = [ESP, ESP],
   ikeLifetime = [86400, 86400],
   firstUplink,
+  firstPrefixLength,
   marks,
   bandwidthMbps,
 }: Staged) => {
@@ -64,7 +67,7 @@ const files = ({
     uplinks: UPLINKS.map((uplink, i) => ({
       number: i + 1,
       address: address(i),
-      prefixLength: uplink.prefixLength,
+      prefixLength: i === 0 ? (firstPrefixLength ?? uplink.prefixLength) : uplink.prefixLength,
       gateway: uplink.gateway,
       device: null,
       table: number(i),

@@ -56,7 +56,7 @@ view=$(mktemp -d)
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 
-# The initial RAM disk: a static busybox that loads the disk's driver and hands over. Debian's own takes longer to boot.
+# The initial RAM disk: a static busybox that loads the disk's drivers and hands over. Debian's own takes longer to boot.
 in_root sh -c 'cd /tmp && apt-get -qq download busybox-static'
 dpkg-deb -x "$root"/tmp/busybox-static_*.deb "$tools/busybox"
 rm -f "$root"/tmp/busybox-static_*.deb
@@ -64,7 +64,7 @@ kernel=$(basename "$root"/lib/modules/*)
 initrd=$root/tmp/initrd
 mkdir -p "$initrd/bin" "$initrd/dev" "$initrd/root" "$initrd/modules"
 find "$tools/busybox" -path '*/bin/busybox' -exec cp {} "$initrd/bin/busybox" \;
-in_root modprobe --all --show-depends --set-version "$kernel" virtio_pci virtio_blk |
+in_root modprobe --all --show-depends --set-version "$kernel" virtio_pci virtio_blk crc32c_generic ext4 |
   awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$initrd/modules/order"
 while read -r module; do cp "$root/$module" "$initrd/modules/"; done <"$initrd/modules/order"
 {
@@ -129,7 +129,7 @@ trim
 rm -f "$root"/var/cache/apt/archives/*.deb
 # shellcheck disable=SC2086 # a list of packages
 in_root apt-get -qq --yes --no-install-recommends --download-only install $BOX_REPOSITORY
-for package in $BOX_FIREWALLS; do
+for package in $FETCHED_ALONE; do
   in_root apt-get -qq --yes --no-install-recommends --download-only install "$package"
 done
 repository=$root/var/local/apt-repo

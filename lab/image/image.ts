@@ -9,7 +9,12 @@ import { aptSources } from "./sources";
 import { SYSTEMS, USUAL_SYSTEM, type System, type SystemId } from "./systems";
 import { ensureTools } from "./tools";
 
-/** Installed in box and world before they differ. */
+/** Debian's kernels that the machines can run: that of virtual machines, and that of any hardware, which has PPP. */
+const KERNELS = { cloud: "linux-image-cloud-amd64", generic: "linux-image-amd64" } as const;
+
+export type Kernel = keyof typeof KERNELS;
+
+/** Installed in box and world before they differ, with a kernel. */
 const BASE_PACKAGES = [
   "systemd",
   "systemd-sysv",
@@ -20,7 +25,6 @@ const BASE_PACKAGES = [
   "iproute2",
   "iputils-ping",
   "kmod",
-  "linux-image-cloud-amd64",
   "cpio",
   "procps",
   "less",
@@ -43,11 +47,24 @@ const BOX_REPOSITORY = [
   "ca-certificates",
 ];
 
-/** In that repository too: what else may keep a packet filter on the box. Each is fetched alone, as some exclude others. */
-const BOX_FIREWALLS = ["iptables", "firewalld", "iptables-persistent", "ufw"];
+/** What an internet provider has: servers for DHCP and PPPoE. */
+const PROVIDER_PACKAGES = ["dnsmasq-base", "pppoe"];
+
+/**
+ * In that repository too: what else may keep a packet filter or configure interfaces on the box, and what a provider has.
+ * Each is fetched alone, as some exclude others.
+ */
+const FETCHED_ALONE = [
+  ...["iptables", "firewalld", "iptables-persistent", "ufw"],
+  ...["ifupdown", "network-manager", "netplan.io"],
+  ...PROVIDER_PACKAGES,
+];
 
 /** Installed in the world; taken from the repository above. */
-const WORLD_PACKAGES = BOX_REPOSITORY.filter((name) => !["ca-certificates", "bird2"].includes(name));
+const WORLD_PACKAGES = [
+  ...BOX_REPOSITORY.filter((name) => !["ca-certificates", "bird2"].includes(name)),
+  ...PROVIDER_PACKAGES,
+];
 
 /** Installed in the world and in no repository of the box's: the VPN gateway's BGP is another program than the box's. */
 const WORLD_ONLY = ["frr"];
@@ -67,12 +84,12 @@ export interface Images {
 const CUSTOMIZE = join(__dirname, "customize.sh");
 const BUILD = join(__dirname, "build.sh");
 
-function mmdebstrapArguments(): string[] {
+function mmdebstrapArguments(kernel: Kernel): string[] {
   return [
     "--variant=minbase",
     "--format=null",
     "--skip=cleanup/reproducible",
-    `--include=${BASE_PACKAGES.join(",")}`,
+    `--include=${[...BASE_PACKAGES, KERNELS[kernel]].join(",")}`,
     "--aptopt=Acquire::Languages none",
     "--aptopt=Acquire::Check-Valid-Until false",
     "--dpkgopt=path-exclude=/usr/share/man/*",
@@ -87,10 +104,10 @@ const worldPackages = (system: System) => ofWorld(system, WORLD_PACKAGES);
 const worldOnly = (system: System) => ofWorld(system, WORLD_ONLY);
 
 /** The name of a system's directory: the hash of everything that its images are made of. */
-export function imageKey(system: System, sources: string[]): string {
+export function imageKey(system: System, sources: string[], kernel: Kernel = "cloud"): string {
   const hash = createHash("sha256");
-  const packages = [...BOX_REPOSITORY, ...BOX_FIREWALLS, ...worldPackages(system), ...worldOnly(system)];
-  for (const part of [system.codename, ...mmdebstrapArguments(), ...packages, ...sources]) {
+  const packages = [...BOX_REPOSITORY, ...FETCHED_ALONE, ...worldPackages(system), ...worldOnly(system)];
+  for (const part of [system.codename, ...mmdebstrapArguments(kernel), ...packages, ...sources]) {
     hash.update(`${part}\n`);
   }
   hash.update(readFileSync(CUSTOMIZE));
@@ -108,7 +125,7 @@ function hostProxy(): string[] {
   }
 }
 
-async function build(system: System, directory: string, sources: string[]): Promise<void> {
+async function build(system: System, kernel: Kernel, directory: string, sources: string[]): Promise<void> {
   const result = await runBound(
     "flock",
     [
@@ -116,7 +133,7 @@ async function build(system: System, directory: string, sources: string[]): Prom
       "sh",
       BUILD,
       directory,
-      ...mmdebstrapArguments(),
+      ...mmdebstrapArguments(kernel),
       ...hostProxy(),
       system.codename,
       "/dev/null",
@@ -127,7 +144,7 @@ async function build(system: System, directory: string, sources: string[]): Prom
         ...process.env,
         PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
         BOX_REPOSITORY: BOX_REPOSITORY.join(" "),
-        BOX_FIREWALLS: BOX_FIREWALLS.join(" "),
+        FETCHED_ALONE: FETCHED_ALONE.join(" "),
         WORLD_PACKAGES: worldPackages(system).join(" "),
         WORLD_ONLY: worldOnly(system).join(" "),
       },
@@ -145,14 +162,14 @@ async function build(system: System, directory: string, sources: string[]): Prom
 }
 
 /** The directory with a system's images; builds them when nothing in the cache is made of the same things. */
-async function ensureSystem(system: System, log: (line: string) => void): Promise<string> {
+async function ensureSystem(system: System, kernel: Kernel, log: (line: string) => void): Promise<string> {
   const sources = aptSources(system);
   const cache = join(cacheDirectory(), "images");
-  const directory = join(cache, imageKey(system, sources));
+  const directory = join(cache, imageKey(system, sources, kernel));
   if (!existsSync(directory)) {
     mkdirSync(cache, { recursive: true });
     log(`building the machines' images of ${system.name} (about a minute)`);
-    await build(system, directory, sources);
+    await build(system, kernel, directory, sources);
   }
   utimesSync(directory, new Date(), new Date());
   return directory;
@@ -162,13 +179,18 @@ async function ensureSystem(system: System, log: (line: string) => void): Promis
  * The images of both machines, built where they have to be.
  * @param system the box's
  * @param log told of anything that takes time
+ * @param kernel both machines'
  */
-export async function ensureImages(system: SystemId, log: (line: string) => void): Promise<Images> {
+export async function ensureImages(
+  system: SystemId,
+  log: (line: string) => void,
+  kernel: Kernel = "cloud",
+): Promise<Images> {
   ensureTools(log);
   const image = async (name: "box" | "world", id: SystemId): Promise<Image> => {
-    const directory = await ensureSystem(SYSTEMS[id], log);
-    const [disk, kernel, initrd] = [`${name}.ext4`, "vmlinuz", "initrd"].map((file) => join(directory, file));
-    return { disk, kernel, initrd };
+    const directory = await ensureSystem(SYSTEMS[id], kernel, log);
+    const file = (of: string) => join(directory, of);
+    return { disk: file(`${name}.ext4`), kernel: file("vmlinuz"), initrd: file("initrd") };
   };
   return { world: await image("world", USUAL_SYSTEM), box: await image("box", system) };
 }

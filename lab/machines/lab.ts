@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFile
 import { tmpdir } from "os";
 import { dirname, join } from "path";
 import { cacheDirectory, contentOf, Kept, keyOf } from "../cache";
-import { ensureImages, type Images } from "../image/image";
+import { ensureImages, type Images, type Kernel } from "../image/image";
 import { ensureQemu, type Qemu } from "../image/qemu";
 import { systemOfEnvironment, SYSTEMS, USUAL_SYSTEM, type SystemId } from "../image/systems";
 import { LAN, UPLINKS } from "../network";
@@ -83,6 +83,8 @@ export interface LabOptions {
   readonly fresh?: boolean;
   /** True: the packages that the product installs are on the box already. @default false */
   readonly packages?: boolean;
+  /** Which of Debian's kernels both machines run. @default "cloud" */
+  readonly kernel?: Kernel;
 }
 
 /** What the product's installer adds to a Debian that has nothing of it. */
@@ -368,7 +370,7 @@ export class Lab {
     if (this.options.detached && Lab.attach()) {
       throw new Error('A lab is up already; end it with "npm run lab -- down".');
     }
-    const images = await ensureImages(this.system, (line) => this.log(line));
+    const images = await ensureImages(this.system, (line) => this.log(line), this.options.kernel);
     const qemu = await ensureQemu((line) => this.log(line));
     removeLeftovers();
     return { images, qemu, kvm: await kvmWorks(images.world, qemu, (line) => this.log(line)) };

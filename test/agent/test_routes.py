@@ -200,6 +200,26 @@ class Surroundings(unittest.TestCase):
                 third = made.surroundings()
         self.assertEqual(len({repr(each) for each in (first, second, third)}), 3)
 
+    def test_differ_once_an_uplink_s_address_is_on_another_interface(self) -> None:
+        made, netlink = box()
+        first = made.surroundings()
+        netlink.there = [Address(2, "172.16.1.9", 24), Address(1, "172.16.2.9", 24)]
+        made.refresh()
+        self.assertNotEqual(made.surroundings(), first)
+
+
+class Uplinks(unittest.TestCase):
+    def test_whose_address_was_exchanged_are_in_trouble_which_names_the_other(self) -> None:
+        made, netlink = box()
+        netlink.there = [Address(2, "172.16.1.77", 24), Address(3, "172.16.2.9", 24)]
+        made.refresh()
+        first, second = made.site.uplinks
+        told = "(eth0) has lost its address 172.16.1.9: eth0 has 172.16.1.77/24"
+        self.assertEqual([made.uplink_trouble(uplink) for uplink in (first, second)], [told, ""])
+        netlink.there = [Address(3, "172.16.2.9", 24)]
+        made.refresh()
+        self.assertEqual(made.uplink_trouble(first), "(eth0) has lost its address 172.16.1.9")
+
 
 class Forwarding(unittest.TestCase):
     def test_is_amiss_when_it_was_switched_off_or_the_filter_does_not_know_who_wants_it(self) -> None:

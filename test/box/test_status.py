@@ -13,8 +13,9 @@ from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.sas import Sa
 from dual_tunnel_vpn.ipsec.strongswan import Unit
 from dual_tunnel_vpn.net import ways
-from dual_tunnel_vpn.net.netlink import UNREACHABLE, Route
+from dual_tunnel_vpn.net.netlink import UNREACHABLE, Address, Route
 from dual_tunnel_vpn.net.ways import Way
+from dual_tunnel_vpn.site import Site
 
 from . import samples
 
@@ -50,9 +51,12 @@ def described(
     said: dict[str, Any] | None = None,
     kernel: tuple[str, ...] = (),
     files: tuple[str, ...] = (),
+    addresses: tuple[Address, ...] | None = None,
+    site: Site | None = None,
 ) -> dict[str, Any]:
     """What status finds on a box whose tunnels, routes, units and files are these, and what kernel and agent say."""
     network = samples.network()
+    network.addresses = network.addresses if addresses is None else list(addresses)
     network.links["singapore-1"] = samples.link(9, "singapore-1", "xfrm", 20481, 1400)
     network.routes = [GUARD, *routes]
     with (
@@ -68,7 +72,7 @@ def described(
         mock.patch.object(installed, "amiss", lambda: list(files)),
         mock.patch.object(ways, "look", lambda *_: BY_TUNNEL_1 if found is None else found),
     ):
-        return status.describe(samples.site())
+        return status.describe(site or samples.site())
 
 
 class Health(unittest.TestCase):
@@ -114,6 +118,39 @@ class Health(unittest.TestCase):
     def test_what_others_changed_in_filter_or_kernel_is_degraded_and_named(self) -> None:
         found = described({1: UP, 2: UP}, [ROUTE], kernel=("forwarding was switched off (eth0)",))
         self.assertEqual((found["health"], found["amiss"]), (status.DEGRADED, ["forwarding was switched off (eth0)"]))
+
+    def test_an_uplink_without_its_address_is_named_and_what_it_has_instead(self) -> None:
+        second = Address(3, "172.16.2.57", 24)
+        by_device = samples.document()["uplinks"]
+        by_device[0]["device"] = "eth0"
+        on_one_network = samples.document()["uplinks"]
+        on_one_network[1]["address"] = "172.16.1.57"
+        remedy = "if that is its address now, change the uplink in the stack and deploy"
+        for site, addresses, wanted in (
+            (None, (), "no interface has the address 172.16.1.93"),
+            (None, (Address(9, "172.16.9.1", 24),), "no interface has the address 172.16.1.93"),
+            (
+                None,
+                (Address(2, "172.16.1.77", 24),),
+                f"no interface has the address 172.16.1.93 (eth0 has 172.16.1.77/24: {remedy})",
+            ),
+            # As by PPP, where nothing but the interface tells.
+            (
+                samples.site(uplinks=by_device),
+                (Address(2, "10.9.9.9", 32),),
+                f"eth0 no longer has the address 172.16.1.93 (eth0 has 10.9.9.9/32: {remedy})",
+            ),
+            (samples.site(uplinks=by_device), (), "eth0 no longer has the address 172.16.1.93"),
+            # The other uplink's address is not taken for this one's.
+            (
+                samples.site(uplinks=on_one_network),
+                (Address(3, "172.16.1.57", 24),),
+                "no interface has the address 172.16.1.93",
+            ),
+        ):
+            found = described({1: UP, 2: UP}, [ROUTE], addresses=(*addresses, second), site=site)
+            self.assertEqual(found["health"], status.DEGRADED)
+            self.assertEqual(found["amiss"], [f"uplink 1 is not there: {wanted}"])
 
     def test_a_unit_that_is_not_at_work_is_named(self) -> None:
         found = described({1: UP, 2: UP}, [ROUTE], "ends and is started anew (restart 13)")

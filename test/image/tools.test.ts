@@ -32,6 +32,7 @@ describe("the images' name in the cache", () => {
     expect(debian12(one)).toBe(debian12([...one]));
     expect(debian12(one)).not.toBe(debian12(["deb http://two.example/debian bookworm main"]));
     expect(imageKey(SYSTEMS["debian-13"], [])).not.toBe(debian12([]));
+    expect(imageKey(SYSTEMS["debian-12"], one, "generic")).not.toBe(debian12(one));
   });
 });
 

@@ -94,7 +94,8 @@ class Routes:
         if not link.carrier:
             return f"({device}) has lost its carrier"
         if self.network.device_with(uplink.address) != device:
-            return f"({device}) has lost its address {uplink.address}"
+            other = wanted.in_place_of(self.site, uplink, self.network)
+            return f"({device}) has lost its address {uplink.address}" + (f": {other}" if other else "")
         return ""
 
     def source(self) -> str | None:
@@ -244,10 +245,13 @@ class Routes:
     def _present(self) -> list[str]:
         return [name for name in self.devices.values() if name in self.network.links]
 
-    def surroundings(self) -> tuple[set[str], bytes | None]:
-        """What the packet filter has to follow beside what nftables notifies: bridges, the older iptables' tables."""
+    def surroundings(self) -> tuple[set[str], bytes | None, list[str]]:
+        """What the packet filter has to follow beside what nftables notifies.
+
+        Bridges, the older iptables' tables, and the uplinks' interfaces: an address may come back on another one.
+        """
         bridges = {link.name for link in self.network.links.values() if link.kind == "bridge"}
-        return bridges, files.content(paths.LEGACY_TABLES)
+        return bridges, files.content(paths.LEGACY_TABLES), sorted(self.devices.values())
 
     def counters(self) -> dict[int, Counters]:
         """What each tunnel's XFRM interface carried."""

@@ -22,6 +22,18 @@ def device_of(uplink: Uplink, network: Network) -> str | None:
     return network.device_with(uplink.address)
 
 
+def in_place_of(site: Site, uplink: Uplink, network: Network) -> str:
+    """`DEVICE has ADDRESS` where the uplink's address has become another one; empty where none looks like that."""
+    uplinks = {each.address for each in site.uplinks}
+    gateway = ipaddress.IPv4Address(uplink.gateway)
+    for found in network.addresses:
+        device, address = network.name(found.ifindex), f"{found.address}/{found.prefix_length}"
+        beside = gateway in ipaddress.IPv4Interface(address).network
+        if found.address not in uplinks and device and (device == uplink.device or beside):
+            return f"{device} has {address}"
+    return ""
+
+
 def xfrm_link(tunnel: Tunnel) -> XfrmLink:
     """The tunnel's interface, as it is made."""
     address = f"{tunnel.bgp.box_address}/{tunnel.bgp.prefix_length}" if tunnel.bgp is not None else ""

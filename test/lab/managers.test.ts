@@ -1,0 +1,181 @@
+// A box whose interfaces somebody else configures: each network manager is restarted, has its interfaces configured anew
+// and others' addresses and routes set under way. Traffic goes on, or `status` says why not; nothing of theirs is lost.
+import { setTimeout as delay } from "node:timers/promises";
+import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import {
+  configure,
+  devices,
+  INTERFACES,
+  managedBy,
+  MANAGERS,
+  type Devices,
+  type ManagerId,
+} from "../../lab/box/managers";
+import { cloudState, install } from "../../lab/box/staged-connection";
+import { WorldCloudEnd } from "../../lab/cloud-end";
+import { Lab } from "../../lab/machines/lab";
+import { quote } from "../../lab/machines/shell";
+import { ECS, LAN, UPLINKS } from "../../lab/network";
+import { Traffic } from "../../lab/traffic/traffic";
+import { says, SOON_S } from "./says";
+
+jest.setTimeout(900_000);
+
+const FULL = process.env.DUAL_TUNNEL_VPN_TEST === "full";
+
+const [FIRST] = UPLINKS;
+/** Another address of the first uplink's network. */
+const CHANGED = "172.16.1.77";
+
+/** What each manager does to all that it configures, or to the first uplink. */
+const DEEDS: Readonly<Record<ManagerId, readonly ((devices: Devices) => string)[]>> = {
+  ifupdown: [
+    () => "systemctl restart networking",
+    ({ uplink1 }) => `ifdown ${uplink1}; ifup ${uplink1}`,
+    ({ lan }) => `ifdown ${lan}; ifup ${lan}`,
+  ],
+  NetworkManager: [
+    () => "systemctl restart NetworkManager",
+    () => "systemctl reload NetworkManager && nmcli connection reload",
+    ({ uplink1 }) => `nmcli device reapply ${uplink1}`,
+    () => "nmcli --wait 30 connection down uplink1; nmcli --wait 30 connection up uplink1",
+    () => "nmcli networking off; nmcli networking on",
+  ],
+  "systemd-networkd": [
+    () => "networkctl reload",
+    // It has not read yet that it is to leave others' routes alone.
+    ({ uplink1, uplink2, lan }) => `networkctl reconfigure ${uplink1} ${uplink2} ${lan}`,
+    () => "systemctl restart systemd-networkd",
+    ({ uplink1 }) => `networkctl down ${uplink1}; networkctl up ${uplink1}`,
+  ],
+  netplan: [() => "netplan apply", () => "systemctl restart systemd-networkd"],
+};
+
+const ids = Object.keys(MANAGERS) as ManagerId[];
+const made = ids.filter((id) => FULL || id === "ifupdown");
+const long = ids.filter((id) => !made.includes(id));
+if (long.length > 0) {
+  it.skip.each(long)("a box that %s configures (takes three minutes: npm run test:full)", () => undefined);
+}
+
+describe.each(made)("on a box that %s configures", (id) => {
+  const lab = new Lab({ packages: true });
+  const manager = MANAGERS[id];
+  let cloud: WorldCloudEnd;
+  let traffic: Traffic;
+  let names: Devices;
+  let pristine: string;
+
+  const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
+  const status = () => lab.box.execute("dual-tunnel-vpn status", { timeoutS: 60 });
+  const trafficBy = (tunnel: number, timeoutS = 60) =>
+    lab.box.waitUntilSucceeds(`ip route get ${ECS.address} | grep -qw 'dev singapore-${tunnel}'`, { timeoutS });
+
+  /** Waits until traffic flows both ways and status says that all is well. Fails when it says so while nothing flows. */
+  async function well(timeoutS = 60): Promise<void> {
+    const deadline = Date.now() + timeoutS * 1000;
+    for (;;) {
+      const since = await traffic.mark();
+      const { status: exit, stdout } = await status();
+      const { out, in: back } = await traffic.since(since);
+      const silentS = Math.max(out.silentS, back.silentS);
+      if (exit === 0 && silentS > SOON_S) throw new Error(`Nothing has passed for ${silentS} s:\n${stdout}`);
+      if (exit === 0 && silentS < 0.5) return;
+      if (Date.now() > deadline) {
+        const journal = await lab.box.succeed("journalctl -b -o short-precise --no-pager -n 60 -u 'dual-tunnel-vpn*'");
+        throw new Error(`Not well within ${timeoutS} s:\n${stdout}\n${journal}`);
+      }
+      await delay(200);
+    }
+  }
+
+  /** Has interfaces configured with some fields replaced. */
+  async function reconfigured(which: "uplink1" | "lan", fields: Partial<(typeof INTERFACES)[number]>): Promise<void> {
+    const interfaces = INTERFACES.map((each) => (each.id === which ? { ...each, ...fields } : each));
+    await configure(lab, manager, interfaces);
+    await lab.box.succeed(manager.reconfigure(names[which], which));
+  }
+
+  async function gapOf(what: string, deed: () => Promise<unknown>): Promise<void> {
+    const mark = await traffic.mark();
+    await deed();
+    await well();
+    const { out, in: back } = await traffic.since(mark);
+    const gaps = [out, back].map(({ longestGapS }) => longestGapS.toFixed(1)).join(" s out, ");
+    process.stderr.write(`${id}: ${what}: ${gaps} s in\n`);
+  }
+
+  beforeAll(async () => {
+    await lab.start();
+    await managedBy(lab, id);
+    names = await devices(lab);
+    cloud = new WorldCloudEnd(lab);
+    await cloud.start();
+    await cloud.apply(cloudState());
+    pristine = await listing();
+  }, 900_000);
+
+  afterAll(() => lab.stop());
+
+  it("gets the connection, and is healthy", async () => {
+    const { status: ended, stdout } = await install(lab);
+    if (ended !== 0) throw new Error(`${stdout}\n${await cloud.log(40)}`);
+    traffic = await Traffic.start(lab);
+    await traffic.waitUntilFlowing();
+    await well();
+  });
+
+  it.each(
+    DEEDS[id].map(
+      (deed, index) =>
+        [deed({ management: "MANAGEMENT", uplink1: "UPLINK", uplink2: "UPLINK2", lan: "LAN" }), index] as const,
+    ),
+  )("goes on after `%s`", async (what, index) => {
+    await trafficBy(1);
+    await gapOf(what, () => lab.box.succeed(DEEDS[id][index](names), { timeoutS: 120 }));
+  });
+
+  it("has the other tunnel carry and says what is wrong when the uplink's address changes, and goes back with it", async () => {
+    await trafficBy(1);
+    await gapOf("another address of uplink 1", async () => {
+      await reconfigured("uplink1", { address: `${CHANGED}/${FIRST.prefixLength}` });
+      await says(
+        lab,
+        `uplink 1 is not there: no interface has the address ${FIRST.address} (${names.uplink1} has ${CHANGED}/`,
+      );
+      await trafficBy(2);
+      await traffic.waitUntilFlowing();
+      await reconfigured("uplink1", {});
+    });
+    await trafficBy(1);
+  });
+
+  it("says within 5 s that a route into the VPC's block was set, and that it is gone", async () => {
+    await reconfigured("lan", { routes: [{ to: "192.168.64.0/18", via: LAN.server }] });
+    await says(lab, "what is for 192.168.64.1 in the VPC from");
+    await reconfigured("lan", {});
+    await well();
+  });
+
+  it("leads traffic both ways by the other tunnel when an uplink falls silent, and back", async () => {
+    await trafficBy(1);
+    await lab.cut("uplink1");
+    await trafficBy(2);
+    await traffic.waitUntilFlowing();
+    await lab.restore("uplink1");
+    await trafficBy(1);
+    await well();
+  });
+
+  it("comes back by itself after a reboot", async () => {
+    await lab.box.reboot();
+    await traffic.waitUntilFlowing({ timeoutS: 120 });
+    await well(120);
+  });
+
+  it("is as it was once the connection is removed", async () => {
+    await traffic.stop();
+    await lab.box.succeed("/usr/local/sbin/dual-tunnel-vpn uninstall singapore");
+    expect(differences(pristine, await listing())).toEqual([]);
+  });
+});
