@@ -49,9 +49,14 @@ class Units(unittest.TestCase):
 
     def test_links_follow_whatever_is_restarted_under_them(self) -> None:
         links = unit("dual-tunnel-vpn-links@.service")
-        for name in ("nftables.service", "firewalld.service", "systemd-networkd.service", "NetworkManager.service"):
-            self.assertIn(name, " ".join(links["Unit"]["PartOf"]))
-            self.assertIn(name, " ".join(links["Unit"]["After"]))
+        after, part_of = (" ".join(links["Unit"][key]) for key in ("After", "PartOf"))
+        for name in ("systemd-networkd.service", "NetworkManager.service", "networking.service"):
+            self.assertIn(name, part_of)
+            self.assertIn(name, after)
+        for name in ("nftables.service", "iptables.service", "firewalld.service", "ufw.service"):
+            self.assertIn(name, after)
+            # They conflict with each other: none could be restarted any more.
+            self.assertNotIn(name, part_of)
 
     def test_a_repair_that_runs_is_joined_by_the_next_waits_for_nothing_and_is_started_however_often(self) -> None:
         repair = unit("dual-tunnel-vpn-repair@.service")

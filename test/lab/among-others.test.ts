@@ -87,6 +87,14 @@ const DROPPING = `*filter
 COMMIT
 `;
 
+/** A customer's own /etc/nftables.conf. */
+const OWN_RULESET = `flush ruleset
+table inet filter {
+  chain input { type filter hook input priority 0; policy accept; }
+  chain forward { type filter hook forward priority 0; policy drop; ct state established,related accept; }
+}
+`;
+
 /** What hardening guides have of IPv4 for a host that is no router. */
 const HARDENING = `net.ipv4.ip_forward = 0
 net.ipv4.conf.all.forwarding = 0
@@ -262,6 +270,14 @@ describe("traffic between the data center and the VPC goes on when", () => {
     before: `cat >/etc/iptables/rules.v4 <<'END'\n${DROPPING}END\n`,
     deed: "netfilter-persistent reload",
   });
+
+  goesOnWhen("nftables' own file, which flushes all, is loaded anew by its service", {
+    packages: "firewalld",
+    before: `cat >/etc/nftables.conf <<'END'\n${OWN_RULESET}END\n`,
+    deed: "systemctl restart nftables",
+  });
+
+  goesOnWhen("firewalld is restarted", { packages: "firewalld", deed: "systemctl restart firewalld", followed: true });
 
   goesOnWhen("firewalld is installed and started", {
     packages: "iptables",
