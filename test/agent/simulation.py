@@ -126,7 +126,7 @@ class Site:
         self.vpc_host = vpc_host
         self.idle = idle
         """Nobody sends anything."""
-        self.bgp = None if bgp is None else Bgp(self, bgp)
+        self._bgp = None if bgp is None else Bgp(self, bgp)
         self.conversation = conversation
         """The cloud's side answers only what it gets, as most traffic does."""
         self.counts_forged = counts_forged
@@ -169,6 +169,12 @@ class Site:
         self.loaded = dict(self.installed)
         self.cloud_has = dict(self.installed)
         self.machine = self._make_machine({})
+
+    @property
+    def bgp(self) -> Bgp:
+        """Both ends of both sessions, on a site with BGP."""
+        assert self._bgp is not None
+        return self._bgp
 
     def _make_machine(self, memory: Mapping[str, Any]) -> Machine:
         shapes = (
@@ -226,8 +232,8 @@ class Site:
     @property
     def cloud_choice(self) -> int | None:
         """The tunnel that the cloud sends by: the active one while its SA lives, or as BGP tells it."""
-        if self.bgp is not None:
-            return self.bgp.choice
+        if self._bgp is not None:
+            return self._bgp.choice
         return next((tunnel for tunnel in (1, 2) if self.cloud_sa[tunnel]), None)
 
     def passes_out(self, tunnel: int) -> bool:
@@ -272,8 +278,8 @@ class Site:
 
     def _step(self) -> None:
         self._ike()
-        if self.bgp is not None:
-            self.bgp.step()
+        if self._bgp is not None:
+            self._bgp.step()
         machine, now = self.machine, self.now
         for uplink in self.uplinks:
             lost = uplink in self.faults.carrier_lost

@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn import site as sites
+from dual_tunnel_vpn.ipsec import swanctl
 from dual_tunnel_vpn.ipsec.channel import Charon, main_process
 from dual_tunnel_vpn.ipsec.sas import Sa
 
@@ -133,8 +134,8 @@ class Following(unittest.TestCase):
     def test_another_configuration_is_loaded_only_where_nothing_is_negotiated_or_up(self) -> None:
         charon = self.follow(self.fake)
         self.drive(charon, lambda: self.seen)
-        connection = {"connections": {"lab-1": {"version": "2"}}}
-        secrets = {"secrets": {"ike-lab-1": {"id-local": "a", "secret": "0sAA=="}}}
+        connection: swanctl.Section = {"connections": {"lab-1": {"version": "2"}}}
+        secrets: swanctl.Section = {"secrets": {"ike-lab-1": {"id-local": "a", "secret": "0sAA=="}}}
         for listed in (ike("lab-1"), ike("lab-1", "CONNECTING", None)):
             self.listed[:] = [listed]
             busy: list[bool] = []

@@ -120,7 +120,7 @@ def site(rng: random.Random, number: int) -> Site:
     private.insert(number % 2, Block("100.0.0.0/8"))
 
     def of(block: Block, count: int, least: int) -> list[str]:
-        found = set()
+        found: set[str] = set()
         while len(found) < count:
             length = rng.randint(max(least, block.prefixlen + 1), 32 if rng.random() < 0.2 else 28)
             address = int(block.network_address) | rng.getrandbits(32 - block.prefixlen)

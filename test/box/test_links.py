@@ -63,6 +63,8 @@ def execute(changes: Iterable[Change], network: Network) -> None:
                 network.rules.append(thing)
             else:
                 network.rules.remove(thing)
+        elif isinstance(thing, Address):
+            (network.addresses.append if isinstance(change, Put) else network.addresses.remove)(thing)
         elif isinstance(change, Put):
             same = (thing.destination, thing.table, thing.metric)
             network.routes = [r for r in network.routes if (r.destination, r.table, r.metric) != same]
