@@ -267,6 +267,8 @@ class Story {
 
     await reporter.step("The box's SSH port changes in the stack", async () => {
       const { box } = this.deployment.config as { box: Record<string, unknown> };
+      // Both ends may have begun at the same moment: of two IKE_SAs one goes.
+      await this.cloudEnd.waitUntilSettled();
       const sas = await this.listSas();
       this.deployment.config = { ...this.deployment.config, box: { ...box, port: lab.box.altSshPort } };
       const { text } = await this.deployment.deploy();
