@@ -202,11 +202,12 @@ log=$staging/log
 
 lock_patience=120
 lock_held() {
-    grep -m 1 -E 'Could not get lock|lock was locked by another process' "$log"
+    grep -m 1 -E 'Could not get lock|lock was locked by another process|already locked by [0-9]' "$log"
 }
 
 # Runs a program of the package manager, and again while another program holds one of its locks, as
-# unattended-upgrades does at a first boot. DPkg::Lock::Timeout would cover neither apt's own locks nor dpkg's calls.
+# unattended-upgrades does at a first boot, or dnf-makecache. DPkg::Lock::Timeout would cover neither apt's own locks nor
+# dpkg's calls, and dnf by itself waits for ever.
 unlocked() {
     deadline=$(($(now) + lock_patience))
     told=
@@ -247,13 +248,17 @@ apt_get() {
 
 dnf_install() {
     if [ "$packages" != repositories ]; then set -- --disablerepo='*' "$@"; fi
-    dnf -q -y install "$@" >"$log" 2>&1 </dev/null
+    unlocked dnf -q -y --setopt=exit_on_lock=True install "$@"
 }
 
 last_words() {
     if lock_held >/dev/null; then
         echo "another program has used the package manager for $lock_patience s, wait for it to end and deploy again" \
             "($(lock_held))"
+        return
+    fi
+    if grep -q '^Error: Unable to find a match: epel-release' "$log"; then
+        echo "strongSwan is one of EPEL's packages, and no source of this box has epel-release: install that first"
         return
     fi
     grep -E '^(E:|Error|dpkg:)' "$log" | tail -n 1 | grep . || tail -n 1 "$log"

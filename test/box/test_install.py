@@ -111,16 +111,21 @@ DPKG = (
 )
 
 
+BY_DNF = "metadata already locked by 4711\nThe application with PID 4711 is: dnf\n    Memory :  67 M RSS (312 MB VSZ)"
+
+
 class AwaitsLocks(unittest.TestCase):
-    """With an apt-get in the real one's place that is refused a lock for a number of times."""
+    """With a package manager in the real one's place that is refused a lock for a number of times."""
 
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.root = Path(directory.name)
 
-    def fetch(self, said: str, times: int, patience: int = 60) -> tuple[int, list[str], list[str]]:
-        """The status of `fetch`, what it and last_words say, and the calls of apt-get, which is refused `times`."""
+    def fetch(
+        self, said: str, times: int, patience: int = 60, manager: str = "apt"
+    ) -> tuple[int, list[str], list[str]]:
+        """The status of `fetch`, what it and last_words say, and the manager's calls, of which `times` are refused."""
         text = (ASSETS / "install.sh").read_text()
         functions = text[text.index("now() {") : text.index('if [ "$#" -lt 2 ]')]
         functions += text[text.index("log=$staging/log") : text.index("# The version of strongSwan")]
@@ -130,12 +135,13 @@ class AwaitsLocks(unittest.TestCase):
         (self.root / "calls").write_text("")
         script = f"""set -u
 say() {{ echo "$*"; }}
+dnf() {{ apt-get "$@"; }}
 apt-get() {{
     for argument; do case $argument in install | update) echo "$argument" >>calls ;; esac; done
     [ "$(wc -l <calls)" -gt {times} ] || {{ cat said; return 100; }}
 }}
 sleep() {{ :; }}
-manager=apt staging=. packages=repositories problems=
+manager={manager} staging=. packages=repositories problems=
 {functions}
 fetch nftables || {{ last_words; exit 1; }}
 """
@@ -152,6 +158,12 @@ fetch nftables || {{ last_words; exit 1; }}
                 self.assertEqual((status, calls), (0, ["install"] * 4))
                 self.assertEqual(len(told), 1)
                 self.assertIn(said.splitlines()[0], told[0])
+
+    def test_a_lock_of_dnf_is_waited_for_and_told_once(self) -> None:
+        status, told, calls = self.fetch(BY_DNF, 3, manager="dnf")
+        self.assertEqual((status, calls), (0, ["install"] * 4))
+        self.assertEqual(len(told), 1)
+        self.assertIn(BY_DNF.splitlines()[0], told[0])
 
     def test_a_lock_that_is_held_for_longer_is_named_in_one_sentence(self) -> None:
         status, told, calls = self.fetch(ARCHIVES, 1000, 0)
@@ -171,8 +183,8 @@ fetch nftables || {{ last_words; exit 1; }}
                 self.assertEqual((status, told, calls), (1, [said], ["install", "update"]))
 
 
-class Requires(unittest.TestCase):
-    """What the box must have, with functions in the place of the box's programs."""
+class Asks(unittest.TestCase):
+    """What the box is asked, with functions in the place of its programs."""
 
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
@@ -217,6 +229,10 @@ class Requires(unittest.TestCase):
         self.assertEqual(done.stderr, "")
         said = [sentence.removeprefix("dual-tunnel-vpn: ") for sentence in done.stdout.splitlines()]
         return done.returncode, said, (self.root / "calls").read_text().splitlines()
+
+
+class Requires(Asks):
+    """What the box must have."""
 
     def refused(self, sentence: str, packages: str = "", **changes: str) -> None:
         status, said, _ = self.ask(packages, **changes)
@@ -318,6 +334,54 @@ class Requires(unittest.TestCase):
             (1, ["the packages nftables are missing on this box and left to you (BoxPackages.provided): install them"]),
         )
         self.assertEqual(calls, ["python3 check"])
+
+
+class RequiresByDnf(Asks):
+    """The same on a box with dnf and without strongSwan; its sources have EPEL's once epel-release is there."""
+
+    DNF = """echo "dnf $*" >>calls
+case $* in
+*repoquery*) echo 5.9.14 ;;
+*"install epel-release") touch epel ;;
+*strongswan) [ -e epel ] || { echo 'Error: Unable to find a match: strongswan'; false; } ;;
+esac"""
+
+    def ask_dnf(self, packages: str = "", **changes: str) -> tuple[int, list[str], list[str]]:
+        """What dnf was asked to install, among the calls."""
+        bodies = {"dnf": self.DNF, "rpm": "case $* in *nftables) ;; *) false ;; esac", "apt_get": "", **changes}
+        status, said, calls = self.ask(packages, **bodies)
+        return status, said, [call.partition("exit_on_lock=True ")[2] for call in calls if "exit_on_lock" in call]
+
+    def test_a_box_that_has_the_packages_is_asked_for_no_others(self) -> None:
+        rpm = "case $* in *--qf*) echo 5.9.14 ;; esac"
+        self.assertEqual(self.ask_dnf(rpm=rpm), (0, [], []))
+
+    def test_epel_is_added_when_it_is_needed_and_nothing_else_is_wrong(self) -> None:
+        status, said, calls = self.ask_dnf()
+        self.assertEqual((status, len(said)), (0, 1))
+        self.assertRegex(said[0], "^the packages strongswan can be had ")
+        install = ["install --downloadonly strongswan", "install epel-release", "install --downloadonly strongswan"]
+        self.assertEqual(calls, install)
+
+        (self.root / "epel").unlink()
+        status, said, calls = self.ask_dnf(uname="echo 4.9.0")
+        self.assertEqual((status, said[-1][:16]), (1, "the kernel 4.9.0"))
+        self.assertEqual(calls, ["install --downloadonly strongswan", "install --downloadonly epel-release"])
+
+    def test_a_box_that_knows_no_epel_is_told_what_to_do(self) -> None:
+        dnf = self.DNF.replace("touch epel", "echo 'Error: Unable to find a match: epel-release'; false")
+        dnf = dnf.replace("echo 5.9.14", ":")
+        status, said, _ = self.ask_dnf(dnf=dnf)
+        told = (
+            "the packages strongswan cannot be had on this box: strongSwan is one of EPEL's packages, and no source of "
+            "this box has epel-release: install that first"
+        )
+        self.assertEqual((status, said[-1]), (1, told))
+
+    def test_strongswan_of_5_8(self) -> None:
+        old = "strongSwan 5.7.2, which this box has or would get, is too old: 5.8 or newer is needed"
+        status, said, _ = self.ask_dnf(dnf=self.DNF.replace("5.9.14", "5.7.2"))
+        self.assertEqual((status, said[-1]), (1, old))
 
 
 class OnlyRoots(unittest.TestCase):
