@@ -454,6 +454,10 @@ describe("the cloud end", () => {
         "tun-2": { established: true, routes: [{ destination: DATA_CENTER_CIDR, asPath: "65010", med: 200 }] },
       });
       for (const name of ["t1", "t2"]) {
+        // What the gateway tells comes a moment after what it has taken.
+        await lab.box.waitUntilSucceeds(
+          `birdc -r -s /run/bird/hand-made.ctl show route protocol ${name} | grep -q 192.168.10.0`,
+        );
         const heard = await box.askBird(`show route protocol ${name} all`);
         expect(heard).toContain("192.168.10.0/24");
         expect(heard).toContain("BGP.as_path: 45104");
