@@ -67,7 +67,7 @@ class Decodes(unittest.TestCase):
     def test_sessions_and_what_takes_over(self) -> None:
         states, taking_over = protocols(replies(PROTOCOLS)[0], (1, 2))
         expired = "Connect BGP Error: Hold timer expired"
-        self.assertEqual(states, {1: (True, "Established"), 2: (False, expired)})
+        self.assertEqual(states, {1: (True, "Established", False), 2: (False, expired, False)})
         self.assertEqual(taking_over, {2})
 
     def test_prefixes_each_once(self) -> None:
@@ -174,6 +174,21 @@ class Talks(unittest.TestCase):
         self.assertEqual(bird.asked(), [])
         self.speaker.tick(100.0 + POLL)
         self.assertEqual(bird.asked(), ["show protocols"])
+
+    def test_a_session_that_bird_has_given_up_is_switched_on_until_it_begins(self) -> None:
+        given_up = PROTOCOLS.replace("start  04:33:07      Connect       BGP", "down   04:33:07     ")
+        given_up = given_up.replace("Hold timer expired", "No listening socket")
+        self.assertNotEqual(given_up, PROTOCOLS)
+        bird = self.bird()
+        for at in (100.0, 100.0 + POLL):
+            self.speaker.tick(at)
+            self.answer(bird, given_up, ROUTES, NONE)
+            self.assertEqual(self.heard[-1].sessions[2], Session(False, "Error: No listening socket"))  # type: ignore[union-attr]
+            self.assertEqual(self.answer(bird, "0011-tunnel_2: enabled\n0000 \n"), ["enable tunnel_2"])
+        self.speaker.tick(100.0 + 2 * POLL)
+        self.answer(bird, PROTOCOLS, ROUTES, NONE)
+        self.assertEqual(bird.asked(), [])
+        self.assertEqual(self.trouble, [])
 
     def test_what_takes_over_is_switched_on_before_the_other_goes_off(self) -> None:
         bird = self.bird()

@@ -181,7 +181,7 @@ def await_got(other: Bird, number: int, expected: dict[Block, tuple[int, int]]) 
 def established(bird: Bird) -> bool:
     """Whether both sessions are."""
     states, _ = protocols(bird.ask("show protocols"), (1, 2))
-    return all(up for up, _ in states.values())
+    return all(state.established for state in states.values())
 
 
 class Differs(Exception):

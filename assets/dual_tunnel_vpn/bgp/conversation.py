@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Callable
 
 from .control import Control, ControlError, Reply
-from .heard import Heard, Session, prefixes, protocols
+from .heard import Heard, Session, State, prefixes, protocols
 from .speaker import session, table, takeover
 
 POLL = 1.0
@@ -113,6 +113,7 @@ class Speaker:
             self._asked_at = None
             if orders == self._orders:
                 self._on_heard(self._understood(replies))
+                self._begin_anew(control, replies[0])
 
         control.ask("show protocols", done)
         for number in self._numbers:
@@ -120,11 +121,18 @@ class Speaker:
 
     def _understood(self, replies: list[Reply]) -> Heard:
         states, taking_over = protocols(replies[0], self._numbers)
-        heard = {number: prefixes(reply) for number, reply in zip(self._numbers, replies[1:])}
-        sessions = {
-            number: Session(*states.get(number, (False, "unknown to BIRD")), heard[number]) for number in self._numbers
-        }
+        sessions = {}
+        for number, reply in zip(self._numbers, replies[1:]):
+            state = states.get(number, State(False, "unknown to BIRD", given_up=False))
+            sessions[number] = Session(state.established, state.words, prefixes(reply))
         return Heard(sessions, taking_over)
+
+    def _begin_anew(self, control: Control, listed: Reply) -> None:
+        """Switches sessions on that BIRD has given up, again and again: their address was away, or is."""
+        states, _ = protocols(listed, self._numbers)
+        for number, state in states.items():
+            if state.given_up:
+                control.ask(f"enable {session(number)}", self._ordered)
 
     def take_over(self, numbers: Collection[int]) -> str:
         """Has the cloud told to send everything by these tunnels, and by no other; what failed, in words."""

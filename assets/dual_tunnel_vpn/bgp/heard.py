@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .control import Reply
 from .speaker import session, takeover
@@ -40,8 +41,17 @@ class Heard:
     """The tunnels by whose session the cloud is told to send everything."""
 
 
-def protocols(reply: Reply, numbers: Collection[int]) -> tuple[dict[int, tuple[bool, str]], frozenset[int]]:
-    """Of `show protocols`: by tunnel whether its session is established, and its state; and which tunnels take over."""
+class State(NamedTuple):
+    """A session as BIRD lists it."""
+
+    established: bool
+    words: str
+    given_up: bool
+    """BIRD has switched it off by itself for good, as where it could not listen at the session's address."""
+
+
+def protocols(reply: Reply, numbers: Collection[int]) -> tuple[dict[int, State], frozenset[int]]:
+    """Of `show protocols`: each tunnel's session, and which tunnels take over."""
     states, taking_over = {}, set()
     for line in reply.lines:
         # Name, protocol, table, state, since, and words that may be missing.
@@ -51,7 +61,8 @@ def protocols(reply: Reply, numbers: Collection[int]) -> tuple[dict[int, tuple[b
         words = " ".join(fields[5].split()) if len(fields) > 5 else fields[3]
         for number in numbers:
             if fields[0] == session(number):
-                states[number] = (fields[3] == "up" and words.startswith("Established"), words)
+                established = fields[3] == "up" and words.startswith("Established")
+                states[number] = State(established, words, given_up=fields[3] == "down")
             elif fields[0] == takeover(number) and fields[3] == "up":
                 taking_over.add(number)
     return states, frozenset(taking_over)

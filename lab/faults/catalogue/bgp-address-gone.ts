@@ -5,8 +5,6 @@ export default {
   // With the last address of an interface the kernel drops every route that leads into it.
   what: "Somebody takes the address of tunnel 1's BGP session away, and with it the kernel all routes into the tunnel.",
   bgp: true,
-  // Open: in one of two runs traffic had not returned to tunnel 1 within three minutes.
-  long: true,
   async make(scene) {
     const [{ boxAddress }] = BGP.tunnels;
     const [name] = scene.contender.interfaces;
