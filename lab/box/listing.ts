@@ -1,5 +1,7 @@
 // What a box looks like from outside our product: files, units, interfaces, rules, routes and sysctls as text,
 // so that two moments can be compared line by line. Needs nothing on the box but Debian's essentials.
+import type { Machine } from "../machines/machine";
+import { quote } from "../machines/shell";
 
 /** What belongs to the distribution's own bookkeeping; everything else on the root file system is listed. */
 const BOOKKEEPING = [
@@ -38,7 +40,7 @@ const LEFT_BY_PACKAGES = [
  * not asked for it, since a busy emulated box may not answer `systemctl list-unit-files` within D-Bus's 25 s. What D-Bus
  * starts for a while when somebody asks, as NetworkManager does for the host's name, is nobody's.
  */
-export const BOX_LISTING_SCRIPT = `
+const SCRIPT = `
 set -eu
 export LC_ALL=C
 kept=$(mktemp)
@@ -68,6 +70,11 @@ sysctl -a 2>/dev/null | grep -E '^net\\.ipv4\\.(ip_forward|conf\\.)|^net\\.ipv6\
 echo "# configured sysctls and modules"
 cat /etc/sysctl.d/*.conf /etc/modules-load.d/*.conf 2>/dev/null || true
 `;
+
+/** A box as it is: files, units, interfaces, rules, routes, kernel parameters. */
+export function listingOf(box: Machine): Promise<string> {
+  return box.succeed(`sh -c ${quote(SCRIPT)}`, { timeoutS: 180 });
+}
 
 /** Lines that only one of two listings has, `-` for the first and `+` for the second. */
 export function differences(before: string, after: string): string[] {

@@ -10,7 +10,7 @@ import { Lab } from "../machines/lab";
 import { ECS, IPSEC_ADDRESSES, LAN } from "../network";
 import { prepareProviders } from "../terraform/providers";
 import { Traffic, type Mark } from "../traffic/traffic";
-import { BOX_LISTING_SCRIPT, differences } from "../box/listing";
+import { differences, listingOf } from "../box/listing";
 import { Deployment, exampleConfig, newPsk } from "../deployment/deployment";
 import reboot from "../faults/catalogue/box-reboot";
 import failback from "../faults/catalogue/failback";
@@ -343,7 +343,7 @@ class Story {
   }
 
   private listBox(): Promise<string> {
-    return this.lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 120 });
+    return listingOf(this.lab.box);
   }
 
   private async listSas(): Promise<Map<string, TunnelSas>> {
@@ -399,8 +399,4 @@ function same(before: Map<string, TunnelSas>, after: Map<string, TunnelSas>, tun
 /** Terraform's own closing line. */
 function resultLine(text: string): string {
   return /(Apply|Destroy) complete![^\n]*|No changes[^\n]*/.exec(text)?.[0] ?? "no closing line of Terraform's";
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { cloudState, install, NAME, stage, stagePreparation, type Staged } from "../box/staged-connection";
-import { BOX_LISTING_SCRIPT, differences } from "../box/listing";
+import { differences, listingOf } from "../box/listing";
 import { COMMAND, PROGRAMS, STATE } from "../../lib/host/provisioners";
 import { contentOf, Kept, keyOf } from "../cache";
 import { WorldCloudEnd } from "../cloud-end";
@@ -308,7 +308,7 @@ export class KillWalk {
   }
 
   private listing(): Promise<string> {
-    return this.lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
+    return listingOf(this.lab.box);
   }
 
   private async said(): Promise<string> {

@@ -73,6 +73,19 @@ class Faults:
         return replace(self, icmp_filtered=False, probes_filtered=False) == Faults()
 
 
+def uplink_faults(rng: random.Random, uplink: int) -> list[Faults]:
+    """What may befall an uplink, or both."""
+    return [
+        Faults(out_dead={uplink}, in_dead={uplink}),
+        Faults(out_dead={uplink}),
+        Faults(in_dead={uplink}),
+        Faults(carrier_lost={uplink}),
+        Faults(address_dead={uplink}),
+        Faults(loss={uplink: rng.choice((0.05, 0.1, 0.3, 0.6))}),
+        Faults(out_dead={1, 2}, in_dead={1, 2}),
+    ]
+
+
 class SimulatedProber:
     """A prober whose packets the simulation carries."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from dual_tunnel_vpn.agent.facts import SetInner, SetOuter, TakeOver, Terminate
 
 from .simulated_bgp import CloudBgp
-from .simulation import SETTINGS, Faults, Site
+from .simulation import SETTINGS, Faults, Site, uplink_faults
 from .test_machine import settled
 
 CLOUDS = (
@@ -287,34 +287,20 @@ class Hours(Sample):
     def disturb(self, site: Site, rng: random.Random) -> None:
         """Some fault for a while, and perhaps a pause."""
         at, calm = site.now, self.calm(site)
-        kind, uplink = rng.randrange(10), rng.choice((1, 2))
-        faults = Faults()
-        if kind == 0:
-            faults.out_dead = faults.in_dead = {uplink}
-        elif kind == 1:
-            faults.out_dead = {uplink}
-        elif kind == 2:
-            faults.in_dead = {uplink}
-        elif kind == 3:
-            faults.carrier_lost = {uplink}
-        elif kind == 4:
-            faults.address_dead = {uplink}
-        elif kind == 5:
-            faults.esp_lost = {uplink}
-        elif kind == 6:
-            faults.loss = {uplink: rng.choice((0.05, 0.1, 0.3, 0.6))}
-        elif kind == 7:
-            faults.out_dead = faults.in_dead = {1, 2}
-        elif kind == 8:
+        uplink = rng.choice((1, 2))
+        of_uplink = [*uplink_faults(rng, uplink), Faults(esp_lost={uplink})]
+        kind = rng.randrange(len(of_uplink) + 2)
+        faults = of_uplink[kind] if kind < len(of_uplink) else Faults()
+        if kind == len(of_uplink):
             site.bgp.kill_speaker()
-        else:
+        elif kind > len(of_uplink):
             site.bgp.cloud_speaker_dead = True
         site.faults = faults
         for _ in range(rng.choice((1, 5, 20, 80))):
             site.run(0.5)
             # The VPC has a route at every moment.
             self.assertIsNotNone(site.inner)
-        if calm and kind in (0, 3):
+        if calm and {uplink} in (faults.carrier_lost, faults.out_dead & faults.in_dead):
             # One tunnel is whole, and the cloud can be told. What is not in use is probed once a second; a cloud with a
             # mind of its own may use it.
             self.assertLessEqual(site.longest(site.out_gaps, at), 1.5, site.story())

@@ -13,7 +13,7 @@ from dual_tunnel_vpn.agent.facts import Initiate, SetInner, SetOuter, Terminate
 from dual_tunnel_vpn.agent.health import Health
 from dual_tunnel_vpn.agent.machine import Machine
 
-from .simulation import SETTINGS, STEP, Faults, Site
+from .simulation import SETTINGS, STEP, Faults, Site, uplink_faults
 
 
 def settled(seed: int = 1, **options) -> Site:  # type: ignore[no-untyped-def]
@@ -558,28 +558,8 @@ class RandomFaults(unittest.TestCase):
             self.check_damping(site)
 
     def some_fault(self, rng: random.Random) -> Faults:
-        faults = Faults()
-        kind = rng.randrange(9)
         uplink = rng.choice((1, 2))
-        if kind == 0:
-            faults.out_dead = faults.in_dead = {uplink}
-        elif kind == 1:
-            faults.out_dead = {uplink}
-        elif kind == 2:
-            faults.in_dead = {uplink}
-        elif kind == 3:
-            faults.carrier_lost = {uplink}
-        elif kind == 4:
-            faults.address_dead = {uplink}
-        elif kind == 5:
-            faults.refused = {uplink}
-        elif kind == 6:
-            faults.loss = {uplink: rng.choice((0.05, 0.1, 0.3, 0.6))}
-        elif kind == 7:
-            faults.out_dead = faults.in_dead = {1, 2}
-        else:
-            faults.charon_dead = True
-        return faults
+        return rng.choice([*uplink_faults(rng, uplink), Faults(refused={uplink}), Faults(charon_dead=True)])
 
     def check_bound(self, site: Site, began: float) -> None:
         """While the other tunnel was whole all along, box to cloud is never out for longer than the bound."""

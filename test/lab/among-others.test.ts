@@ -192,8 +192,16 @@ describe("traffic between the data center and the VPC goes on when", () => {
   const goesOnWhen = (what: string, each: Case) => it(what, () => withstand(what, each));
 
   async function withstand(what: string, each: Case): Promise<void> {
-    const { packages = "iptables", before, deed, stdin, unplugged = false, busy = false, followed = false } = each;
-    const { translated = [] } = each;
+    const {
+      packages = "iptables",
+      before,
+      deed,
+      stdin,
+      unplugged = false,
+      busy = false,
+      followed = false,
+      translated = [],
+    } = each;
     await bringBack(packages);
     if (before !== undefined) await lab.box.succeed(before);
     if (unplugged) {

@@ -7,12 +7,11 @@ import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import type { TerraformStack } from "cdktf";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import { differences, listingOf } from "../../lab/box/listing";
 import { cacheDirectory } from "../../lab/cache";
 import { DeployedProduct } from "../../lab/faults/product";
 import { Scene } from "../../lab/faults/scene";
 import { Lab } from "../../lab/machines/lab";
-import { quote } from "../../lab/machines/shell";
 import { BGP, DATA_CENTER_CIDR, ECS, LAN, VPC_CIDR } from "../../lab/network";
 import { prepareProviders } from "../../lab/terraform/providers";
 import { Traffic } from "../../lab/traffic/traffic";
@@ -39,7 +38,7 @@ describe("a site that routes by BGP", () => {
   /** Changed by a test, which then applies. */
   let tunnelCidrs: readonly string[] = BGP.tunnels.map(({ cidr }) => cidr);
 
-  const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
+  const listing = () => listingOf(lab.box);
   const routes = () => lab.box.succeed("ip -4 route show table all; ip -4 rule");
   // Its exit status is not 0 while it is degraded.
   const status = async () => (await lab.box.execute("dual-tunnel-vpn status")).stdout;

@@ -1,10 +1,9 @@
 // The box's life on Debian 13, in short, in every run; `npm run test:full` runs all of test/lab there too, among it what
 // installs the packages, which takes a minute.
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import { differences, listingOf } from "../../lab/box/listing";
 import { cloudState, install } from "../../lab/box/staged-connection";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
-import { quote } from "../../lab/machines/shell";
 import { ECS } from "../../lab/network";
 import { Traffic } from "../../lab/traffic/traffic";
 
@@ -15,7 +14,7 @@ describe("a box of Debian 13", () => {
   const cloud = new WorldCloudEnd(lab);
   let pristine: string;
 
-  const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
+  const listing = () => listingOf(lab.box);
   const trafficBy = (tunnel: number) =>
     lab.box.waitUntilSucceeds(`ip route get ${ECS.address} | grep -qw 'dev singapore-${tunnel}'`, { timeoutS: 120 });
 

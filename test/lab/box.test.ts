@@ -1,7 +1,7 @@
 // What runs on the box, on a real one: installs, changes, survives and removes, with the lab's cloud end as its peer.
 import { setTimeout as delay } from "node:timers/promises";
 import { WorldCloudEnd } from "../../lab/cloud-end";
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import { differences, listingOf } from "../../lab/box/listing";
 import { Lab } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { ECS, LAN } from "../../lab/network";
@@ -22,7 +22,7 @@ describe("the box", () => {
   let pristine: string;
   let withPackages: string;
 
-  const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
+  const listing = () => listingOf(lab.box);
   const lastLine = (text: string) => text.trimEnd().split("\n").at(-1);
   const tunnels = async (): Promise<TunnelStatus[]> =>
     (

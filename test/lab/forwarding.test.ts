@@ -1,9 +1,8 @@
 // What the box forwards, and what it does not: between the VPC and the data center by the tunnels, and whatever it
 // forwarded before us; nothing in clear, at any moment, and nothing else that we made possible.
 import { WorldCloudEnd } from "../../lab/cloud-end";
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import { differences, listingOf } from "../../lab/box/listing";
 import { Lab, type NamespaceName } from "../../lab/machines/lab";
-import { quote } from "../../lab/machines/shell";
 import { ECS, LAN, VPC_CIDR } from "../../lab/network";
 import { cloudState, install } from "../../lab/box/staged-connection";
 import { AS_OTHERS_WANT, startStrays, STRANGER } from "../../lab/traffic/foreign-packets";
@@ -35,7 +34,7 @@ describe("the box forwards", () => {
   let pristine: string;
   let strays: Strays;
 
-  const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
+  const listing = () => listingOf(lab.box);
 
   async function seen(namespace: NamespaceName, counter: string): Promise<number> {
     const text = await lab.in(namespace, `nft list counter ip seen ${counter}`);

@@ -6,10 +6,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { cacheDirectory } from "../../lab/cache";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import { differences, listingOf } from "../../lab/box/listing";
 import { CommandFailed, Deployment, exampleConfig } from "../../lab/deployment/deployment";
 import { Lab } from "../../lab/machines/lab";
-import { quote } from "../../lab/machines/shell";
 import { prepareProviders } from "../../lab/terraform/providers";
 
 jest.setTimeout(900_000);
@@ -32,7 +31,7 @@ describe("a box that its change locks SSH out of", () => {
   let deployment: Deployment;
   let pristine: string;
 
-  const boxListing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
+  const boxListing = () => listingOf(lab.box);
   /** Without the empty file that Terraform leaves where it hears of a script's end long after that: a later deploy removes it. */
   const listing = async () => {
     await lab.box.succeed("find /home/admin/.ssh -name 'dual-tunnel-vpn-*.sh' -size 0 -delete");

@@ -1,7 +1,6 @@
 // A box whose interfaces somebody else configures: each network manager is restarted, has its interfaces configured anew
 // and others' addresses and routes set under way. Traffic goes on, or `status` says why not; nothing of theirs is lost.
-import { setTimeout as delay } from "node:timers/promises";
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import { differences, listingOf } from "../../lab/box/listing";
 import {
   configure,
   devices,
@@ -14,10 +13,9 @@ import {
 import { cloudState, install } from "../../lab/box/staged-connection";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
-import { quote } from "../../lab/machines/shell";
-import { ECS, LAN, UPLINKS } from "../../lab/network";
+import { LAN, UPLINKS } from "../../lab/network";
 import { Traffic } from "../../lab/traffic/traffic";
-import { says, SOON_S } from "./says";
+import { says, tellGaps, trafficBy, well } from "./on-a-box";
 
 jest.setTimeout(900_000);
 
@@ -66,29 +64,7 @@ describe.each(made)("on a box that %s configures", (id) => {
   let names: Devices;
   let pristine: string;
 
-  const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
-  const status = () => lab.box.execute("dual-tunnel-vpn status", { timeoutS: 60 });
-  const trafficBy = (tunnel: number, timeoutS = 60) =>
-    lab.box.waitUntilSucceeds(`ip route get ${ECS.address} | grep -qw 'dev singapore-${tunnel}'`, { timeoutS });
-
-  /** Waits until traffic flows both ways and status says that all is well. Fails when it says so while nothing flows. */
-  async function well(timeoutS = 60): Promise<void> {
-    const deadline = Date.now() + timeoutS * 1000;
-    for (;;) {
-      const since = await traffic.mark();
-      const { status: exit, stdout } = await status();
-      const { out, in: back } = await traffic.since(since);
-      const silentS = Math.max(out.silentS, back.silentS);
-      if (exit === 0 && silentS > SOON_S) throw new Error(`Nothing has passed for ${silentS} s:\n${stdout}`);
-      if (exit === 0 && silentS < 0.5) return;
-      if (Date.now() > deadline) {
-        const journal = await lab.box.succeed("journalctl -b -o short-precise --no-pager -n 60 -u 'dual-tunnel-vpn*'");
-        throw new Error(`Not well within ${timeoutS} s:\n${stdout}\n${journal}`);
-      }
-      await delay(200);
-    }
-  }
-
+  const listing = () => listingOf(lab.box);
   /** Has interfaces configured with some fields replaced. */
   async function reconfigured(which: "uplink1" | "lan", fields: Partial<(typeof INTERFACES)[number]>): Promise<void> {
     const interfaces = INTERFACES.map((each) => (each.id === which ? { ...each, ...fields } : each));
@@ -99,10 +75,8 @@ describe.each(made)("on a box that %s configures", (id) => {
   async function gapOf(what: string, deed: () => Promise<unknown>): Promise<void> {
     const mark = await traffic.mark();
     await deed();
-    await well();
-    const { out, in: back } = await traffic.since(mark);
-    const gaps = [out, back].map(({ longestGapS }) => longestGapS.toFixed(1)).join(" s out, ");
-    process.stderr.write(`${id}: ${what}: ${gaps} s in\n`);
+    await well(lab, traffic);
+    await tellGaps(traffic, mark, `${id}: ${what}`);
   }
 
   beforeAll(async () => {
@@ -122,7 +96,7 @@ describe.each(made)("on a box that %s configures", (id) => {
     if (ended !== 0) throw new Error(`${stdout}\n${await cloud.log(40)}`);
     traffic = await Traffic.start(lab);
     await traffic.waitUntilFlowing();
-    await well();
+    await well(lab, traffic);
   });
 
   it.each(
@@ -131,46 +105,46 @@ describe.each(made)("on a box that %s configures", (id) => {
         [deed({ management: "MANAGEMENT", uplink1: "UPLINK", uplink2: "UPLINK2", lan: "LAN" }), index] as const,
     ),
   )("goes on after `%s`", async (what, index) => {
-    await trafficBy(1);
+    await trafficBy(lab, 1);
     await gapOf(what, () => lab.box.succeed(DEEDS[id][index](names), { timeoutS: 120 }));
   });
 
   it("has the other tunnel carry and says what is wrong when the uplink's address changes, and goes back with it", async () => {
-    await trafficBy(1);
+    await trafficBy(lab, 1);
     await gapOf("another address of uplink 1", async () => {
       await reconfigured("uplink1", { address: `${CHANGED}/${FIRST.prefixLength}` });
       await says(
         lab,
         `uplink 1 is not there: no interface has the address ${FIRST.address} (${names.uplink1} has ${CHANGED}/`,
       );
-      await trafficBy(2);
+      await trafficBy(lab, 2);
       await traffic.waitUntilFlowing();
       await reconfigured("uplink1", {});
     });
-    await trafficBy(1);
+    await trafficBy(lab, 1);
   });
 
   it("says within 5 s that a route into the VPC's block was set, and that it is gone", async () => {
     await reconfigured("lan", { routes: [{ to: "192.168.64.0/18", via: LAN.server }] });
     await says(lab, "what is for 192.168.64.1 in the VPC from");
     await reconfigured("lan", {});
-    await well();
+    await well(lab, traffic);
   });
 
   it("leads traffic both ways by the other tunnel when an uplink falls silent, and back", async () => {
-    await trafficBy(1);
+    await trafficBy(lab, 1);
     await lab.cut("uplink1");
-    await trafficBy(2);
+    await trafficBy(lab, 2);
     await traffic.waitUntilFlowing();
     await lab.restore("uplink1");
-    await trafficBy(1);
-    await well();
+    await trafficBy(lab, 1);
+    await well(lab, traffic);
   });
 
   it("comes back by itself after a reboot", async () => {
     await lab.box.reboot();
     await traffic.waitUntilFlowing({ timeoutS: 120 });
-    await well(120);
+    await well(lab, traffic, 120);
   });
 
   it("is as it was once the connection is removed", async () => {

@@ -5,13 +5,12 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import { differences, listingOf } from "../../lab/box/listing";
 import { cloudState, install } from "../../lab/box/staged-connection";
 import { CommandFailed, Deployment } from "../../lab/deployment/deployment";
 import { cacheDirectory } from "../../lab/cache";
 import { Lab } from "../../lab/machines/lab";
 import { makeKey } from "../../lab/machines/run-disk";
-import { quote } from "../../lab/machines/shell";
 import { UPLINKS } from "../../lab/network";
 import { prepareProviders } from "../../lab/terraform/providers";
 
@@ -24,7 +23,7 @@ describe("cdktf deploy", () => {
   let providerEnv: NodeJS.ProcessEnv;
   let before: string;
 
-  const listBox = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 120 });
+  const listBox = () => listingOf(lab.box);
 
   /** Deploys the example, in a cloud of its own, with a box reached so; gives what was printed. */
   async function refused(box: Record<string, unknown>): Promise<string> {

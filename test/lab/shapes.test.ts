@@ -6,10 +6,9 @@ import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd, type TunnelReport } from "../../lab/cloud-end";
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import { differences, listingOf } from "../../lab/box/listing";
 import { cacheDirectory } from "../../lab/cache";
 import { Lab } from "../../lab/machines/lab";
-import { quote } from "../../lab/machines/shell";
 import { BRANCH, ECS, LAN, VPC_CIDR } from "../../lab/network";
 import { prepareProviders } from "../../lab/terraform/providers";
 import { derivedNumber } from "../../lib/host/numbers";
@@ -281,11 +280,7 @@ describe("every shape in one lab", () => {
 
   it("refuses a connection that clashes with another one of the box, before any change there", async () => {
     // All tunnels were rekeyed at once: on a host that is busy enough with it agents use the standby tunnels for a while.
-    const listing = async () =>
-      (await lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 })).replace(
-        /( dev [a-z]+)-[12]( proto 157 )/g,
-        "$1$2",
-      );
+    const listing = async () => (await listingOf(lab.box)).replace(/( dev [a-z]+)-[12]( proto 157 )/g, "$1$2");
     const before = await listing();
     const sas = await suites();
     const twin = nameWithNumbersOf("alpha");

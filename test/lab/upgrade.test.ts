@@ -6,11 +6,10 @@ import * as path from "node:path";
 import { cacheDirectory } from "../../lab/cache";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import { differences, listingOf } from "../../lab/box/listing";
 import { Deployment, exampleConfig } from "../../lab/deployment/deployment";
 import { isUp, parseListSas } from "../../lab/box/sas";
 import { Lab } from "../../lab/machines/lab";
-import { quote } from "../../lab/machines/shell";
 import { prepareProviders } from "../../lab/terraform/providers";
 import { Traffic } from "../../lab/traffic/traffic";
 
@@ -36,7 +35,7 @@ describe("an upgrade from the version before", () => {
   let deployment: Deployment;
   let pristine: string;
 
-  const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
+  const listing = () => listingOf(lab.box);
   const sas = async () => parseListSas(await lab.box.succeed("swanctl --list-sas"));
   const ids = () => {
     const { gateways, connections, routes } = cloud.state();

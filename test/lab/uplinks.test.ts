@@ -1,14 +1,13 @@
 // A box whose first uplink is no plain interface with an address for good: by DHCP, on a VLAN, a bond, or by PPPoE. What
 // is peculiar to each goes wrong: traffic goes on by the other tunnel, `status` says why, and all of it comes back.
-import { BOX_LISTING_SCRIPT, differences } from "../../lab/box/listing";
+import { differences, listingOf } from "../../lab/box/listing";
 import { cloudState, install, type Staged } from "../../lab/box/staged-connection";
 import { leased, PPP_UNIT, replaceUplink, UPLINK_KINDS, type UplinkKind } from "../../lab/box/uplinks";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
-import { quote } from "../../lab/machines/shell";
-import { ECS, UPLINKS } from "../../lab/network";
+import { UPLINKS } from "../../lab/network";
 import { Traffic } from "../../lab/traffic/traffic";
-import { says } from "./says";
+import { says, tellGaps, trafficBy, well } from "./on-a-box";
 
 jest.setTimeout(900_000);
 
@@ -33,13 +32,7 @@ describe.each(made)("on a box with an uplink by %s", (kind) => {
   let device: string;
   let pristine: string;
 
-  const listing = () => lab.box.succeed(`sh -c ${quote(BOX_LISTING_SCRIPT)}`, { timeoutS: 180 });
-  const trafficBy = (tunnel: number, timeoutS = 60) =>
-    lab.box.waitUntilSucceeds(`ip route get ${ECS.address} | grep -qw 'dev singapore-${tunnel}'`, { timeoutS });
-  async function well(timeoutS = 60): Promise<void> {
-    await lab.box.waitUntilSucceeds("dual-tunnel-vpn status", { timeoutS, intervalMs: 200 });
-    await traffic.waitUntilFlowing();
-  }
+  const listing = () => listingOf(lab.box);
 
   async function installed(staged: Staged = {}): Promise<void> {
     const firstPrefixLength = kind === "PPPoE" ? 32 : undefined;
@@ -49,18 +42,16 @@ describe.each(made)("on a box with an uplink by %s", (kind) => {
 
   /** Has the other tunnel carry while something is amiss, then waits until all is as it was. */
   async function carriedOver(what: string, begin: () => Promise<unknown>, end: () => Promise<unknown>, said?: string) {
-    await trafficBy(1);
+    await trafficBy(lab, 1);
     const mark = await traffic.mark();
     await begin();
-    await trafficBy(2);
+    await trafficBy(lab, 2);
     if (said !== undefined) await says(lab, said);
     await traffic.waitUntilFlowing();
     await end();
-    await trafficBy(1, 120);
-    await well();
-    const { out, in: back } = await traffic.since(mark);
-    const gaps = [out, back].map(({ longestGapS }) => longestGapS.toFixed(1)).join(" s out, ");
-    process.stderr.write(`${kind}: ${what}: ${gaps} s in\n`);
+    await trafficBy(lab, 1, 120);
+    await well(lab, traffic);
+    await tellGaps(traffic, mark, `${kind}: ${what}`);
   }
 
   beforeAll(async () => {
@@ -78,7 +69,7 @@ describe.each(made)("on a box with an uplink by %s", (kind) => {
     await installed();
     traffic = await Traffic.start(lab);
     await traffic.waitUntilFlowing();
-    await well();
+    await well(lab, traffic);
   });
 
   it("leads traffic both ways by the other tunnel when the uplink falls silent, and back", async () => {
@@ -108,12 +99,12 @@ describe.each(made)("on a box with an uplink by %s", (kind) => {
         await renewed(CHANGED);
         await says(lab, lost);
         await installed({ firstUplink: CHANGED });
-        await trafficBy(1);
-        await well();
+        await trafficBy(lab, 1);
+        await well(lab, traffic);
         await renewed(FIRST.address);
         await installed();
-        await trafficBy(1);
-        await well();
+        await trafficBy(lab, 1);
+        await well(lab, traffic);
       }),
     VLAN: () =>
       it("comes back when the sub-interface was removed", () =>
@@ -152,8 +143,8 @@ describe.each(made)("on a box with an uplink by %s", (kind) => {
           { timeoutS: 15 },
         );
         await lab.box.succeed(`sed -i 's/^unit 7/unit 0/' /etc/ppp/peers/isp; systemctl restart ${PPP_UNIT}`);
-        await trafficBy(1, 120);
-        await well();
+        await trafficBy(lab, 1, 120);
+        await well(lab, traffic);
       });
     },
   };
@@ -162,8 +153,8 @@ describe.each(made)("on a box with an uplink by %s", (kind) => {
   it("comes back by itself after a reboot", async () => {
     await lab.box.reboot();
     await traffic.waitUntilFlowing({ timeoutS: 120 });
-    await trafficBy(1, 120);
-    await well();
+    await trafficBy(lab, 1, 120);
+    await well(lab, traffic);
   });
 
   it("is as it was once the connection is removed", async () => {
