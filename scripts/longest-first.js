@@ -12,6 +12,7 @@ const LONGEST = [
   "adversity",
   "refusals",
   "box-debian-13",
+  "box-el9-like",
 ].map((name) => `${name}.test.ts`);
 
 const place = ({ path }) => {

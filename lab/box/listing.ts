@@ -1,5 +1,5 @@
 // What a box looks like from outside our product: files, units, interfaces, rules, routes and sysctls as text,
-// so that two moments can be compared line by line. Needs nothing on the box but Debian's essentials.
+// so that two moments can be compared line by line. Needs nothing on the box but a distribution's essentials.
 import type { Machine } from "../machines/machine";
 import { quote } from "../machines/shell";
 
@@ -14,7 +14,9 @@ const BOOKKEEPING = [
   "/var/backups",
   "/var/cache",
   "/var/lib/apt",
+  "/var/lib/dnf",
   "/var/lib/dpkg",
+  "/var/lib/rpm",
   "/var/lib/systemd", // timers' stamps, the random seed, deb-systemd-helper's notes of packages that stay installed
   "/var/lib/ucf",
   "/var/log",
@@ -24,7 +26,7 @@ const BOOKKEEPING = [
   "/etc/mailcap",
 ];
 
-/** What maintainer scripts and sudo leave without dpkg's knowledge; the packages stay installed, and so does this. */
+/** What maintainer scripts and sudo leave without the package manager's knowledge; the packages stay installed, and so does this. */
 const LEFT_BY_PACKAGES = [
   "/etc/apparmor.d/local",
   "/etc/inputrc",
@@ -44,9 +46,12 @@ const SCRIPT = `
 set -eu
 export LC_ALL=C
 kept=$(mktemp)
-trap 'rm -f "$kept"' EXIT
+owned=$(mktemp -t owned.XXXXXX)
+trap 'rm -f "$kept" "$owned"' EXIT
+cat /var/lib/dpkg/info/*.list >"$owned"
+if command -v rpm >/dev/null; then rpm -qal >>"$owned"; fi
 find / -xdev \\( ${[...BOOKKEEPING, ...LEFT_BY_PACKAGES].map((path) => `-path '${path}'`).join(" -o ")} -o -name __pycache__ \\) -prune -o -printf '%p\\t%y %p %l\\n' |
-  awk -F '\\t' 'FILENAME ~ /dpkg/ { sub("^/(bin|sbin|lib|lib64)/", "/usr&"); owned[$1]; next } !($1 in owned) { print $2 }' /var/lib/dpkg/info/*.list - |
+  awk -F '\\t' 'FILENAME ~ /owned/ { sub("^/(bin|sbin|lib|lib64)/", "/usr&"); owned[$1]; next } !($1 in owned) { print $2 }' "$owned" - |
   sort >"$kept"
 echo "# files"
 cat "$kept"

@@ -69,6 +69,9 @@ const WORLD_PACKAGES = [
 /** Installed in the world and in no repository of the box's: the VPN gateway's BGP is another program than the box's. */
 const WORLD_ONLY = ["frr"];
 
+/** What RPMs are made with, and what of EL9's strongSwan is a package of its own in Debian; fetched as those above. */
+const FOR_RPMS = ["dnf", "rpm", "createrepo-c", "strongswan-starter", "strongswan-charon"];
+
 /** What a machine boots from. */
 export interface Image {
   readonly disk: string;
@@ -83,6 +86,8 @@ export interface Images {
 
 const CUSTOMIZE = join(__dirname, "customize.sh");
 const BUILD = join(__dirname, "build.sh");
+const EL9_LIKE = join(__dirname, "el9-like.sh");
+const RPMS = join(__dirname, "rpms.py");
 
 function mmdebstrapArguments(kernel: Kernel): string[] {
   return [
@@ -102,16 +107,25 @@ function mmdebstrapArguments(kernel: Kernel): string[] {
 const ofWorld = (system: System, packages: readonly string[]) => (system === SYSTEMS[USUAL_SYSTEM] ? packages : []);
 const worldPackages = (system: System) => ofWorld(system, WORLD_PACKAGES);
 const worldOnly = (system: System) => ofWorld(system, WORLD_ONLY);
+const fetchedAlone = ({ manager }: System) => [...FETCHED_ALONE, ...(manager === "dnf" ? FOR_RPMS : [])];
+
+/** mmdebstrap's, after those of build.sh: what makes another box of Debian's. Its image goes out through the tree. */
+function furtherHooks({ manager }: System, directory: string): string[] {
+  if (manager === "apt") return [];
+  const make = `OUT=$(mktemp -d) && sh '${EL9_LIKE}' "$1" "$OUT" && rm -rf "$1/lab-out" && mv "$OUT" "$1/lab-out"`;
+  return [make, `sync-out /lab-out '${directory}.building'`].map((hook) => `--customize-hook=${hook}`);
+}
 
 /** The name of a system's directory: the hash of everything that its images are made of. */
 export function imageKey(system: System, sources: string[], kernel: Kernel = "cloud"): string {
   const hash = createHash("sha256");
-  const packages = [...BOX_REPOSITORY, ...FETCHED_ALONE, ...worldPackages(system), ...worldOnly(system)];
+  const packages = [...BOX_REPOSITORY, ...fetchedAlone(system), ...worldPackages(system), ...worldOnly(system)];
   for (const part of [system.codename, ...mmdebstrapArguments(kernel), ...packages, ...sources]) {
     hash.update(`${part}\n`);
   }
   hash.update(readFileSync(CUSTOMIZE));
   hash.update(readFileSync(BUILD));
+  if (system.manager === "dnf") for (const file of [EL9_LIKE, RPMS]) hash.update(readFileSync(file));
   return hash.digest("hex").slice(0, 16);
 }
 
@@ -135,6 +149,7 @@ async function build(system: System, kernel: Kernel, directory: string, sources:
       directory,
       ...mmdebstrapArguments(kernel),
       ...hostProxy(),
+      ...furtherHooks(system, directory),
       system.codename,
       "/dev/null",
       ...sources,
@@ -144,7 +159,7 @@ async function build(system: System, kernel: Kernel, directory: string, sources:
         ...process.env,
         PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
         BOX_REPOSITORY: BOX_REPOSITORY.join(" "),
-        FETCHED_ALONE: FETCHED_ALONE.join(" "),
+        FETCHED_ALONE: fetchedAlone(system).join(" "),
         WORLD_PACKAGES: worldPackages(system).join(" "),
         WORLD_ONLY: worldOnly(system).join(" "),
       },

@@ -6,11 +6,15 @@ export interface System {
   readonly name: string;
   /** The release's suite in Debian's archive; `-updates` and `-security` are appended to it. */
   readonly codename: string;
+  /** What installs packages on it. */
+  readonly manager: "apt" | "dnf";
 }
 
 export const SYSTEMS = {
-  "debian-12": { name: "Debian 12", codename: "bookworm" },
-  "debian-13": { name: "Debian 13", codename: "trixie" },
+  "debian-12": { name: "Debian 12", codename: "bookworm", manager: "apt" },
+  "debian-13": { name: "Debian 13", codename: "trixie", manager: "apt" },
+  // Debian 12 that an installer finds to be as EL9 (el9-like.sh).
+  "el9-like": { name: "EL9-like", codename: "bookworm", manager: "dnf" },
 } as const satisfies Record<string, System>;
 
 export type SystemId = keyof typeof SYSTEMS;
@@ -29,7 +33,9 @@ export function systemOfEnvironment(value = process.env[SYSTEM_VARIABLE]): Syste
   if (!value) return USUAL_SYSTEM;
   if (Object.hasOwn(SYSTEMS, value)) return value as SystemId;
   throw new Error(
-    `${SYSTEM_VARIABLE} is "${value}", which the lab has no box of: set it to ${systemIds().join(" or ")}.`,
+    `${SYSTEM_VARIABLE} is "${value}", which the lab has no box of: set it to ${systemIds()
+      .join(", ")
+      .replace(/, ([^,]*)$/, " or $1")}.`,
   );
 }
 

@@ -87,8 +87,17 @@ export interface LabOptions {
   readonly kernel?: Kernel;
 }
 
-/** What the product's installer adds to a Debian that has nothing of it. */
-const PACKAGES = ["charon-systemd", "strongswan-swanctl", "libstrongswan-standard-plugins", "python3", "nftables"];
+/** What the product's installer adds to a system that has nothing of it. */
+const PACKAGES = {
+  apt: ["charon-systemd", "strongswan-swanctl", "libstrongswan-standard-plugins", "python3", "nftables"],
+  dnf: ["strongswan", "python3", "nftables"],
+};
+
+/** How it does. */
+const INSTALL = {
+  apt: "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get -qq --yes --no-install-recommends install",
+  dnf: "dnf -q -y install epel-release && dnf -q -y install",
+};
 
 const NAMES = ["box", "world"] as const;
 type MachineName = (typeof NAMES)[number];
@@ -257,7 +266,7 @@ export class Lab {
     const host = await this.prepare();
     const key = this.keyOfBoot(host);
     const booted = new Kept("booted", key);
-    const installed = new Kept("booted", keyOf(key, ...PACKAGES));
+    const installed = new Kept("booted", keyOf(key, ...PACKAGES[SYSTEMS[this.runs].manager]));
     const wanted = packages ? installed : booted;
     const ports = await newPorts();
     if (!fresh && wanted.exists) return this.takeBooted(wanted.path, host, ports);
@@ -296,11 +305,8 @@ export class Lab {
 
   private async installPackages(): Promise<void> {
     this.log("installing packages on the box");
-    await this.box.succeed(
-      "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && " +
-        `apt-get -qq --yes --no-install-recommends install ${PACKAGES.join(" ")}`,
-      { timeoutS: 400 },
-    );
+    const { manager } = SYSTEMS[this.runs];
+    await this.box.succeed(`${INSTALL[manager]} ${PACKAGES[manager].join(" ")}`, { timeoutS: 400 });
   }
 
   /** Gives the lab that was saved in a directory, at ports of its own; its box runs what it ran then. */

@@ -32,6 +32,7 @@ describe("the images' name in the cache", () => {
     expect(debian12(one)).toBe(debian12([...one]));
     expect(debian12(one)).not.toBe(debian12(["deb http://two.example/debian bookworm main"]));
     expect(imageKey(SYSTEMS["debian-13"], [])).not.toBe(debian12([]));
+    expect(imageKey(SYSTEMS["el9-like"], one)).not.toBe(debian12(one));
     expect(imageKey(SYSTEMS["debian-12"], one, "generic")).not.toBe(debian12(one));
   });
 });
@@ -44,7 +45,7 @@ describe("the box's system", () => {
 
   it("is refused in one sentence where the lab has no such box", () => {
     expect(() => systemOfEnvironment("toString")).toThrow(
-      /^DUAL_TUNNEL_VPN_LAB_SYSTEM is "toString", .*: set it to debian-12 or debian-13\.$/,
+      /^DUAL_TUNNEL_VPN_LAB_SYSTEM is "toString", .*: set it to debian-12, debian-13 or el9-like\.$/,
     );
   });
 });

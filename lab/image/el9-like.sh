@@ -1,0 +1,45 @@
+#!/bin/sh
+# Runs as mmdebstrap's customize hook after customize.sh, with $1 and $2 as that: turns the box into one that an installer
+# finds to be as EL9. It has dnf, rpm and repositories of RPMs in place of apt and dpkg, and firewalld is on. Its kernel,
+# its systemd and all programs stay Debian's.
+set -eu
+
+root=$1
+out=$2
+here=$(dirname "$(readlink -f "$0")")
+
+in_root() {
+  DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"
+}
+
+in_root apt-get -qq update
+in_root apt-get -qq --yes --no-install-recommends install dnf rpm createrepo-c
+cp "$here/rpms.py" "$root/tmp/rpms.py"
+in_root python3 /tmp/rpms.py /var/local/apt-repo /var/local/rpms
+in_root apt-get -qq --yes purge createrepo-c
+rm "$root/tmp/rpms.py"
+mkdir -p "$root/etc/yum.repos.d" "$root/etc/rpm"
+# Debian's is below the home directory of whoever asks.
+echo '%_dbpath /var/lib/rpm' >"$root/etc/rpm/macros"
+cat >"$root/etc/yum.repos.d/base.repo" <<'REPO'
+[base]
+name=What EL9 has in BaseOS, AppStream and Extras
+baseurl=file:///var/local/rpms/base
+gpgcheck=0
+REPO
+in_root dnf -q -y install el9-like-release nftables firewalld
+in_root systemctl -q enable firewalld.service
+# It would come in the middle of anything.
+ln -sf /dev/null "$root/etc/systemd/system/dnf-makecache.timer"
+in_root python3 -m compileall -q /usr/lib/python3/dist-packages
+
+# What was Debian's own package is known from dpkg's lists (lab/box/listing.ts), which stay.
+rm -rf "$root/var/local/apt-repo" "$root"/var/lib/apt "$root"/var/cache/apt "$root"/etc/apt
+rm -f "$root"/usr/bin/apt "$root"/usr/bin/apt-* "$root"/usr/bin/dpkg "$root"/usr/bin/dpkg-*
+rm -f "$root"/sbin/start-stop-daemon*
+
+view=$(mktemp -d)
+mount --bind "$root" "$view"
+mke2fs -q -t ext4 -m 0 -L root -d "$view" "$out/box.ext4" 3G
+umount "$view"
+rmdir "$view"

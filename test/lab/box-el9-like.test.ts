@@ -1,0 +1,88 @@
+// The box's life where dnf and RPMs are in place of apt, in short in every run: install.sh adds EPEL, and strongSwan from
+// there. docs/guests.md says what that proves of EL9.
+import { cloudState, NAME } from "../../lab/box/staged-connection";
+import { Traffic } from "../../lab/traffic/traffic";
+import { tellGaps, trafficBy, well } from "./on-a-box";
+import { shortLife, type Life } from "./short-life";
+
+jest.setTimeout(600_000);
+
+const FULL = process.env.DUAL_TUNNEL_VPN_TEST === "full";
+
+/** Where the box's dnf finds packages. */
+const REPOSITORIES = "/var/local/rpms";
+
+/** What its owner does to it, with the connection's traffic under way. */
+const DEEDS = [
+  "dnf -q -y reinstall strongswan",
+  "systemctl restart firewalld",
+  "firewall-cmd --reload",
+  "firewall-cmd --complete-reload",
+];
+
+function wholeLife(life: Life): void {
+  const { lab, cloud } = life;
+
+  it("has its files where EL9's strongSwan reads them, and nowhere else", async () => {
+    const files = await lab.box.succeed(`find /etc -path '*swan*' -name '*${NAME}*' -o -name 'zz-dual*' | sort`);
+    expect(files.trim().split("\n")).toEqual([
+      "/etc/strongswan/strongswan.d/zz-dual-tunnel-vpn.conf",
+      ...[1, 2].flatMap((number) =>
+        ["conf", "secrets.conf"].map((end) => `/etc/strongswan/swanctl/conf.d/${NAME}-${number}.${end}`),
+      ),
+    ]);
+  });
+
+  it("changes one tunnel and leaves the other's SAs alone", async () => {
+    const of = (tunnel: number) =>
+      lab.box.succeed(
+        `swanctl --list-sas --ike ${NAME}-${tunnel} | grep -o '#[0-9]*, \\(ESTABLISHED\\|reqid [0-9]*\\)'`,
+      );
+    const first = await of(1);
+    const change = { esp: ["aes256-sha256-modp2048", "aes128-sha256"] } as const;
+    await cloud.apply(cloudState(change));
+    await life.install(change);
+    expect(await of(1)).toBe(first);
+    expect(await lab.box.succeed(`swanctl --list-sas --ike ${NAME}-2`)).toMatch(/AES_CBC-128/);
+    await cloud.apply(cloudState());
+    await life.install();
+  });
+
+  it.each(DEEDS)("goes on after `%s`", async (deed) => {
+    const traffic = await Traffic.start(lab);
+    await traffic.waitUntilFlowing();
+    await trafficBy(lab, 1);
+    const mark = await traffic.mark();
+    await lab.box.succeed(deed, { timeoutS: 240 });
+    await well(lab, traffic, 120);
+    await tellGaps(traffic, mark, `el9-like: ${deed}`);
+    await traffic.stop();
+  });
+
+  it("comes back by itself after a reboot", async () => {
+    await lab.box.reboot();
+    const traffic = await Traffic.start(lab);
+    await traffic.waitUntilFlowing({ timeoutS: 180 });
+    await well(lab, traffic, 120);
+    await traffic.stop();
+  });
+
+  it("takes strongSwan's packages from a directory, without any source of dnf's", async () => {
+    await life.remove();
+    await lab.box.succeed(
+      "dnf -q -y remove strongswan epel-release && mkdir -m 755 /root/packages && " +
+        `cp ${REPOSITORIES}/*/*.rpm /root/packages && rm /root/packages/epel-release* && mv ${REPOSITORIES} ${REPOSITORIES}.away`,
+      { timeoutS: 240 },
+    );
+    await life.install({ packages: "/root/packages" });
+    await lab.box.succeed(`rm -r /root/packages && mv ${REPOSITORIES}.away ${REPOSITORIES}`);
+  });
+}
+
+shortLife(
+  { system: "el9-like" },
+  "rpm -q el9-like-release firewalld && systemctl is-active firewalld && ! command -v apt-get && ! command -v dpkg-query",
+  FULL
+    ? wholeLife
+    : () => it.skip("goes on through all of its life (takes minutes: npm run test:full)", () => undefined),
+);
