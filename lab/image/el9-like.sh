@@ -27,7 +27,7 @@ name=What EL9 has in BaseOS, AppStream and Extras
 baseurl=file:///var/local/rpms/base
 gpgcheck=0
 REPO
-in_root dnf -q -y install el9-like-release nftables firewalld
+in_root dnf -q -y --releasever=9 install el9-like-release nftables firewalld
 in_root systemctl -q enable firewalld.service
 # It would come in the middle of anything.
 ln -sf /dev/null "$root/etc/systemd/system/dnf-makecache.timer"

@@ -109,11 +109,22 @@ const worldPackages = (system: System) => ofWorld(system, WORLD_PACKAGES);
 const worldOnly = (system: System) => ofWorld(system, WORLD_ONLY);
 const fetchedAlone = ({ manager }: System) => [...FETCHED_ALONE, ...(manager === "dnf" ? FOR_RPMS : [])];
 
-/** mmdebstrap's, after those of build.sh: what makes another box of Debian's. Its image goes out through the tree. */
-function furtherHooks({ manager }: System, directory: string): string[] {
+/**
+ * mmdebstrap's arguments after those of build.sh, whose ways they go: what makes another box of Debian's, with apt gone,
+ * which mmdebstrap would clean up.
+ */
+function otherBox({ manager }: System, directory: string): string[] {
   if (manager === "apt") return [];
-  const make = `OUT=$(mktemp -d) && sh '${EL9_LIKE}' "$1" "$OUT" && rm -rf "$1/lab-out" && mv "$OUT" "$1/lab-out"`;
-  return [make, `sync-out /lab-out '${directory}.building'`].map((hook) => `--customize-hook=${hook}`);
+  const staging = `${directory}.building`;
+  const make = (out: string) => `sh '${EL9_LIKE}' "$1" ${out}`;
+  const hooks =
+    process.getuid?.() === 0
+      ? [make(`'${staging}'`)]
+      : [
+          `OUT=$(mktemp -d) && ${make('"$OUT"')} && rm -rf "$1/lab-out" && mv "$OUT" "$1/lab-out"`,
+          `sync-out /lab-out '${staging}'`,
+        ];
+  return [...hooks.map((hook) => `--customize-hook=${hook}`), "--skip=cleanup"];
 }
 
 /** The name of a system's directory: the hash of everything that its images are made of. */
@@ -149,7 +160,7 @@ async function build(system: System, kernel: Kernel, directory: string, sources:
       directory,
       ...mmdebstrapArguments(kernel),
       ...hostProxy(),
-      ...furtherHooks(system, directory),
+      ...otherBox(system, directory),
       system.codename,
       "/dev/null",
       ...sources,
