@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +44,7 @@ export STRONGSWAN_CONF=/etc/strongswan/strongswan.conf SWANCTL_DIR=/etc/strongsw
 exec /usr/libexec/strongswan/swanctl "$@"
 """
 
-BIRD_USER = "getent passwd bird >/dev/null || useradd --system --user-group --home-dir /run/bird --shell /bin/false bird"
+BIRD_USER = "getent passwd bird >/dev/null || useradd --system --user-group --home-dir /run/bird bird"
 
 
 @dataclass
@@ -97,7 +98,8 @@ def debs_in(directory: Path) -> dict[str, Deb]:
 def installed_here() -> set[str]:
     """The names of packages that are installed, and what they provide."""
     found = set()
-    for line in output("dpkg-query", "--show", "--showformat", "${db:Status-Status}\t${Package}\t${Provides}\n").splitlines():
+    shown = output("dpkg-query", "--show", "--showformat", "${db:Status-Status}\t${Package}\t${Provides}\n")
+    for line in shown.splitlines():
         status, name, provides = line.split("\t")
         if status == "installed":
             found.update([name, *(each for clause in names(provides) for each in clause)])
@@ -132,11 +134,10 @@ def unpack(deb: Deb, rpm: Rpm) -> None:
             shutil.rmtree(rpm.tree / name)
     for path in LEFT_OUT:
         shutil.rmtree(rpm.tree / path, ignore_errors=True)
-    rpm.config.update(output("dpkg-deb", "--info", deb.file, "conffiles").split() if has_conffiles(deb) else ())
-
-
-def has_conffiles(deb: Deb) -> bool:
-    return any(line.split()[-1:] == ["conffiles"] for line in output("dpkg-deb", "--info", deb.file).splitlines() if line)
+    with tempfile.TemporaryDirectory() as control:
+        subprocess.run(("dpkg-deb", "--control", deb.file, control), check=True)
+        conffiles = Path(control, "conffiles")
+        rpm.config.update(conffiles.read_text().split() if conffiles.exists() else ())
 
 
 def replace(file: Path, old: str, new: str) -> None:
