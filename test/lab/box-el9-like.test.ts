@@ -71,7 +71,7 @@ function wholeLife(life: Life): void {
     await life.remove();
     await lab.box.succeed(
       "dnf -q -y remove strongswan epel-release && mkdir -m 755 /root/packages && " +
-        `cp ${REPOSITORIES}/*/*.rpm /root/packages && rm /root/packages/epel-release* && mv ${REPOSITORIES} ${REPOSITORIES}.away`,
+        `cp ${REPOSITORIES}/epel/strongswan-*.rpm /root/packages && mv ${REPOSITORIES} ${REPOSITORIES}.away`,
       { timeoutS: 240 },
     );
     await life.install({ packages: "/root/packages" });
