@@ -14,13 +14,13 @@ in_root() {
 
 in_root apt-get -qq update
 in_root apt-get -qq --yes --no-install-recommends install dnf rpm createrepo-c
+mkdir -p "$root/etc/yum.repos.d" "$root/etc/rpm"
+# Debian's is below the home directory of whoever asks.
+echo '%_dbpath /var/lib/rpm' >"$root/etc/rpm/macros"
 cp "$here/rpms.py" "$root/tmp/rpms.py"
 in_root python3 /tmp/rpms.py /var/local/apt-repo /var/local/rpms
 in_root apt-get -qq --yes purge createrepo-c
 rm "$root/tmp/rpms.py"
-mkdir -p "$root/etc/yum.repos.d" "$root/etc/rpm"
-# Debian's is below the home directory of whoever asks.
-echo '%_dbpath /var/lib/rpm' >"$root/etc/rpm/macros"
 cat >"$root/etc/yum.repos.d/base.repo" <<'REPO'
 [base]
 name=What EL9 has in BaseOS, AppStream and Extras
