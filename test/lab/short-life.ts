@@ -22,6 +22,8 @@ export class Life {
     await this.lab.start();
     await this.cloud.start();
     await this.cloud.apply(cloudState());
+    // A firewalld that is part of the system starts later than SSH, and its rules are part of what was there before.
+    await this.lab.box.execute("systemctl is-system-running --wait", { timeoutS: 240 });
     this.pristine = await listingOf(this.lab.box);
   }
 
