@@ -4,8 +4,8 @@ import { differences, listingOf } from "../../lab/box/listing";
 import { cloudState, install } from "../../lab/box/staged-connection";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
-import { ECS } from "../../lab/network";
 import { Traffic } from "../../lab/traffic/traffic";
+import { trafficBy } from "./on-a-box";
 
 jest.setTimeout(400_000);
 
@@ -15,8 +15,6 @@ describe("a box of Debian 13", () => {
   let pristine: string;
 
   const listing = () => listingOf(lab.box);
-  const trafficBy = (tunnel: number) =>
-    lab.box.waitUntilSucceeds(`ip route get ${ECS.address} | grep -qw 'dev singapore-${tunnel}'`, { timeoutS: 120 });
 
   beforeAll(async () => {
     await lab.start();
@@ -41,12 +39,12 @@ describe("a box of Debian 13", () => {
   it("leads traffic both ways by the other tunnel when an uplink falls silent, and back", async () => {
     const traffic = await Traffic.start(lab);
     await traffic.waitUntilFlowing();
-    await trafficBy(1);
+    await trafficBy(lab, 1, 120);
     await lab.cut("uplink1");
-    await trafficBy(2);
+    await trafficBy(lab, 2, 120);
     await traffic.waitUntilFlowing();
     await lab.restore("uplink1");
-    await trafficBy(1);
+    await trafficBy(lab, 1, 120);
     await traffic.waitUntilFlowing();
     await traffic.stop();
   });
