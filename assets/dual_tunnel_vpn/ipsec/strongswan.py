@@ -84,7 +84,7 @@ class Unit:
     """What speaks against its being at work, in words that go on from its name; empty when nothing does."""
 
 
-_PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,ActiveEnterTimestampMonotonic,NRestarts,Result"
+_PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,ActiveEnterTimestampMonotonic,NRestarts,Result,Job"
 
 
 def units(*names: str) -> dict[str, Unit]:
@@ -124,7 +124,8 @@ def _trouble(fields: dict[str, str]) -> str:
         seconds = time.monotonic() - int(fields.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
         restless = again > 1 and seconds < RESTLESS_SECONDS
         return f"was started anew {seconds:.0f} s ago (restart {again})" if restless else ""
-    if state == "activating":
+    # Between its end and its next start it is not active for a moment, with that start's job waiting.
+    if state == "activating" or (state in ("inactive", "failed") and again and fields.get("Job")):
         details = ", ".join(filter(None, (why, f"restart {again}")))
         return f"ends and is started anew ({details})" if again else "is starting"
     return f"is not active ({why})" if why else "is not active"
