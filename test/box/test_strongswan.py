@@ -141,7 +141,7 @@ class ReadsUnits(unittest.TestCase):
     def trouble(
         self, state: str, restarts: int = 0, result: str = "success", seconds: float = 0, job: str = ""
     ) -> str:
-        """What is said of a unit that has been in that state for some seconds; job: what systemd has yet to do with it."""
+        """What is said of a unit that has been in that state for some seconds; job: what systemd is yet to do."""
         shown = (
             f"Id=a.service\nLoadState=loaded\nActiveState={state}\nNRestarts={restarts}\nResult={result}\n"
             f"ActiveEnterTimestampMonotonic={int((1000 - seconds) * 1e6) if state == 'active' else 0}\nJob={job}\n"
@@ -162,7 +162,8 @@ class ReadsUnits(unittest.TestCase):
         self.assertEqual(self.trouble("activating", 13, "oom-kill"), "ends and is started anew (oom-kill, restart 13)")
         self.assertEqual(self.trouble("activating", 1), "ends and is started anew (restart 1)")
         # Between its end and its next start.
-        self.assertEqual(self.trouble("inactive", 2, "oom-kill", job="7"), "ends and is started anew (oom-kill, restart 2)")
+        again = "ends and is started anew (oom-kill, restart 2)"
+        self.assertEqual(self.trouble("inactive", 2, "oom-kill", job="7"), again)
         self.assertEqual(self.trouble("inactive", 2, "oom-kill"), "is not active (oom-kill)")
         self.assertEqual(self.trouble("active", restarts=13, seconds=3), "was started anew 3 s ago (restart 13)")
 

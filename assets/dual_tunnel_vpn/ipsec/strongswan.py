@@ -46,6 +46,11 @@ class Layout:
         """Our settings for charon; the name sorts after the packages' own files."""
         return self.settings / "zz-dual-tunnel-vpn.conf"
 
+    @property
+    def routes_file(self) -> Path:
+        """Those that take charon's routes away, where no other connection may need them."""
+        return self.settings / "zz-dual-tunnel-vpn-routes.conf"
+
 
 def layout() -> Layout | None:
     """The installed strongSwan's layout, None when it is not installed."""
@@ -65,6 +70,21 @@ def others(found: Layout) -> list[str]:
     candidates = [found.connections.parent / "swanctl.conf", *sorted(found.connections.glob("*.conf"))]
     texts = {path: files.content(path) or b"" for path in candidates if path not in ours}
     return [str(path) for path, text in texts.items() if _CONNECTIONS.search(_without_comments(text))]
+
+
+def serves_others(found: Layout) -> bool:
+    """Whether charon runs and has connections that are not ours, or is to have them: a restart would cut them."""
+    if not units(UNIT)[UNIT].active:
+        return False
+    if others(found):
+        return True
+    ours = {f"{name}-{number}" for name in manifest.names() for number in (1, 2)}
+    try:
+        with vici.Client(timeout=PATIENCE) as client:
+            return not ours.issuperset(client.list_conns())
+    except vici.ViciError:
+        # One that does not answer serves nobody.
+        return False
 
 
 def _without_comments(text: bytes) -> str:
