@@ -1,5 +1,5 @@
 // A line for each test as it ends, and why it failed: Jest's own reporters print a file's tests when the whole file has
-// ended, and the lab's files take minutes.
+// ended, and the lab's files take minutes. What became of each is kept for `npm run guests`.
 const MARKS = { passed: "ok", failed: "FAILED" };
 
 module.exports = class EachTestReporter {
@@ -11,6 +11,11 @@ module.exports = class EachTestReporter {
     if (/ withstands /.test(fullName)) this.faults.push((duration ?? 0) / 1000);
     process.stderr.write(`${MARKS[status].padEnd(6)} ${seconds.padStart(4)} s  ${fullName}\n`);
     for (const message of failureMessages) process.stderr.write(`${message}\n`);
+  }
+
+  onTestResult({ path }, { testResults }) {
+    require("ts-node/register/transpile-only");
+    require("./lab-outcomes").keepOutcomes(path, testResults);
   }
 
   onRunComplete() {

@@ -233,16 +233,24 @@ def _shared_files(layout: strongswan.Layout, box: manifest.Box, anew: bool, step
     for name in UNIT_FILES:
         changed = installed.put(paths.UNITS / name, library.asset(f"systemd/{name}")) or changed
     _modules()
-    settings = library.asset("strongswan.d/zz-dual-tunnel-vpn.conf")
-    if files.content(layout.settings_file) is None:
+    _settings(layout, box, anew)
+    return changed
+
+
+def _settings(layout: strongswan.Layout, box: manifest.Box, anew: bool) -> None:
+    """Gives charon its settings: by a restart the first time, unless that would cut connections of others."""
+    if files.content(layout.settings_file) is None and not strongswan.serves_others(layout):
         box.restart_pending = True
         box.save()
-    elif anew or files.content(layout.settings_file) != settings:
-        # A restart would cut both tunnels at once: what charon reads only then waits for the next one.
-        installed.put(layout.settings_file, settings)
+    changed = installed.put(layout.settings_file, library.asset("strongswan.d/zz-dual-tunnel-vpn.conf"))
+    if strongswan.others(layout):
+        changed = installed.remove(layout.routes_file) or changed
+    else:
+        routes = library.asset("strongswan.d/zz-dual-tunnel-vpn-routes.conf")
+        changed = installed.put(layout.routes_file, routes) or changed
+    if (changed or anew) and not box.restart_pending:
+        # A restart would cut all tunnels at once: what charon reads only then waits for the next one.
         run("swanctl", "--reload-settings")
-    installed.put(layout.settings_file, settings)
-    return changed
 
 
 def _confine(layout: strongswan.Layout, steps: Reporter) -> bool:

@@ -113,7 +113,7 @@ def _shared(anew: bool) -> None:
     if directory.is_dir() and not any(directory.iterdir()):
         directory.rmdir()
     if layout is not None:
-        removed.append(installed.remove(layout.settings_file))
+        removed += [installed.remove(path) for path in (layout.settings_file, layout.routes_file)]
     for name in UNIT_FILES:
         installed.remove(paths.UNITS / name)
     installed.remove(paths.MODULES)
@@ -121,7 +121,10 @@ def _shared(anew: bool) -> None:
     run("systemctl", "daemon-reload")
     run("systemctl", "reset-failed", strongswan.UNIT)
     if box.service_active and (any(removed) or anew):
-        run("systemctl", "restart", strongswan.UNIT, timeout=100)
+        if layout is not None and strongswan.serves_others(layout):
+            run("swanctl", "--reload-settings")
+        else:
+            run("systemctl", "restart", strongswan.UNIT, timeout=100)
 
 
 def _network(name: str, sites: list[Site]) -> None:

@@ -76,8 +76,12 @@ echo "# configured sysctls and modules"
 cat /etc/sysctl.d/*.conf /etc/modules-load.d/*.conf 2>/dev/null || true
 `;
 
-/** A box as it is: files, units, interfaces, rules, routes, kernel parameters. */
-export function listingOf(box: Machine): Promise<string> {
+/**
+ * A box as it is: files, units, interfaces, rules, routes, kernel parameters; once what a deploy's last script leaves to
+ * be removed in the background is gone: the empty file that Terraform puts in its place.
+ */
+export async function listingOf(box: Machine): Promise<string> {
+  await box.waitUntilSucceeds('test -z "$(find /home /root -name "dual-tunnel-vpn-*.sh")"', { timeoutS: 30 });
   return box.succeed(`sh -c ${quote(SCRIPT)}`, { timeoutS: 180 });
 }
 

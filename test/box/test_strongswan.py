@@ -138,11 +138,13 @@ class ReadsUnits(unittest.TestCase):
             self.assertEqual(strongswan.disabled("a.service", "b.timer"), ["b.timer"])
             self.assertEqual(strongswan.disabled(*states), ["b.timer", "c.service"])
 
-    def trouble(self, state: str, restarts: int = 0, result: str = "success", seconds: float = 0) -> str:
-        """What is said of a unit that has been in that state for some seconds."""
+    def trouble(
+        self, state: str, restarts: int = 0, result: str = "success", seconds: float = 0, job: str = ""
+    ) -> str:
+        """What is said of a unit that has been in that state for some seconds; job: what systemd is yet to do."""
         shown = (
             f"Id=a.service\nLoadState=loaded\nActiveState={state}\nNRestarts={restarts}\nResult={result}\n"
-            f"ActiveEnterTimestampMonotonic={int((1000 - seconds) * 1e6) if state == 'active' else 0}\n"
+            f"ActiveEnterTimestampMonotonic={int((1000 - seconds) * 1e6) if state == 'active' else 0}\nJob={job}\n"
         )
         with (
             mock.patch.object(strongswan, "must", return_value=shown),
@@ -159,6 +161,10 @@ class ReadsUnits(unittest.TestCase):
     def test_one_that_dies_and_is_started_again_and_again_is(self) -> None:
         self.assertEqual(self.trouble("activating", 13, "oom-kill"), "ends and is started anew (oom-kill, restart 13)")
         self.assertEqual(self.trouble("activating", 1), "ends and is started anew (restart 1)")
+        # Between its end and its next start.
+        again = "ends and is started anew (oom-kill, restart 2)"
+        self.assertEqual(self.trouble("inactive", 2, "oom-kill", job="7"), again)
+        self.assertEqual(self.trouble("inactive", 2, "oom-kill"), "is not active (oom-kill)")
         self.assertEqual(self.trouble("active", restarts=13, seconds=3), "was started anew 3 s ago (restart 13)")
 
     def test_one_that_starts_or_has_ended_is(self) -> None:

@@ -141,12 +141,16 @@ class Units(unittest.TestCase):
 
 class Charon(unittest.TestCase):
     def setUp(self) -> None:
-        text = library.asset("strongswan.d/zz-dual-tunnel-vpn.conf").decode()
-        self.settings = dict(re.findall(r"^\s*(\w+) = (\S+)$", text, re.MULTILINE))
+        self.settings = self.read("zz-dual-tunnel-vpn.conf")
 
-    def test_leaves_routes_and_rules_alone(self) -> None:
-        self.assertEqual(self.settings["install_routes"], "no")
-        self.assertEqual(self.settings["routing_table"], "0")
+    def read(self, name: str) -> dict[str, str]:
+        return dict(re.findall(r"^\s*(\w+) = (\S+)$", library.asset(f"strongswan.d/{name}").decode(), re.MULTILINE))
+
+    def test_leaves_routes_and_rules_alone_where_all_connections_are_ours(self) -> None:
+        routes = self.read("zz-dual-tunnel-vpn-routes.conf")
+        self.assertEqual(routes, {"install_routes": "no", "install_virtual_ip": "no", "routing_table": "0"})
+        # They are in no other file, which connections of others would have too.
+        self.assertFalse(set(routes).intersection(self.settings))
 
     def test_repeats_a_lost_message_soon_and_gives_a_dead_peer_up_within_ten_seconds(self) -> None:
         first, base = float(self.settings["retransmit_timeout"]), float(self.settings["retransmit_base"])
@@ -176,6 +180,7 @@ class Library(unittest.TestCase):
             "systemd/dual-tunnel-vpn-rollback@.service",
             "systemd/dual-tunnel-vpn-rollback@.timer",
             "strongswan.d/zz-dual-tunnel-vpn.conf",
+            "strongswan.d/zz-dual-tunnel-vpn-routes.conf",
             "dual-tunnel-vpn",
         ):
             self.assertTrue(library.asset(name), name)

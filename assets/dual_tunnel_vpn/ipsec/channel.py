@@ -238,7 +238,8 @@ class Charon:
         if self._channel is not None:
             self._asked, self._poll_at, self._ask_at = now, now + (again or self._poll), now + self._ask
             # A list passes over SAs that charon is busy with, unless it is to confirm that one has vanished.
-            arguments = {"noblock": not self._doubt}
+            # That it is given is what counts for charon, whatever it says.
+            arguments = {"noblock": None if self._doubt else True}
             self._channel.request("list-sas", arguments, self._listed)
 
     def _alive(self, *_: object) -> None:

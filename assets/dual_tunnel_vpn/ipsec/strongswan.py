@@ -46,6 +46,11 @@ class Layout:
         """Our settings for charon; the name sorts after the packages' own files."""
         return self.settings / "zz-dual-tunnel-vpn.conf"
 
+    @property
+    def routes_file(self) -> Path:
+        """Those that take charon's routes away, where no other connection may need them."""
+        return self.settings / "zz-dual-tunnel-vpn-routes.conf"
+
 
 def layout() -> Layout | None:
     """The installed strongSwan's layout, None when it is not installed."""
@@ -67,6 +72,21 @@ def others(found: Layout) -> list[str]:
     return [str(path) for path, text in texts.items() if _CONNECTIONS.search(_without_comments(text))]
 
 
+def serves_others(found: Layout) -> bool:
+    """Whether charon runs and has connections that are not ours, or is to have them: a restart would cut them."""
+    if not units(UNIT)[UNIT].active:
+        return False
+    if others(found):
+        return True
+    ours = {f"{name}-{number}" for name in manifest.names() for number in (1, 2)}
+    try:
+        with vici.Client(timeout=PATIENCE) as client:
+            return not ours.issuperset(client.list_conns())
+    except vici.ViciError:
+        # One that does not answer serves nobody.
+        return False
+
+
 def _without_comments(text: bytes) -> str:
     return re.sub("#.*", "", text.decode(errors="replace"))
 
@@ -84,7 +104,7 @@ class Unit:
     """What speaks against its being at work, in words that go on from its name; empty when nothing does."""
 
 
-_PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,ActiveEnterTimestampMonotonic,NRestarts,Result"
+_PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,ActiveEnterTimestampMonotonic,NRestarts,Result,Job"
 
 
 def units(*names: str) -> dict[str, Unit]:
@@ -124,7 +144,8 @@ def _trouble(fields: dict[str, str]) -> str:
         seconds = time.monotonic() - int(fields.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
         restless = again > 1 and seconds < RESTLESS_SECONDS
         return f"was started anew {seconds:.0f} s ago (restart {again})" if restless else ""
-    if state == "activating":
+    # Between its end and its next start it is not active for a moment, with that start's job waiting.
+    if state == "activating" or (state in ("inactive", "failed") and again and fields.get("Job")):
         details = ", ".join(filter(None, (why, f"restart {again}")))
         return f"ends and is started anew ({details})" if again else "is starting"
     return f"is not active ({why})" if why else "is not active"
