@@ -26,7 +26,7 @@ const BOOKKEEPING = [
   "/etc/mailcap",
 ];
 
-/** What maintainer scripts and sudo leave without the package manager's knowledge; the packages stay installed, and so does this. */
+/** What packages' scripts and sudo leave without the package manager's knowledge; the packages stay installed, and so does this. */
 const LEFT_BY_PACKAGES = [
   "/etc/apparmor.d/local",
   "/etc/inputrc",
