@@ -24,7 +24,9 @@ function wholeLife(life: Life): void {
   const { lab, cloud } = life;
 
   it("has its files where EL9's strongSwan reads them, and nowhere else", async () => {
-    const files = await lab.box.succeed(`find /etc -path '*swan*' -name '*${NAME}*' -o -name 'zz-dual*' | LC_ALL=C sort`);
+    const files = await lab.box.succeed(
+      `find /etc -path '*swan*' -name '*${NAME}*' -o -name 'zz-dual*' | LC_ALL=C sort`,
+    );
     expect(files.trim().split("\n")).toEqual([
       "/etc/strongswan/strongswan.d/zz-dual-tunnel-vpn-routes.conf",
       "/etc/strongswan/strongswan.d/zz-dual-tunnel-vpn.conf",
