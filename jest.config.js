@@ -9,6 +9,8 @@ const common = {
   modulePathIgnorePatterns: ["<rootDir>/dist", "<rootDir>/cdktf.out"],
 };
 module.exports = {
+  // What takes longer says so; five seconds, which is Jest's own, are too few on a machine that is busy.
+  testTimeout: 30_000,
   projects: [
     {
       ...common,
