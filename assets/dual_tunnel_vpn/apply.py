@@ -210,8 +210,10 @@ def put_site(name: str, data: bytes, record: manifest.Connection) -> None:
     former = files.content(paths.site(name))
     if former is not None and former != data:
         with contextlib.suppress(ValueError):
-            record.former.append(json.loads(former))
-            record.save(name)
+            document = json.loads(former)
+            if document not in record.former:
+                record.former.append(document)
+                record.save(name)
     installed.put(paths.site(name), data, 0o600)
 
 

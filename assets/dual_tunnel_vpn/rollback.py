@@ -43,6 +43,8 @@ def roll_back(name: str, steps: apply.Reporter) -> None:
     # Not before: the agent from before would put them back.
     for other in apply.formers(record):
         network.apply(links.stale(other, site, network.observe()))
+    record.former = []
+    record.save(name)
     confirmation.rolled_back(name)
     steps.say(f"connection {name} is as it was before")
 

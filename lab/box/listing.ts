@@ -40,7 +40,8 @@ const LEFT_BY_PACKAGES = [
  * A POSIX shell script that prints the listing. Files that a package owns and byte code beside them are left out:
  * packages that we added stay installed. What is enabled shows as links, in /etc and below /run: systemd itself is
  * not asked for it, since a busy emulated box may not answer `systemctl list-unit-files` within D-Bus's 25 s. What D-Bus
- * starts for a while when somebody asks, as NetworkManager does for the host's name, is nobody's.
+ * starts for a while when somebody asks, as NetworkManager does for the host's name, is nobody's. The rule of the packages'
+ * own charon is left out: networkd's start throws it out and charon's puts it back, so that it is there or not.
  */
 const SCRIPT = `
 set -eu
@@ -66,7 +67,7 @@ echo "# interfaces"
 ip -o link | sed -E 's/^[0-9]+: //; s/ state .*//'
 ip -o -4 addr | sed -E 's/^[0-9]+: //; s/valid_lft.*//'
 echo "# rules"
-ip rule
+ip rule | grep -v '^220:.*lookup 220'
 if command -v nft >/dev/null; then nft list ruleset; fi
 echo "# routes"
 ip route show table all | grep -v '^fe80\\|^ff00\\|^multicast\\|^anycast' | sed -E 's/ (expires|pref) .*//' | sort

@@ -15,7 +15,7 @@ from typing import Any
 from unittest import mock
 
 from box.samples import DOCUMENT
-from dual_tunnel_vpn import apply, cli, confirmation, files, library, links, manifest, paths, rollback
+from dual_tunnel_vpn import apply, cli, confirmation, files, installed, library, links, manifest, paths, rollback
 from dual_tunnel_vpn.commands import Refusal, Result
 from dual_tunnel_vpn.net import network
 
@@ -146,6 +146,19 @@ class RollsBack(OnABox):
             self.ran,
             [f"restart {paths.links_unit(NAME)}", f"restart {paths.agent_unit(NAME)}", f"stop {TIMER}"],
         )
+        self.assertEqual(manifest.load_connection(NAME).former, [])
+
+    def test_one_that_is_cut_off_and_run_again_notes_each_former_site_once(self) -> None:
+        self.site(1)
+        self.change(2)
+        with mock.patch.object(installed, "put", side_effect=KeyboardInterrupt), self.assertRaises(KeyboardInterrupt):
+            self.roll_back()
+        noted = manifest.load_connection(NAME).former
+        with mock.patch.object(installed, "put", side_effect=KeyboardInterrupt), self.assertRaises(KeyboardInterrupt):
+            self.roll_back()
+        self.assertEqual(manifest.load_connection(NAME).former, noted)
+        self.roll_back()
+        self.assertEqual((self.mark, manifest.load_connection(NAME).former), (1, []))
 
     def test_the_next_apply_does_all_of_it_once_more(self) -> None:
         self.site(1)
