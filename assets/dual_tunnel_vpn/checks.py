@@ -34,10 +34,16 @@ IKE_PORTS = (500, 4500)
 
 def staged(directory: Path) -> Site:
     """The staged site.json, with all that belongs to it there."""
-    for name in ("owner.json", "tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf", "secrets-2.conf"):
-        if not (directory / name).is_file():
-            raise Refusal(f"the upload of the configuration was incomplete, {name} is missing: deploy again")
-    return load(directory / "site.json")
+    described = directory / "site.json"
+    site = load(described) if described.is_file() else None
+    # Of two boxes each is given the files of its own tunnel.
+    numbers = (1, 2) if site is None else tuple(tunnel.number for tunnel in site.tunnels)
+    names = [f"{part}-{number}.conf" for part in ("tunnel", "secrets") for number in numbers]
+    missing = [name for name in ("owner.json", *names) if not (directory / name).is_file()]
+    if missing or site is None:
+        what = (*missing, described.name)[0]
+        raise Refusal(f"the upload of the configuration was incomplete, {what} is missing: deploy again")
+    return site
 
 
 def check(site: Site, mine: owner.Owner, ssh_connection: str, sent: float | None = None) -> None:

@@ -54,7 +54,7 @@ def _health(site: Site, amiss: Sequence[str], traffic: dict[str, Any], found: Se
     if traffic["flows"]:
         return DEGRADED if amiss else HEALTHY
     # What somebody else's way takes may arrive, and the tunnels are there.
-    diverted = any(way.interface not in ("", *site.interfaces) for way in found)
+    diverted = any(way.interface not in ("", *site.interfaces) and not ways.by_other_box(site, way) for way in found)
     return DEGRADED if diverted and any_up else DOWN
 
 

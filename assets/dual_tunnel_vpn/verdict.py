@@ -23,14 +23,14 @@ def traffic(site: Site, up: Mapping[int, bool], found: Sequence[Way], agent: Any
     if deaf := _deaf(site, agent):
         return {"flows": False, "tunnel": None, "next": None, "words": f"no answer from the VPC comes back: {deaf}"}
     why = _lame(site, tunnel, up, agent)
-    other = site.tunnels[2 - tunnel.number]
+    other = site.other(tunnel)
     part = " in part" if ways.elsewhere(site, found) else ""
-    shared = f", which leaves by uplink {tunnel.uplink} too" if tunnel.uplink == other.uplink else ""
-    then = why or f"by {_name(other)}{shared}"
+    shared = f", which leaves by uplink {tunnel.uplink} too" if other and tunnel.uplink == other.uplink else ""
+    then = why or (f"by {_name(other)}{shared}" if other else "")
     return {
         "flows": True,
         "tunnel": tunnel.number,
-        "next": None if why else other.number,
+        "next": None if why or other is None else other.number,
         "words": f"traffic to the VPC flows{part} by {_name(tunnel)}; if that fails, {then}",
     }
 
@@ -79,7 +79,9 @@ def _deaf(site: Site, agent: Any) -> str:
 
 def _lame(site: Site, tunnel: Tunnel, up: Mapping[int, bool], agent: Any) -> str:
     """Why no tunnel would take over from this one; empty when the other would."""
-    other = site.tunnels[2 - tunnel.number]
+    other = site.other(tunnel)
+    if other is None:
+        return "nothing is left"
     if not up[other.number]:
         return f"nothing is left: {_name(other)} is down"
     if agent is None:

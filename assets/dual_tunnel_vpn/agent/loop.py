@@ -75,11 +75,11 @@ class Agent:
             outer_move=options.outer_move,
             delete_by_other_uplink=options.delete_by_other_uplink,
         )
-        first, second = (
+        shapes = tuple(
             TunnelShape(tunnel.number, tunnel.uplink, tunnel.role, tunnel.ipsec_address) for tunnel in site.tunnels
         )
         self.machine = Machine(
-            (first, second),
+            shapes,
             tuple(uplink.number for uplink in site.uplinks),
             settings,
             bool(options.vpc_probe_addresses),

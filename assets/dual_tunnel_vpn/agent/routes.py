@@ -281,7 +281,7 @@ class Routes:
 
     def tunnel(self, number: int) -> Tunnel:
         """The tunnel of that number."""
-        return next(tunnel for tunnel in self.site.tunnels if tunnel.number == number)
+        return self.site.tunnel(number)
 
     def close(self) -> None:
         """Ends the socket."""
