@@ -29,6 +29,7 @@ from .commands import Refusal, find, must, run
 from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, throughput, wanted, ways
 from .net.netlink import Netlink
+from .pair import service as vrrp
 from .site import Site, SiteError, Tunnel, load, parse
 
 UP_SECONDS = 60
@@ -87,6 +88,7 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
         box.packages = sorted({*box.packages, *packages})
         box.save()
     bgp.hold(box, packages)
+    vrrp.hold(box, packages)
     paths.connection(site.name).mkdir(mode=0o700, parents=True, exist_ok=True)
     mine.save(site.name)
     if not box.unfinished and not library.stands():
@@ -162,6 +164,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
             raise Refusal(f"{access.moved}: the change is taken back, check the routes that the connection makes")
         steps.say("interfaces, routes and packet filter are in place")
     bgp.follow(site, anew)
+    vrrp.follow(site, anew)
 
     def start_agent() -> None:
         _agent(site.name, new_site, anew)

@@ -21,6 +21,7 @@ from .net import neighbours, obstacles, wanted
 from .net.firewall import marks
 from .net.netlink import MAIN_TABLE, Place
 from .net.network import Network, observe, places, way_to
+from .pair import service as vrrp
 from .site import Site, SiteError, load
 
 SPACE_NEEDED = 80
@@ -68,6 +69,7 @@ def _problems(site: Site, mine: owner.Owner, ssh_connection: str, sent: float | 
     yield from _foreign(site, network, routes)
     yield from obstacles.find(site, network, routes)
     yield from bgp.problems(site, network)
+    yield from vrrp.problems(site, network)
     yield from _marks(site)
     yield from _services()
     yield from _refused(management, site, ssh_connection)
@@ -182,7 +184,7 @@ def _clashes(site: Site, name: str, other: Site) -> Iterator[str]:
     tables = {(uplink.table, uplink.mark) for uplink in other.uplinks}
     if numbers or any(
         uplink.table == table or uplink.mark == mark for uplink in site.uplinks for table, mark in tables
-    ):
+    ) or _pairs_clash(site, other):
         yield (
             f"the numbers derived from the name {site.name} clash with those of connection {name} on this box: "
             "give one of them another name"
@@ -202,6 +204,14 @@ def _clashes(site: Site, name: str, other: Site) -> Iterator[str]:
         for theirs in map(ipaddress.IPv4Network, other.vpc_cidrs):
             if mine.overlaps(theirs):
                 yield f"the VPC's block {mine} overlaps {theirs} of connection {name} on this box"
+
+
+def _pairs_clash(site: Site, other: Site) -> bool:
+    """Whether two connections of two boxes each could not tell their VRRP or their agents' talk apart."""
+    mine, theirs = site.pair, other.pair
+    if mine is None or theirs is None:
+        return False
+    return mine.port == theirs.port or mine.virtual_router_id == theirs.virtual_router_id
 
 
 def _marks(site: Site) -> Iterator[str]:

@@ -219,7 +219,7 @@ class Box:
         if round(now / STEP) % 20 == 0:
             machine.observe_traffic(now, self.number, *self.packets)
         self._observe_bgp(machine)
-        if machine.quiet and self._lan_says_something():
+        if machine.is_quiet(now) and self._lan_says_something():
             machine.observe_received(now)
         self.hear_words()
         machine.observe_master(self.vrrp.state == "master")

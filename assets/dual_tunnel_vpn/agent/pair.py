@@ -155,10 +155,9 @@ class PairMachine(Machine):
             self.master = master
             self.do(Say(f"this box {'has the address of' if master else 'is no more'} the virtual gateway"))
 
-    @property
-    def quiet(self) -> bool:
+    def is_quiet(self, now: float) -> bool:
         """Whether the other box has been silent for so long that what the LAN brings would tell something."""
-        return self.now - self.heard_at >= PROOF
+        return now - self.heard_at >= PROOF
 
     # What is decided
 
@@ -194,7 +193,7 @@ class PairMachine(Machine):
         return self.usable(self.own) and self.own != self.held
 
     def usable(self, number: int) -> bool:
-        """As of one box, where both tunnels hang on one charon; without it nothing comes in, and the other box has one."""
+        """As of one box, and with its charon there: without it nothing comes in, and the other box has another."""
         return super().usable(number) and (number == self.beyond or self.charon is not False)
 
     def _why_left(self, number: int) -> str:
