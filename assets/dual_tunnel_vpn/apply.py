@@ -400,6 +400,7 @@ def _tunnels(
             if why := _lives_elsewhere(site, changes[number].tunnel, steps):
                 kept[number] = why
             else:
+                _lead_away(site, changes[number].tunnel, steps)
                 down |= _change(site, changes[number], record, steps)
         for number in strongswan.await_up(site, numbers - changed, UNCHANGED_SECONDS):
             steps.say(f"tunnel {number}, which was not changed, is not up: `dual-tunnel-vpn status` tells more")
@@ -462,6 +463,19 @@ def _lives_elsewhere(site: Site, tunnel: Tunnel, steps: Reporter) -> str:
         told = True
         time.sleep(0.25)
     return ""
+
+
+def _lead_away(site: Site, tunnel: Tunnel, steps: Reporter) -> None:
+    """Has the other box of two carry what this one's tunnel does, until the apply has ended."""
+    # It reports as an apply does.
+    from . import preparation
+
+    if site.pair is None or not strongswan.tunnel_sas(site)[tunnel.number].installed:
+        return
+    planned.hold(site.name, tunnel.number)
+    if trouble := preparation.carried(site, tunnel.number):
+        planned.release(site.name)
+        steps.say(f"traffic will pause while tunnel {tunnel.number} is changed: {trouble}")
 
 
 def _load(site: Site, changes: list[_Change], record: manifest.Connection) -> None:

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import files, installed, manifest, owner, paths, planned
+from . import failover, files, installed, manifest, owner, paths, planned
 from .apply import Reporter
 from .commands import Refusal
 from .ipsec import sas, strongswan, swanctl, vici
@@ -82,6 +82,11 @@ def _prepare(site: Site, changes: list[Change], allow_outage: bool, steps: Repor
             "both tunnels would change at once, and the connection be down until the box has followed: change one "
             f"tunnel a deploy (docs/guides/rotation.md), {_ADVICE}"
         )
+    if breaking and up and not replaced and not allow_outage and site.pair is not None and _other_prepared(site):
+        raise Refusal(
+            "both boxes' tunnels would change at once, and the connection be down until the boxes have followed: "
+            f"change one tunnel a deploy (docs/guides/rotation.md), {_ADVICE}"
+        )
     for change in changes:
         if change.breaks:
             planned.put(site.name, change.number, change.then)
@@ -105,6 +110,16 @@ def _prepare(site: Site, changes: list[Change], allow_outage: bool, steps: Repor
         raise
 
 
+def _other_prepared(site: Site) -> bool:
+    """Whether the other box of two has a change of its tunnel prepared, as it told the agent."""
+    said = failover.agent_state(site.name)
+    try:
+        fresh = 0 <= time.time() - said["time"] < failover.FRESH_SECONDS
+        return fresh and said["pair"]["heard"] and said["pair"]["other"]["prepared"] is True
+    except (LookupError, TypeError):
+        return False
+
+
 def _move_away(site: Site, number: int, up: set[int], allow_outage: bool, steps: Reporter) -> None:
     """Has the other tunnel carry the traffic, and sees that it does."""
     tunnel = site.tunnel(number)
@@ -113,7 +128,7 @@ def _move_away(site: Site, number: int, up: set[int], allow_outage: bool, steps:
     trouble = ""
     if number in up if other is None else other.number in up:
         planned.hold(site.name, number)
-        trouble = _carried(site, number)
+        trouble = carried(site, number)
     elif number in up and other is not None:
         trouble = f"tunnel {other.number} ({other.role}) is down"
     if trouble and not allow_outage:
@@ -127,7 +142,7 @@ def _move_away(site: Site, number: int, up: set[int], allow_outage: bool, steps:
     steps.say(f"tunnel {number} ({tunnel.role}) is ready for its change{carries if up else ''}")
 
 
-def _carried(site: Site, number: int) -> str:
+def carried(site: Site, number: int) -> str:
     """Waits until all for the VPC leaves by the other tunnel, or to the other box; why it does not, in words."""
     deadline = time.monotonic() + MOVED_SECONDS
     while True:

@@ -144,7 +144,9 @@ class Box:
         self.inbox: list[tuple[float, int, Word]] = []
         self.last_word = Word()
         self.word_at = 0.0
-        self.sequence = self.heard_sequence = 0
+        # A word of a former life, on its way still, is older than all of this one.
+        self.sequence = round(self.pair.now * 1000)
+        self.heard_sequence = 0
         self.bgp_asked_at = 0.0
         self.packets = [0, 0]
 

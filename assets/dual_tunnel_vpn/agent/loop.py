@@ -351,6 +351,7 @@ class Agent:
                 self.machine.observe_traffic(now, tunnel, counters.sent, counters.received)
             machine = self.machine
             changing = [*(path.health for path in machine.paths.values()), *machine.sessions.values()]
+            changing.append(None if self.side is None else self.side.state())
             if changing != self._changing:
                 self._changing, self._state_at = changing, now
         if now >= self._orphans_at:

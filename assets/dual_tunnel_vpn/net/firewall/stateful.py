@@ -56,7 +56,7 @@ def _drops_invalid(expr: list[Any]) -> bool:
     text = json.dumps(expr)
     ends = any(verb in statement for statement in expr if isinstance(statement, dict) for verb in _DROPS)
     # iptables' own matches nft tells by their name alone, or in iptables' words.
-    return ends and ('"ct"' in text and '"state"' in text and '"invalid"' in text or "INVALID" in text)
+    return ends and (all(f'"{word}"' in text for word in ("ct", "state", "invalid")) or "INVALID" in text)
 
 
 def _by_legacy() -> Iterator[str]:
