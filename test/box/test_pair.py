@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import checks, drift, failover, installed, links, manifest, paths, status
+from dual_tunnel_vpn import (
+    apply,
+    checks,
+    drift,
+    failover,
+    files,
+    installed,
+    links,
+    manifest,
+    paths,
+    planned,
+    status,
+)
 from dual_tunnel_vpn.commands import Refusal, Result
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.sas import Sa
@@ -22,9 +34,10 @@ from dual_tunnel_vpn.net.netlink import Address
 from dual_tunnel_vpn.net.network import Network, Remove
 from dual_tunnel_vpn.net.ways import Way
 from dual_tunnel_vpn.pair import keepalived, lan, service
-from dual_tunnel_vpn.site import parse
+from dual_tunnel_vpn.site import load, parse
 
 from . import samples
+from .test_preparation import NAME, OnABox, connection, secrets
 
 VIRTUAL = Address(4, "172.16.3.1", 32)
 UP = Sa("1", "ESTABLISHED", "2", "INSTALLED")
@@ -202,6 +215,66 @@ class Staged(unittest.TestCase):
                 checks.staged(root)
             (root / "secrets-2.conf").touch()
             self.assertEqual(checks.staged(root).interfaces, ("singapore-2",))
+
+
+class Prepares(OnABox):
+    """The first of two boxes; the other takes what it is given, where it is able."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.able = True
+        files.put(paths.site(NAME), json.dumps(samples.pair_document()).encode())
+        self.up = {1: UP}
+        for part in ("tunnel", "secrets"):
+            del self.upload[f"{part}-2.conf"]
+        own, beyond = Way("192.168.0.1", "", f"{NAME}-1", ""), Way("192.168.0.1", "", "lan", "", "172.16.3.3")
+        patch = mock.patch.object(ways, "look", lambda *_: [beyond if self.able and planned.held(NAME) else own])
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def knock(self, _source: str | None, _destination: str) -> bool:
+        self.sent[11] += self.still_sends
+        return True
+
+    def says(self, prepared: bool) -> None:
+        pair = {"heard": True, "other": {"able": True, "master": False, "aside": False, "prepared": prepared}}
+        files.put(paths.agent_state(NAME), json.dumps({"time": time.time(), "tunnels": [], "pair": pair}).encode())
+
+    def test_a_new_key_moves_the_traffic_to_the_other_box(self) -> None:
+        self.upload["secrets-1.conf"] = secrets(1, "new")
+        self.says(prepared=False)
+        self.assertEqual(self.prepare(), "tunnel 1 (active) is ready for its change, the other box carries the traffic")
+        self.assertEqual((planned.held(NAME), planned.prepared(NAME)), (1, {1}))
+
+    def test_is_refused_where_the_other_box_does_not_carry_or_is_about_to_change_too(self) -> None:
+        self.upload["secrets-1.conf"] = secrets(1, "new")
+        self.says(prepared=True)
+        self.refused_here("^both boxes' tunnels would change at once.*one tunnel a deploy")
+        self.says(prepared=False)
+        self.still_sends = True
+        self.refused_here("nothing carries the traffic meanwhile: tunnel 1 still sends")
+        self.able = False
+        self.refused_here("the agent did not lead it to the other box; see to it .*allowOutage: true")
+        self.says(prepared=True)
+        self.assertIn("is ready for its change, nothing else carries", self.prepare(allow_outage=True))
+
+    def refused_here(self, words: str) -> None:
+        with self.assertRaisesRegex(Refusal, words):
+            self.prepare()
+        self.assertEqual((planned.prepared(NAME), planned.held(NAME)), (set(), None))
+
+    def test_what_may_differ_for_a_while_waits_for_its_turn_in_the_apply(self) -> None:
+        self.upload["tunnel-1.conf"] = connection(1, rekey="3600s")
+        self.assertEqual(self.prepare(), "tunnel 1 is ready for its change")
+        self.assertEqual((planned.held(NAME), planned.prepared(NAME)), (None, set()))
+        site, steps = load(paths.site(NAME)), mock.Mock()
+        apply._lead_away(site, site.tunnels[0], steps)
+        self.assertEqual(planned.held(NAME), 1)
+        steps.say.assert_not_called()
+        self.able = False
+        apply._lead_away(site, site.tunnels[0], steps)
+        self.assertIsNone(planned.held(NAME))
+        steps.say.assert_called_once()
 
 
 class Keepalived(unittest.TestCase):
