@@ -94,6 +94,16 @@ def keepalived_conf(name: str) -> Path:
     return connection(name) / "keepalived.conf"
 
 
+def keepalived_pid(name: str) -> Path:
+    """Where a connection's keepalived notes its process, apart from any other on the box."""
+    return RUN / name / "keepalived.pid"
+
+
+def vrrp_pid(name: str) -> Path:
+    """And where it notes that of its child."""
+    return RUN / name / "vrrp.pid"
+
+
 def vrrp_aside(name: str) -> Path:
     """Whether this box of two stands aside, for VRRP to follow: 0 or 1."""
     return RUN / name / "vrrp"
