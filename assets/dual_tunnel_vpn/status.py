@@ -167,7 +167,7 @@ def text(description: dict[str, Any]) -> str:
     lines = [f"{description['name']}: {health}"]
     if description["traffic"]:
         lines.append(f"  {description['traffic']['words']}")
-    if description["pair"]:
+    if description.get("pair"):
         lines.append(_gateway(description["pair"], description["agent"]))
     for tunnel in description["tunnels"]:
         ike, child = tunnel["ike"] or {}, tunnel["child"] or {}
