@@ -169,6 +169,12 @@ class Sides(unittest.TestCase):
         until = paths.agent_alive("singapore").stat().st_mtime
         self.assertTrue(3 < until - time.time() < 6)
 
+    def test_what_vrrp_was_told_is_told_again_where_somebody_changed_it(self) -> None:
+        side.stand_aside("singapore", False)
+        self.side.say(10.0)
+        self.assertTrue(side.stands_aside("singapore"))
+        self.assertTrue(paths.vrrp_aside("singapore").exists())
+
     def test_master_is_who_has_the_address(self) -> None:
         found = samples.pair_network()
         self.assertFalse(self.machine.master)

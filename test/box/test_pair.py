@@ -89,6 +89,16 @@ class Wants(unittest.TestCase):
         self.assertNotIn("send_redirects", str(links.kernel_values(samples.site(), samples.network())))
 
 
+class Asks(unittest.TestCase):
+    def test_the_kernel_for_a_host_and_not_for_the_other_box_or_the_virtual_gateway(self) -> None:
+        for number in (1, 2):
+            network = box(number)
+            network.links["lan"] = network.links["lan"]._replace(carrier=True)
+            senders = {question.source for question in ways.questions(samples.pair_site(number), network, [])}
+            self.assertEqual(len(senders), 2)
+            self.assertFalse(senders & {"172.16.3.1", "172.16.3.2", "172.16.3.3"}, senders)
+
+
 class Filter(unittest.TestCase):
     def test_forwards_from_the_lan_to_the_lan_what_is_for_the_vpc_alone(self) -> None:
         with mock.patch.object(own, "observe", box):

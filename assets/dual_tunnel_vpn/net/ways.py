@@ -103,6 +103,9 @@ def _hosts(site: Site, network: Network) -> Iterator[tuple[str, int]]:
     """(address, interface) of what could be a neighbour of the box's, for each block of the data center at most one."""
     uplinks = {uplink.address for uplink in site.uplinks}
     own = {found.address for found in network.addresses}
+    if site.pair is not None:
+        # No host's: what the other box sends here, it does not send itself.
+        own |= {site.pair.other_lan_address, site.pair.virtual_gateway}
     carrying = {link.ifindex for link in network.links.values() if link.carrier}
     for block in map(ipaddress.IPv4Network, site.data_center_cidrs):
         for found in network.addresses:

@@ -107,6 +107,9 @@ class Side:
         if now >= self._vouch_at:
             self._vouch_at = now + 1.0
             vouch(self._name)
+            if stands_aside(self._name) != self._machine.aside:
+                # Somebody else has been at it.
+                stand_aside(self._name, self._machine.aside)
         return min(self._vouch_at, self.talk.say(now, self._machine.word()))
 
     def state(self) -> dict[str, object]:
