@@ -81,6 +81,16 @@ function bgpOptions({ cloudAsn, holdSeconds }: Partial<BgpOptions>): Partial<Bgp
 
 type Field = keyof typeof SITE_BOUNDS;
 
+/** What a box of a pair is told of the two. */
+const PAIR = {
+  number: 1,
+  lan: { address: "172.16.3.2", prefixLength: 24, device: null },
+  otherLanAddress: "172.16.3.3",
+  virtualGateway: "172.16.3.1",
+  virtualRouterId: 37,
+  port: 4893,
+};
+
 /** The algorithms that leave the largest MTU, and the uplinks that they want. */
 const LARGE: Changes = {
   uplinks: [
@@ -152,6 +162,7 @@ describe("the format of site.json", () => {
   it("is refused by the box one beyond each bound, in words that name the field", () => {
     const texts = BEYOND.map(([field, value]) => {
       const document = JSON.parse(rendered({ bgp: {} }).text) as Section;
+      if (field.startsWith("pair.")) document.pair = structuredClone(PAIR);
       const steps = field.split(".");
       const section = steps.slice(0, -1).reduce((outer, step) => {
         const inner = outer[step] as Section | Section[];
