@@ -35,6 +35,10 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "bgp.asn": (1, 2**32 - 1),
     "bgp.holdSeconds": (3, 2**16 - 1),
     "tunnels.bgp.prefixLength": (30, 30),
+    "pair.number": (1, 2),
+    "pair.lan.prefixLength": (8, 29),
+    "pair.virtualRouterId": (1, 255),
+    "pair.port": (4800, 5799),
 }
 """Smallest and largest value of each number, by its path in site.json: as SITE_BOUNDS in lib/host/site-format.ts."""
 
