@@ -49,10 +49,7 @@ export interface SiteBoxOptions {
   readonly lan: LanOptions;
 }
 
-/**
- * What a `DualTunnelVpn` is made from. Everything made is named after its `name`. A site has one box, with `ssh` and
- * `uplinks`, or two, with `boxes` and `virtualGateway`.
- */
+/** What a `DualTunnelVpn` is made from, all named after its `name`: one box by `ssh` and `uplinks`, or two by `boxes`. */
 export interface DualTunnelVpnProps extends IpsecDualConnectionOptions, Omit<StrongswanHostOptions, "ssh"> {
   /** A VPN gateway that exists or that another site made, or what a new one is made from. */
   readonly gateway: IDualTunnelVpnGateway | NewGatewayOptions;
