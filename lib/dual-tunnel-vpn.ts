@@ -104,8 +104,7 @@ export class DualTunnelVpn extends Construct {
 
   constructor(scope: Construct, id: string, given: DualTunnelVpnProps) {
     super(inStack(scope, id, "DualTunnelVpn"), id);
-    // As callers without a type checker give it.
-    const inPair = (given as DualTunnelVpnProps | null | undefined)?.boxes !== undefined;
+    const inPair = hasTwoBoxes(given);
     const guarded = guard(inPair ? pairShape(this) : shapeOf(this), given);
     const { props } = guarded;
     const uplinks = uplinksOf(props);
@@ -143,10 +142,12 @@ export class DualTunnelVpn extends Construct {
   }
 
   private newCustomerGateways(
-    { name, asn, tags, provider }: DualTunnelVpnProps,
+    { name, boxes, asn, tags, provider }: DualTunnelVpnProps,
     uplinks: readonly SiteUplinkOptions[],
   ): CustomerGatewayPair {
-    const egressIps = uplinks.map((uplink) => uplink.egressIp);
+    const each = uplinks.map((uplink) => uplink.egressIp);
+    // Two boxes may be behind one address.
+    const egressIps = boxes === undefined ? each : [...new Set(each)];
     return new CustomerGatewayPair(this, "customer-gateways", { name, egressIps, asn, tags, provider });
   }
 
@@ -200,7 +201,7 @@ function needsPropagation(routing: DualTunnelVpnProps["routing"]): boolean {
 
 /** The two boxes of a site; more are complained about, and so is one. */
 function twoOf({ boxes = [] }: DualTunnelVpnProps): readonly SiteBoxOptions[] {
-  const [first = standInOf(BOX_SHAPE), second = standInOf(BOX_SHAPE)] = boxes;
+  const [first = standInOf(BOX_SHAPE), second = standInOf(BOX_SHAPE)] = isLiteral(boxes) ? boxes : [];
   return [first, second];
 }
 
@@ -209,22 +210,26 @@ function uplinksOf(props: DualTunnelVpnProps): readonly SiteUplinkOptions[] {
   return props.boxes === undefined ? (props.uplinks ?? []) : twoOf(props).map(({ uplink }) => uplink);
 }
 
+/** Whether the options, which a caller without a type checker gives too, are those of a site with two boxes. */
+function hasTwoBoxes(given: Partial<DualTunnelVpnProps> | null | undefined): boolean {
+  return given?.boxes !== undefined || given?.virtualGateway !== undefined;
+}
+
 /** Checks that a site has one box or two, and not something of both. */
-function checkBoxes({ boxes, virtualGateway, ssh, uplinks }: DualTunnelVpnProps, findings: Findings): void {
-  if (boxes === undefined) {
-    if (virtualGateway === undefined) return;
+function checkBoxes({ boxes, ssh, uplinks }: DualTunnelVpnProps, findings: Findings): void {
+  if (boxes === undefined) return;
+  const ofOne = Object.entries({ ssh, uplinks }).flatMap(([option, value]) => (value === undefined ? [] : [option]));
+  if (ofOne.length > 0) {
     findings.error(
-      "virtualGateway is for a site of two boxes and boxes is missing; give boxes in place of ssh and uplinks, or leave it out.",
+      `${ofOne.join(" and ")} of one box and the boxes or the virtualGateway of two are given; give ssh and uplinks, or boxes and virtualGateway.`,
     );
+  }
+  if (isStandIn(boxes)) return;
+  if (!isLiteral(boxes)) {
+    findings.error("boxes is one Terraform list; give the two boxes one by one.");
     return;
   }
-  const beside = Object.entries({ ssh, uplinks }).flatMap(([option, value]) => (value === undefined ? [] : [option]));
-  if (beside.length > 0) {
-    findings.error(
-      `boxes is given and ${beside.join(" and ")} beside it; give each of the boxes its own ssh and uplink, or one box without boxes.`,
-    );
-  }
-  if (boxes.length === 2 || isStandIn(boxes)) return;
+  if (boxes.length === 2) return;
   findings.error(
     `boxes has ${boxes.length} ${boxes.length === 1 ? "entry" : "entries"}; give two, the active tunnel's first, or one box by ssh and uplinks.`,
   );
@@ -237,11 +242,13 @@ const SITE_UPLINK = bag<SiteUplinkOptions>(
 
 const BOX_SHAPE: Shape<SiteBoxOptions> = { ssh: SSH, uplink: SITE_UPLINK, lan: LAN };
 
+const BOXES = list(bag(BOX_SHAPE, "an object with ssh, uplink and lan"), "a list of two boxes");
+
 /** Of a site with one box. */
 const shapeOf = (scope: Construct): Shape<DualTunnelVpnProps> => ({
   gateway: either(gatewayKind(scope), NEW_GATEWAY, "a DualTunnelVpnGateway, or an object with vpc and vswitches"),
   uplinks: list(SITE_UPLINK, UPLINKS_WANTED),
-  boxes: optional(list(bag(BOX_SHAPE, "an object with ssh, uplink and lan"), "a list of two boxes")),
+  boxes: optional(BOXES),
   virtualGateway: optional(VIRTUAL_GATEWAY),
   asn: optional(number),
   customerGateways: optional(customerGatewaysKind(scope)),
@@ -252,5 +259,11 @@ const shapeOf = (scope: Construct): Shape<DualTunnelVpnProps> => ({
 /** Of a site with two. */
 const pairShape = (scope: Construct): Shape<DualTunnelVpnProps> => {
   const shape = shapeOf(scope);
-  return { ...shape, ssh: optional(SSH), uplinks: optional(shape.uplinks), virtualGateway: VIRTUAL_GATEWAY };
+  return {
+    ...shape,
+    ssh: optional(SSH),
+    uplinks: optional(shape.uplinks),
+    boxes: BOXES,
+    virtualGateway: VIRTUAL_GATEWAY,
+  };
 };

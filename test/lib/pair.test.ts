@@ -225,14 +225,15 @@ describe("a site with two boxes", () => {
 describe("a site with two boxes is refused", () => {
   it("with something of a site with one beside them, or with half of what two need", () => {
     expect(complaints({ ssh: SITE.ssh, uplinks: SITE.uplinks })).toEqual([
-      "boxes is given and ssh and uplinks beside it; give each of the boxes its own ssh and uplink, or one box without boxes.",
+      "ssh and uplinks of one box and the boxes or the virtualGateway of two are given; give ssh and uplinks, or boxes and virtualGateway.",
     ]);
     expect(complaints({ ssh: SITE.ssh })).toHaveLength(1);
     expect(complaints({ virtualGateway: undefined })).toEqual([
       "virtualGateway is missing; give text, for example 172.16.3.1.",
     ]);
     expect(problems(siteStack({ virtualGateway: "172.16.3.1" }))).toEqual([
-      "virtualGateway is for a site of two boxes and boxes is missing; give boxes in place of ssh and uplinks, or leave it out.",
+      "boxes is missing; give a list of two boxes.",
+      "ssh and uplinks of one box and the boxes or the virtualGateway of two are given; give ssh and uplinks, or boxes and virtualGateway.",
     ]);
   });
 
@@ -250,8 +251,8 @@ describe("a site with two boxes is refused", () => {
 
   it("with what is no box, or a box without a part, in the words of the options", () => {
     const odd = (boxes: unknown) => complaints({ boxes } as Changes);
-    expect(odd("two")).toEqual(["boxes is text; give a list of two boxes, or leave it out."]);
-    expect(odd(null)).toEqual(["boxes is null; give a list of two boxes, or leave it out."]);
+    expect(odd("two")).toEqual(["boxes is text; give a list of two boxes."]);
+    expect(odd(null)).toEqual(["boxes is null; give a list of two boxes."]);
     expect(odd([BOX_1, null])).toEqual(["boxes[1] is null; give an object with ssh, uplink and lan."]);
     expect(odd([{ ssh: BOX_1.ssh, uplink: UPLINK_1 }, BOX_2])).toEqual([
       "boxes[0].lan is missing; give an object with address.",
@@ -431,8 +432,10 @@ describe("what only Terraform knows of two boxes", () => {
     );
   });
 
-  it("passes as one list of boxes in words, not in a stack trace", () => {
-    expect(() => complaints({ boxes: Token.asList("${var.boxes}") as never })).not.toThrow();
+  it("is not the boxes themselves", () => {
+    expect(complaints({ boxes: Token.asList("${var.boxes}") as never })).toEqual([
+      "boxes is one Terraform list; give the two boxes one by one.",
+    ]);
   });
 });
 
