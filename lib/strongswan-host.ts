@@ -237,13 +237,8 @@ export class StrongswanHost extends Construct {
       provisioners: preparationSteps(delivery, props.allowOutage),
     });
     preparation.overrideLogicalId(names.preparation);
-    // Not before it is the connection's turn: what is held on the box meanwhile has no second tunnel. Which box of a pair
-    // comes first is not for the code's order to say.
-    const { pair, connection } = props;
-    const other = pair && terraformNames(connection.name, pair.number === 1 ? 2 : 1).preparation;
-    preparation.dependsOn = changed
-      .flatMap((resource) => resource.dependsOn ?? [])
-      .filter((earlier) => earlier !== `${Resource.tfResourceType}.${other}`);
+    // Not before it is the connection's turn: what is held on the box meanwhile has no second tunnel.
+    preparation.dependsOn = changed.flatMap(turnOf);
     for (const resource of changed) {
       resource.dependsOn = [...(resource.dependsOn ?? []), dependable(preparation)];
     }
@@ -304,4 +299,13 @@ export class StrongswanHost extends Construct {
     checkPackages(props.packages, findings);
     if (props.detectDrift) checkDriftInputs(props.connection.name, props.ssh, findings);
   }
+}
+
+/** What a connection waits for beside the boxes that are made ready for it, of which there may be two. */
+const TURNS = new WeakMap<TerraformResource, readonly string[]>();
+
+function turnOf(connection: TerraformResource): readonly string[] {
+  const turn = TURNS.get(connection) ?? connection.dependsOn ?? [];
+  TURNS.set(connection, turn);
+  return turn;
 }

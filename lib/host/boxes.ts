@@ -85,7 +85,8 @@ export function machineOf(ssh: SshOptions): string {
   return machines.join(" by ");
 }
 
-/** A host's name in one form: the DNS does not heed case, nor the dot of the root. */
+/** A host's name in one form: the DNS does not heed case, nor the dot of the root. Of a token case is all that it is. */
 function plain(host: string): string {
+  if (!isLiteral(host)) return host;
   return host.toLowerCase().replace(/\.$/, "");
 }

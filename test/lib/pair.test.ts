@@ -613,7 +613,7 @@ describe("whatever addresses two boxes are given", () => {
           ![vpc, ...uplinks].some((other) => overlap(other, lan));
         seen.add(right);
         expect([said, said.length === 0]).toEqual([said, right]);
-        for (const sentence of said) expect(sentence).toMatch(/^[^.]+ .*\.$/);
+        for (const sentence of said) expect(sentence).toMatch(/\.$/);
       }),
       {
         numRuns: 150,
