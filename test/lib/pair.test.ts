@@ -350,18 +350,16 @@ describe("a site with two boxes is refused", () => {
       'lan.device "eth 2" is not an interface\'s name; write it as ip link prints it, for example eth0.',
     ]);
     const device = { device: "eth0" };
-    expect(first({ lan: { ...BOX_1.lan, ...device } as typeof BOX_1.lan, uplink: { ...UPLINK_1, ...device } })).toEqual(
-      ["lan.device eth0 of box 1 is its uplink's too; the LAN needs an interface of its own."],
-    );
+    expect(first({ lan: { ...BOX_1.lan, ...device }, uplink: { ...UPLINK_1, ...device } })).toEqual([
+      "lan.device eth0 of box 1 is its uplink's too; the LAN needs an interface of its own.",
+    ]);
   });
 
   it("with what is wrong with one box, told of that box once", () => {
     expect(first({ uplink: { ...UPLINK_1, gateway: "172.16.2.253" } })).toEqual([
       "uplink.gateway 172.16.2.253 is outside the uplink's network 172.16.1.0/24; give the next router in that network.",
     ]);
-    expect(first({ ssh: { ...BOX_1.ssh, port: 0 } as typeof BOX_1.ssh })).toEqual([
-      "ssh.port 0 is not a port; give 1 to 65535.",
-    ]);
+    expect(first({ ssh: { ...BOX_1.ssh, port: 0 } })).toEqual(["ssh.port 0 is not a port; give 1 to 65535."]);
     expect(complaints({ standbyTunnel: { natTraversal: false } })).toEqual([
       "standby tunnel: natTraversal is off and its uplink 172.16.2.57 is behind NAT (the cloud sees 203.0.113.181); leave it on.",
     ]);
