@@ -31,6 +31,8 @@ export interface AgentState {
     /** Where the site routes by BGP. */
     bgp?: Session;
   }[];
+  /** Where the site has two boxes. */
+  readonly pair?: { readonly heard: boolean };
   readonly paths: readonly { uplink: number; tunnel: number; health: string; loss: number }[];
   readonly history: readonly { time: number; text: string }[];
 }
@@ -113,6 +115,7 @@ export class DeployedProduct implements Contender {
   private troubleOf(state: AgentState | undefined, usual: TunnelNumber): string {
     if (!state) return "the agent has not written its state";
     if (state.traffic !== usual) return `traffic takes tunnel ${state.traffic}`;
+    if (state.pair && !state.pair.heard) return "the other box is not heard";
     const tunnel = state.tunnels.find(({ usable, phase }) => !usable || phase !== "none");
     if (tunnel) return `tunnel ${tunnel.number} is ${tunnel.installed ? tunnel.phase : "not installed"}`;
     const session = state.tunnels.find(({ bgp }) => bgp && (bgp.takesOver || bgp.heard.length === 0));

@@ -1,7 +1,7 @@
 import type { Fault } from "../fault";
 
 export default {
-  what: "The failover agent of box 1 is killed: if box 2 takes the shared address for it, it gives it back.",
+  what: "The failover agent of box 1 is killed, and is back at once.",
   boxes: 2,
   bgp: true,
   async make(scene) {
