@@ -39,5 +39,5 @@ export function twoBoxesSite(stack: TerraformStack, { boxes, privateKeyPath, age
     virtualGateway: TWO_BOXES.virtualGateway,
     agent,
   };
-  new DualTunnelVpn(stack, "vpn", props as unknown as DualTunnelVpnProps);
+  new DualTunnelVpn(stack, "vpn", props);
 }

@@ -46,8 +46,9 @@ describe("a connection's NAME", () => {
   it("gives two names no Terraform name of a box in common, with one box or two", () => {
     const files = ["site.json", "owner.json", "tunnel-1.conf", "secrets-2.conf", "packages"];
     const ofBox = (text: string, number?: 1 | 2) => {
-      const { box, presence, preparation, configuration, file } = terraformNames(text, number);
-      return [box, presence, preparation, configuration, ...files.map(file)];
+      const names = terraformNames(text, number);
+      const { box, presence, preparation, configuration } = names;
+      return [box, presence, preparation, configuration, ...files.map((file) => names.file(file))];
     };
     const all = (text: string) => [...ofBox(text), ...ofBox(text, 1), ...ofBox(text, 2)];
     fc.assert(
