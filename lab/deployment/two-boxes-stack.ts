@@ -3,7 +3,7 @@
 import { Vpc } from "@cdktf/provider-alicloud/lib/vpc";
 import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import type { TerraformStack } from "cdktf";
-import { DualTunnelVpn, HostKey, Routing, type DualTunnelVpnProps } from "../../lib";
+import { DualTunnelVpn, HostKey, Routing } from "../../lib";
 import { BGP, DATA_CENTER_CIDR, LAN, TWO_BOXES, UPLINKS, VPC_CIDR } from "../network";
 import { NAME, type TwoBoxesConfig } from "./two-boxes";
 
