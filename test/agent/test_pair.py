@@ -217,6 +217,16 @@ class Rules(unittest.TestCase):
         self.assertEqual((first.vrrp.state, first.inner, second.inner), ("master", 2, 2), pair.story())
         self.assertEqual((first.aside, second.told), (False, frozenset({2})), pair.story())
 
+    def test_a_box_that_returns_takes_the_address_once_its_tunnel_was_well_for_the_hold(self) -> None:
+        pair = settled()
+        pair.power_off(1)
+        pair.run(10)
+        pair.heal()
+        pair.run(11)
+        self.assertEqual((pair.boxes[1].sa, pair.boxes[1].vrrp.state), ("up", "fault"), pair.story())
+        pair.run(7)
+        self.assertEqual(pair.boxes[1].vrrp.state, "master", pair.story())
+
     def test_with_both_tunnels_lost_nothing_is_changed(self) -> None:
         pair = settled()
         SILENT_1(pair)
