@@ -145,12 +145,12 @@ def _gateway(pair: dict[str, Any], agent: Any) -> str:
     """What people are told of it."""
     said = agent.get("pair") if isinstance(agent, dict) else None
     there = said is not None and said["heard"] and said["other"]["master"]
-    other = f"the other box ({pair['otherLanAddress']})"
     if pair["here"]:
-        where = f"this box and {other}" if there else "this box"
+        where = "this box and the other one" if there else "this box"
     else:
-        where = other if there else "neither box, as far as this one knows"
-    return f"  box {pair['number']} of two; the virtual gateway {pair['virtualGateway']} is at {where}"
+        where = "the other box" if there else "neither box, as far as this one knows"
+    other = f"the other one is {pair['otherLanAddress']}"
+    return f"  box {pair['number']} of two, {other}; the virtual gateway {pair['virtualGateway']} is at {where}"
 
 
 def _session(said: dict[str, Any]) -> str:
