@@ -94,10 +94,11 @@ it("one box that gets another one beside it is not uninstalled, nor is the one t
   await deploy((stack) => {
     site(oneBox())(stack).host.presence.moveFromId("terraform_data.xx_box_1_presence");
   });
-  expect(events.filter(({ what }) => what.startsWith("uninstall")).map(({ what }) => what)).toEqual(["uninstall 2"]);
+  // Terraform runs no destroy-time provisioner of what the code has no more: the guide has the owner uninstall it.
+  expect(boxes.uninstalled).toEqual([]);
   expect(Object.entries(deployment.ids("test"))).toEqual(expect.arrayContaining(ids));
   await deployment.destroy("test");
-  expect(boxes.uninstalled).toEqual(["xx", "xx"]);
+  expect(boxes.uninstalled).toEqual(["xx"]);
 });
 
 it("a box that is another machine is uninstalled and installed by itself, and a destroy leaves neither", async () => {
