@@ -25,7 +25,10 @@ const SUBJECTS: Readonly<Record<string, readonly [file: string, tests: RegExp]>>
     / by PPPoE/,
   ],
   none: ["box", /./],
-  "nftables: a ruleset of one's own that drops and masquerades": ["among-others", /nftables' own file/],
+  "nftables: a ruleset of one's own that drops and masquerades": [
+    "among-others",
+    /FORWARD drops and everything is masqueraded|nftables' own file/,
+  ],
   "the same, flushed or changed under way": ["among-others", /the ruleset is flushed, and a chain of nftables/],
   "iptables (by nftables), rules of one's own, `iptables-restore`": ["among-others", /iptables-restore loads/],
   ufw: ["among-others", /ufw is enabled/],

@@ -22,6 +22,8 @@ export type SystemId = keyof typeof SYSTEMS;
 /** What the world runs, and a box of which nothing else is said. */
 export const USUAL_SYSTEM: SystemId = "debian-12";
 
+const EITHER = new Intl.ListFormat("en-GB", { type: "disjunction" });
+
 /** Names the system of all labs of a process that do not name one in code. */
 export const SYSTEM_VARIABLE = "DUAL_TUNNEL_VPN_LAB_SYSTEM";
 
@@ -33,9 +35,7 @@ export function systemOfEnvironment(value = process.env[SYSTEM_VARIABLE]): Syste
   if (!value) return USUAL_SYSTEM;
   if (Object.hasOwn(SYSTEMS, value)) return value as SystemId;
   throw new Error(
-    `${SYSTEM_VARIABLE} is "${value}", which the lab has no box of: set it to ${systemIds()
-      .join(", ")
-      .replace(/, ([^,]*)$/, " or $1")}.`,
+    `${SYSTEM_VARIABLE} is "${value}", which the lab has no box of: set it to ${EITHER.format(systemIds())}.`,
   );
 }
 

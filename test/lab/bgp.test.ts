@@ -2,8 +2,6 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { Vpc } from "@cdktf/provider-alicloud/lib/vpc";
-import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import type { TerraformStack } from "cdktf";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
@@ -18,14 +16,13 @@ import { Traffic } from "../../lab/traffic/traffic";
 import { DualTunnelVpn, Routing } from "../../lib";
 import { call } from "../cloud/rpc-client";
 import { FIRST_PAIR, reachEachOther } from "./more-networks";
-import { sshTo, uplink, ZONES } from "./shapes-stacks";
-import { REGION, StackDeployment } from "./stack-deployment";
+import { sshTo, uplink } from "./shapes-stacks";
+import { newNetwork, REGION, StackDeployment, VSWITCHES } from "./stack-deployment";
 
 jest.setTimeout(400_000);
 
 const NAME = "singapore";
 const SPEAKER = `dual-tunnel-vpn-bgp@${NAME}`;
-const VSWITCHES = ["192.168.10.0/24", "192.168.20.0/24"];
 
 describe("a site that routes by BGP", () => {
   const lab = new Lab({ packages: true });
@@ -47,16 +44,9 @@ describe("a site that routes by BGP", () => {
     Object.values(await cloudEnd.bgp()).map(({ routes: heard }) => heard.map(({ destination }) => destination).sort());
 
   function build(stack: TerraformStack): void {
-    const vpc = new Vpc(stack, "vpc", { vpcName: NAME, cidrBlock: VPC_CIDR });
-    const vswitch = (index: 0 | 1) =>
-      new Vswitch(stack, `vswitch-${index + 1}`, {
-        vpcId: vpc.id,
-        cidrBlock: VSWITCHES[index],
-        zoneId: ZONES[index],
-      });
     new DualTunnelVpn(stack, "vpn", {
       name: NAME,
-      gateway: { vpc, vswitches: [vswitch(0), vswitch(1)] },
+      gateway: newNetwork(stack, NAME),
       dataCenterCidrs: [DATA_CENTER_CIDR],
       asn: BGP.asn,
       routing: Routing.bgp({ tunnelCidrs }),

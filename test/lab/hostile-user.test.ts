@@ -1,6 +1,4 @@
 // Terraform for real, on a box with a local user who tries to become root, to read the keys, or to be in the way.
-import { Vpc } from "@cdktf/provider-alicloud/lib/vpc";
-import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -8,22 +6,17 @@ import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { cacheDirectory } from "../../lab/cache";
 import { Lab } from "../../lab/machines/lab";
-import { DATA_CENTER_CIDR, ECS, UPLINKS, VPC_CIDR } from "../../lab/network";
+import { DATA_CENTER_CIDR, ECS } from "../../lab/network";
 import { prepareProviders } from "../../lab/terraform/providers";
 import { DualTunnelVpn } from "../../lib";
-import { clashing, sshTo } from "./shapes-stacks";
-import { REGION, StackDeployment, type StackDeploymentOptions } from "./stack-deployment";
+import { clashing, sshTo, uplink } from "./shapes-stacks";
+import { newNetwork, StackDeployment, type StackDeploymentOptions } from "./stack-deployment";
 
 jest.setTimeout(900_000);
 
 const LOG = "/home/nosudo/log";
 const KEYS = { site_psk_active: "psk-of-tunnel-one", site_psk_standby: "psk-of-tunnel-two" };
 const NEW_KEY = "another-psk-of-tunnel-two";
-
-const uplink = (index: 0 | 1) => {
-  const { address, prefixLength, gateway, egressIp } = UPLINKS[index];
-  return { address: `${address}/${prefixLength}`, gateway, egressIp };
-};
 
 describe("on a box with a hostile local user", () => {
   const lab = new Lab({ packages: true });
@@ -44,16 +37,9 @@ describe("on a box with a hostile local user", () => {
       name: "site",
       variables,
       build: (stack) => {
-        const vpc = new Vpc(stack, "vpc", { vpcName: "site", cidrBlock: VPC_CIDR });
-        const vswitch = (number: 1 | 2) =>
-          new Vswitch(stack, `vswitch-${number}`, {
-            vpcId: vpc.id,
-            cidrBlock: `192.168.${number * 10}.0/24`,
-            zoneId: REGION + "-ab"[number],
-          });
         new DualTunnelVpn(stack, "site", {
           name: "site",
-          gateway: { vpc, vswitches: [vswitch(1), vswitch(2)] },
+          gateway: newNetwork(stack, "site"),
           dataCenterCidrs: [DATA_CENTER_CIDR],
           uplinks: [uplink(0), uplink(1)],
           agent: { probeIntervalMs: 500 },

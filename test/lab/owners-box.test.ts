@@ -5,20 +5,18 @@ import { once } from "node:events";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { Vpc } from "@cdktf/provider-alicloud/lib/vpc";
-import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import type { TerraformStack } from "cdktf";
 import { differences, listingOf } from "../../lab/box/listing";
 import { cacheDirectory } from "../../lab/cache";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
-import { DATA_CENTER_CIDR, LAN, VPC_CIDR } from "../../lab/network";
+import { DATA_CENTER_CIDR, LAN } from "../../lab/network";
 import { runBound } from "../../lab/process";
 import { prepareProviders } from "../../lab/terraform/providers";
 import { DualTunnelVpn, HostKey, type SshOptions } from "../../lib";
-import { sshTo, uplink, ZONES } from "./shapes-stacks";
-import { StackDeployment } from "./stack-deployment";
+import { sshTo, uplink } from "./shapes-stacks";
+import { newNetwork, StackDeployment } from "./stack-deployment";
 
 jest.setTimeout(400_000);
 
@@ -71,16 +69,9 @@ describe("a box that its owner uses otherwise too", () => {
   }
 
   function build(stack: TerraformStack): void {
-    const vpc = new Vpc(stack, "vpc", { vpcName: NAME, cidrBlock: VPC_CIDR });
-    const vswitch = (index: 0 | 1) =>
-      new Vswitch(stack, `vswitch-${index + 1}`, {
-        vpcId: vpc.id,
-        cidrBlock: ["192.168.10.0/24", "192.168.20.0/24"][index],
-        zoneId: ZONES[index],
-      });
     new DualTunnelVpn(stack, "vpn", {
       name: NAME,
-      gateway: { vpc, vswitches: [vswitch(0), vswitch(1)] },
+      gateway: newNetwork(stack, NAME),
       dataCenterCidrs: [DATA_CENTER_CIDR],
       uplinks: [uplink(0), uplink(1)],
       ssh,
@@ -156,6 +147,7 @@ describe("a box that its owner uses otherwise too", () => {
 
   it("is refused, and left as it was, while strongSwan's former daemon is in use", async () => {
     const unit = "/run/systemd/system/strongswan-starter.service";
+    // Of the daemon the unit's name alone: it holds no ports here, and is refused for what it would hold.
     await lab.box.write("[Service]\nExecStart=/bin/sleep infinity\n", unit);
     await lab.box.succeed("systemctl daemon-reload && systemctl start strongswan-starter");
     try {

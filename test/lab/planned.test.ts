@@ -1,7 +1,5 @@
 // Planned changes under traffic: a tunnel is changed while the other one carries, and whatever a deploy is cut off
 // between, the tunnel comes back by itself with whichever configuration the cloud has.
-import { Vpc } from "@cdktf/provider-alicloud/lib/vpc";
-import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import type { TerraformStack } from "cdktf";
 import * as fs from "node:fs";
 import * as os from "node:os";
@@ -14,12 +12,12 @@ import { newPsk } from "../../lab/deployment/deployment";
 import { DeployedProduct } from "../../lab/faults/product";
 import { Scene } from "../../lab/faults/scene";
 import { Lab } from "../../lab/machines/lab";
-import { DATA_CENTER_CIDR, UPLINKS, VPC_CIDR } from "../../lab/network";
+import { DATA_CENTER_CIDR } from "../../lab/network";
 import { prepareProviders } from "../../lab/terraform/providers";
 import { Traffic, type Mark } from "../../lab/traffic/traffic";
 import { DualTunnelVpn, Encryption, type SingleTunnelOptions } from "../../lib";
-import { sshTo } from "./shapes-stacks";
-import { REGION, StackDeployment } from "./stack-deployment";
+import { sshTo, uplink } from "./shapes-stacks";
+import { newNetwork, StackDeployment } from "./stack-deployment";
 
 jest.setTimeout(900_000);
 
@@ -47,22 +45,11 @@ describe("a planned change", () => {
   let mark: Mark;
 
   function build(stack: TerraformStack): void {
-    const vpc = new Vpc(stack, "vpc", { vpcName: "planned", cidrBlock: VPC_CIDR });
-    const vswitch = (index: 0 | 1) =>
-      new Vswitch(stack, `vswitch-${index + 1}`, {
-        vpcId: vpc.id,
-        cidrBlock: `192.168.${(index + 1) * 10}.0/24`,
-        zoneId: REGION + "ab"[index],
-      });
     new DualTunnelVpn(stack, "vpn", {
       name: "singapore",
-      gateway: { vpc, vswitches: [vswitch(0), vswitch(1)], bandwidth: 10 },
+      gateway: { ...newNetwork(stack, "planned"), bandwidth: 10 },
       dataCenterCidrs: [DATA_CENTER_CIDR],
-      uplinks: UPLINKS.map(({ address, prefixLength, gateway, egressIp }) => ({
-        address: `${address}/${prefixLength}`,
-        gateway,
-        egressIp,
-      })),
+      uplinks: [uplink(0), uplink(1)],
       ssh: sshTo(lab),
       standbyTunnel: standby,
     });

@@ -1,9 +1,7 @@
 // The stacks that test/lab/shapes.test.ts deploys: between them they have every shape that the library offers.
-import { Vpc } from "@cdktf/provider-alicloud/lib/vpc";
-import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import { TerraformOutput, TerraformStack, TerraformVariable } from "cdktf";
 import type { Lab } from "../../lab/machines/lab";
-import { BRANCH, DATA_CENTER_CIDR, UPLINKS, VPC_CIDR } from "../../lab/network";
+import { BRANCH, DATA_CENTER_CIDR, UPLINKS } from "../../lab/network";
 import {
   Charge,
   CustomerGatewayPair,
@@ -25,10 +23,8 @@ import {
   type IIpsecDualConnection,
   type SshOptions,
 } from "../../lib";
-import { REGION } from "./stack-deployment";
+import { newNetwork, ZONES } from "./stack-deployment";
 import type { Algorithms } from "./suites";
-
-export const ZONES = [`${REGION}a`, `${REGION}b`] as const;
 
 const algorithms = (
   ike: readonly [Encryption, Integrity, DhGroup],
@@ -116,19 +112,10 @@ export function newEverything(
   alpha: Readonly<Record<string, Algorithms>>,
 ): (stack: TerraformStack) => void {
   return (stack) => {
-    const vpc = new Vpc(stack, "vpc", { vpcName: "first", cidrBlock: VPC_CIDR });
-    const vswitch = (index: 0 | 1) =>
-      new Vswitch(stack, `vswitch-${index + 1}`, {
-        vpcId: vpc.id,
-        cidrBlock: `192.168.${(index + 1) * 10}.0/24`,
-        zoneId: ZONES[index],
-      });
-
     const site = new DualTunnelVpn(stack, "alpha", {
       name: "alpha",
       gateway: {
-        vpc,
-        vswitches: [vswitch(0), vswitch(1)],
+        ...newNetwork(stack, "first"),
         bandwidth: 100,
         resourceGroupId: "rg-shapes",
         description: "the first gateway",
