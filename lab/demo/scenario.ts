@@ -267,9 +267,9 @@ class Story {
 
     await reporter.step("The box's SSH port changes in the stack", async () => {
       const { box } = this.deployment.config as { box: Record<string, unknown> };
-      // Both ends may have begun at the same moment: of two IKE_SAs one goes.
+      // Both ends may have begun at the same moment: of two IKE_SAs one goes, at the gateway, and then at the box.
       await this.cloudEnd.waitUntilSettled();
-      const sas = await this.listSas();
+      const sas = await this.waitForBothTunnels(60, isSingle);
       this.deployment.config = { ...this.deployment.config, box: { ...box, port: lab.box.altSshPort } };
       const { text } = await this.deployment.deploy();
       reporter.check(
@@ -281,7 +281,7 @@ class Story {
       reporter.check(
         "both tunnels keep their SAs",
         same(sas, after, TUNNEL_1) && same(sas, after, TUNNEL_2),
-        idsOf(after.get(TUNNEL_1)),
+        [TUNNEL_1, TUNNEL_2].map((tunnel) => `${idsOf(sas.get(tunnel))}, then ${idsOf(after.get(tunnel))}`).join("; "),
       );
     });
   }
@@ -350,12 +350,14 @@ class Story {
     return parseListSas(await this.lab.box.succeed("swanctl --list-sas"));
   }
 
-  private async waitForBothTunnels(timeoutS: number): Promise<Map<string, TunnelSas>> {
+  /** The SAs once both tunnels have them as wanted, or as they are then. */
+  private async waitForBothTunnels(timeoutS: number, wanted = isUp): Promise<Map<string, TunnelSas>> {
     const deadline = Date.now() + timeoutS * 1000;
     for (;;) {
       const { status, stdout } = await this.lab.box.execute("swanctl --list-sas");
       const sas = parseListSas(stdout);
-      if ((status === 0 && bothUp(sas)) || Date.now() > deadline) return sas;
+      const both = [TUNNEL_1, TUNNEL_2].every((tunnel) => wanted(sas.get(tunnel)));
+      if ((status === 0 && both) || Date.now() > deadline) return sas;
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
@@ -390,6 +392,11 @@ class Story {
 
 function bothUp(sas: Map<string, TunnelSas>): boolean {
   return isUp(sas.get(TUNNEL_1)) && isUp(sas.get(TUNNEL_2));
+}
+
+/** Whether there is one of each, and none on its way out. */
+function isSingle(sas: TunnelSas | undefined): boolean {
+  return sas?.ike.length === 1 && sas.child.length === 1;
 }
 
 function same(before: Map<string, TunnelSas>, after: Map<string, TunnelSas>, tunnel: string): boolean {
