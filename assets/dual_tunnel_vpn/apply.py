@@ -412,7 +412,7 @@ def _tunnels(
     for number in sorted(changed - down - set(kept)):
         tunnel = site.tunnels[number - 1]
         began = time.time()
-        if not strongswan.prove_rekey(tunnel, site):
+        if not strongswan.prove_rekey(tunnel):
             raise Refusal(f"tunnel {number} ({tunnel.role}) came up, but {reasons.not_renewed(tunnel, began)}")
         steps.say(f"tunnel {number} ({tunnel.role}) is up and its key was renewed once")
     record.pending = sorted((down & changed) | set(kept))

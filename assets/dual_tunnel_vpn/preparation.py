@@ -184,7 +184,7 @@ def _adopt(site: Site) -> None:
         return
     record = manifest.load_connection(site.name)
     for number in sorted(planned.running(site.name)):
-        if not strongswan.prove_rekey(site.tunnels[number - 1], site):
+        if not strongswan.prove_rekey(site.tunnels[number - 1]):
             record.pending = sorted({*record.pending, number})
             record.save(site.name)
         texts = planned.texts(site.name, number, True)

@@ -1,22 +1,23 @@
 // Reads `swanctl --list-sas` as an outsider would, so that checks do not lean on the product's own clients.
 
-/** The SAs of one connection: unique ids of established IKE_SAs and of installed CHILD_SAs. */
+/** The SAs of one connection: unique ids of established IKE_SAs, of others that come or go, and of installed CHILD_SAs. */
 export interface TunnelSas {
   readonly ike: number[];
+  readonly passing: number[];
   readonly child: number[];
 }
 
 export function parseListSas(text: string): Map<string, TunnelSas> {
   const tunnels = new Map<string, TunnelSas>();
-  let current: TunnelSas = { ike: [], child: [] };
+  let current: TunnelSas = { ike: [], passing: [], child: [] };
   for (const line of text.split("\n")) {
     const found = /^(\s*)([\w-]+): #(\d+), (.*)$/.exec(line);
     if (!found) continue;
     const [, indent, name, id, rest] = found as unknown as [string, string, string, string, string];
     if (indent === "") {
-      current = tunnels.get(name) ?? { ike: [], child: [] };
+      current = tunnels.get(name) ?? { ike: [], passing: [], child: [] };
       tunnels.set(name, current);
-      if (rest.startsWith("ESTABLISHED")) current.ike.push(Number(id));
+      (rest.startsWith("ESTABLISHED") ? current.ike : current.passing).push(Number(id));
     } else if (/\bINSTALLED\b/.test(rest)) {
       current.child.push(Number(id));
     }

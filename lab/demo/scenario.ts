@@ -267,9 +267,7 @@ class Story {
 
     await reporter.step("The box's SSH port changes in the stack", async () => {
       const { box } = this.deployment.config as { box: Record<string, unknown> };
-      // Both ends may have begun at the same moment: of two IKE_SAs one goes, at the gateway, and then at the box.
-      await this.cloudEnd.waitUntilSettled();
-      const sas = await this.waitForBothTunnels(60, isSingle);
+      const sas = await this.waitUntilSettled(90);
       this.deployment.config = { ...this.deployment.config, box: { ...box, port: lab.box.altSshPort } };
       const { text } = await this.deployment.deploy();
       reporter.check(
@@ -350,19 +348,33 @@ class Story {
     return parseListSas(await this.lab.box.succeed("swanctl --list-sas"));
   }
 
-  /** The SAs once both tunnels have them as wanted, or as they are then. */
-  private async waitForBothTunnels(timeoutS: number, wanted = isUp): Promise<Map<string, TunnelSas>> {
+  /** The SAs once both tunnels have them, or as they are then. */
+  private async waitForBothTunnels(timeoutS: number): Promise<Map<string, TunnelSas>> {
     const deadline = Date.now() + timeoutS * 1000;
     for (;;) {
       const { status, stdout } = await this.lab.box.execute("swanctl --list-sas");
       const sas = parseListSas(stdout);
-      const both = [TUNNEL_1, TUNNEL_2].every((tunnel) => wanted(sas.get(tunnel)));
-      if ((status === 0 && both) || Date.now() > deadline) return sas;
+      if ((status === 0 && bothUp(sas)) || Date.now() > deadline) return sas;
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
 
   /** Waits until the box sends traffic for the VPC into this XFRM interface. */
+  /**
+   * The SAs once each tunnel has one IKE_SA at both ends. Both may have begun at the same moment; of what the gateway has
+   * forgotten then, the box hears by its next DPD and negotiates once more.
+   */
+  private async waitUntilSettled(timeoutS: number): Promise<Map<string, TunnelSas>> {
+    const deadline = Date.now() + timeoutS * 1000;
+    for (;;) {
+      await this.cloudEnd.waitUntilSettled();
+      const sas = await this.listSas();
+      if (isSingle(sas.get(TUNNEL_1)) && isSingle(sas.get(TUNNEL_2))) return sas;
+      if (Date.now() > deadline) return sas;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+
   private async waitForRoute(device: string): Promise<void> {
     const out = await this.lab.box.waitUntilSucceeds(`ip route get ${ECS.address} | grep -w 'dev ${device}'`, {
       timeoutS: 60,
@@ -396,7 +408,7 @@ function bothUp(sas: Map<string, TunnelSas>): boolean {
 
 /** Whether there is one of each, and none on its way out. */
 function isSingle(sas: TunnelSas | undefined): boolean {
-  return sas?.ike.length === 1 && sas.child.length === 1;
+  return sas?.ike.length === 1 && sas.passing.length === 0 && sas.child.length === 1;
 }
 
 function same(before: Map<string, TunnelSas>, after: Map<string, TunnelSas>, tunnel: string): boolean {

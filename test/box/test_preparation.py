@@ -369,7 +369,7 @@ class Applies(OnABox):
         self.loaded.append(names)
         return []
 
-    def prove(self, tunnel: Any, _: object) -> bool:
+    def prove(self, tunnel: Any) -> bool:
         self.proved.append(tunnel.number)
         return True
 

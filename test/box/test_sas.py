@@ -62,6 +62,11 @@ class ReadsSas(unittest.TestCase):
             self.assertEqual((sa.installed, sa.ike_state, sa.connecting), (True, "ESTABLISHED", True))
         self.assertEqual(first(making, ike_sa("DELETING")).ike_state, "CONNECTING")
 
+    def test_of_two_that_are_up_the_newer_is_shown_however_charon_lists_them(self) -> None:
+        older, newer = ike_sa("ESTABLISHED", "9", ("12", "INSTALLED")), ike_sa("ESTABLISHED", "10", ("11", "INSTALLED"))
+        for sa in (first(older, newer), first(newer, older)):
+            self.assertEqual((sa.ike_id, sa.child_id), ("10", "11"))
+
     def test_other_connections_count_only_as_owners_of_spis(self) -> None:
         listed = [ike_sa("ESTABLISHED", "5", ("7", "INSTALLED"), name="else")]
         self.assertEqual(sas.of_tunnels(samples.site(), listed), {1: sas.Sa(), 2: sas.Sa()})

@@ -11,7 +11,7 @@ from unittest import mock
 from dual_tunnel_vpn import manifest
 from dual_tunnel_vpn.commands import Result
 from dual_tunnel_vpn.ipsec import strongswan, vici
-from dual_tunnel_vpn.ipsec.sas import Sa
+from dual_tunnel_vpn.site import Tunnel
 
 from . import samples
 
@@ -75,42 +75,57 @@ class ConnectionsOfOthers(unittest.TestCase):
 
 
 class ProvesRenewals(unittest.TestCase):
-    """Lists of SAs one after the other, by (IKE, CHILD) ids; the last is repeated. A clock that passes at each look."""
+    """Lists of SAs one after the other, CHILD_SAs by IKE_SA; the last is repeated. A clock that passes at each look."""
 
-    def prove(self, *lists: tuple[str | None, str | None], refused: int = 0) -> tuple[bool, int]:
+    def prove(self, *lists: dict[str, list[str]], refused: int = 0) -> tuple[bool, int]:
         """Whether the renewal was proved, and how many rekeys were asked for."""
         clock, left = [0.0], list(lists)
-        client = mock.MagicMock()
-        rekey = client.__enter__.return_value.rekey
-        rekey.side_effect = [vici.ViciRefused("no match")] * refused + [None] * 100
+        tunnel = samples.site().tunnels[0]
+        charon = mock.MagicMock()
+        client = charon.__enter__.return_value
+        client.rekey.side_effect = [vici.ViciRefused("no match")] * refused + [None] * 100
 
-        def listed(_: object) -> dict[int, Sa]:
+        def listed() -> list[tuple[str, vici.Message]]:
             clock[0] += 1
-            ike, child = left.pop(0) if len(left) > 1 else left[0]
-            return {1: Sa(ike, "ESTABLISHED", child, "INSTALLED")}
+            found = left.pop(0) if len(left) > 1 else left[0]
+            return [(tunnel.connection, ike_sa(tunnel, *each)) for each in found.items()]
 
+        client.list_sas.side_effect = listed
         with (
-            mock.patch.object(strongswan, "tunnel_sas", listed),
-            mock.patch.object(vici, "Client", return_value=client),
+            mock.patch.object(vici, "Client", return_value=charon),
             mock.patch("time.monotonic", lambda: clock[0]),
             mock.patch("time.sleep"),
         ):
-            proved = strongswan.prove_rekey(samples.site().tunnels[0], samples.site(), 10)
-        return proved, rekey.call_count
+            proved = strongswan.prove_rekey(tunnel, 10)
+        return proved, client.rekey.call_count
 
     def test_a_new_child_of_the_same_ike_sa_is_a_proof(self) -> None:
-        self.assertEqual(self.prove(("1", "2"), ("1", "2"), ("1", "3")), (True, 1))
+        self.assertEqual(self.prove({"1": ["2"]}, {"1": ["2"]}, {"1": ["2", "3"]}), (True, 1))
 
     def test_no_new_child_is_none(self) -> None:
-        self.assertEqual(self.prove(("1", "2")), (False, 1))
-        self.assertEqual(self.prove((None, None)), (False, 0))
+        self.assertEqual(self.prove({"1": ["2"]}), (False, 1))
+        self.assertEqual(self.prove({}), (False, 0))
 
     def test_a_tunnel_that_was_set_up_anew_is_none_and_is_asked_again(self) -> None:
-        self.assertEqual(self.prove(("1", "2"), (None, None), ("5", "6")), (False, 2))
-        self.assertEqual(self.prove(("1", "2"), (None, None), ("5", "6"), ("5", "7")), (True, 2))
+        self.assertEqual(self.prove({"1": ["2"]}, {}, {"5": ["6"]}), (False, 2))
+        self.assertEqual(self.prove({"1": ["2"]}, {}, {"5": ["6"]}, {"5": ["7"]}), (True, 2))
+
+    def test_of_two_that_both_ends_began_at_once_either_is_a_proof(self) -> None:
+        both = {"5": ["9"], "6": ["8"]}
+        for renewed in ({"5": ["9"], "6": ["10"]}, {"6": ["10"]}, {"5": ["10"], "6": ["8"]}):
+            self.assertEqual(self.prove(both, both, renewed), (True, 1), renewed)
+        # One more IKE_SA proves nothing about the one that was asked.
+        self.assertEqual(self.prove(both, {"6": ["8"], "7": ["10"]}), (False, 1))
 
     def test_a_child_that_has_just_gone_is_asked_again(self) -> None:
-        self.assertEqual(self.prove(("1", "2"), ("1", "2"), ("1", "3"), refused=1), (True, 2))
+        self.assertEqual(self.prove({"1": ["2"]}, {"1": ["2"]}, {"1": ["3"]}, refused=1), (True, 2))
+
+
+def ike_sa(tunnel: Tunnel, unique: str, children: list[str]) -> vici.Message:
+    listed: vici.Message = {
+        each: {"name": tunnel.child, "uniqueid": each, "state": "INSTALLED"} for each in children
+    }
+    return {"uniqueid": unique, "state": "ESTABLISHED", "child-sas": listed}
 
 
 class ReadsUnits(unittest.TestCase):

@@ -57,6 +57,15 @@ def of_tunnels(site: Site, listed: Iterable[vici.Message]) -> dict[int, Sa]:
     return {tunnel.number: _of(tunnel, found.get(tunnel.connection, [])) for tunnel in site.tunnels}
 
 
+def children(tunnel: Tunnel, listed: Iterable[vici.Message]) -> dict[str, set[str]]:
+    """The tunnel's CHILD_SAs that carry, by the IKE_SA they belong to: both ends may have set the tunnel up at once."""
+    return {
+        vici.text(ike, "uniqueid"): {vici.text(child, "uniqueid") for child in carrying}
+        for name, ike in _ike_sas(listed)
+        if name == tunnel.connection and (carrying := _carrying(_mine(tunnel, ike)))
+    }
+
+
 def spis(listed: Iterable[vici.Message]) -> set[int]:
     """Every SPI that charon owns, of whichever connection."""
     children = [child for _, ike in _ike_sas(listed) for child in _children(ike)]
@@ -72,18 +81,27 @@ def _children(ike: vici.Message) -> list[vici.Message]:
 
 
 def _of(tunnel: Tunnel, ike_sas: list[vici.Message]) -> Sa:
+    # Of two that are equally good the newer is shown. charon lists them by their SPIs.
+    ike_sas = sorted(ike_sas, key=lambda ike: vici.number(ike, "uniqueid"), reverse=True)
     states = [vici.text(ike, "state") for ike in ike_sas]
     candidates = [_read(tunnel, ike, state) for ike, state in zip(ike_sas, states)]
-    # Of two that are equally good the later is the newer.
     shown = max(
-        reversed(candidates), key=lambda sa: (sa.installed, sa.established, sa.ike_state in _COMING), default=Sa()
+        candidates, key=lambda sa: (sa.installed, sa.established, sa.ike_state in _COMING), default=Sa()
     )
     return replace(shown, connecting=any(state in _COMING for state in states), deleting=_DELETING in states)
 
 
+def _mine(tunnel: Tunnel, ike: vici.Message) -> list[vici.Message]:
+    return [child for child in _children(ike) if vici.text(child, "name") == tunnel.child]
+
+
+def _carrying(mine: list[vici.Message]) -> list[vici.Message]:
+    return [child for child in mine if vici.text(child, "state") in CARRYING]
+
+
 def _read(tunnel: Tunnel, ike: vici.Message, state: str) -> Sa:
-    mine = [child for child in _children(ike) if vici.text(child, "name") == tunnel.child]
-    carrying = [child for child in mine if vici.text(child, "state") in CARRYING]
+    mine = _mine(tunnel, ike)
+    carrying = _carrying(mine)
     child = min(reversed(carrying), key=lambda each: CARRYING.index(vici.text(each, "state")), default=None)
     child_state = vici.text(child or (mine[0] if mine else {}), "state", _NONE)
     if state not in ESTABLISHED:
