@@ -41,6 +41,14 @@ rm -f "$root"/sbin/start-stop-daemon*
 # SELinux as on EL9: enforcing, by Debian's policy, to which EL9's places of strongSwan's files are named as EL9's names
 # them. What a run brings gets its label as it arrives.
 sed -i 's/^SELINUX=.*/SELINUX=enforcing/' "$root/etc/selinux/config"
+# firewalld may answer whoever it is asked by, which Debian's policy does not let it: people, and what units run from
+# /usr/local/sbin, which is unconfined_service_t on EL9.
+cat >"$root/tmp/el9_like.cil" <<'CIL'
+(allow firewalld_t unconfined_t (dbus (send_msg)))
+(allow firewalld_t initrc_t (dbus (send_msg)))
+CIL
+in_root semodule -n -i /tmp/el9_like.cil
+rm "$root/tmp/el9_like.cil"
 echo '/etc/strongswan(/.*)? system_u:object_r:ipsec_conf_file_t:s0' \
   >"$root/etc/selinux/default/contexts/files/file_contexts.local"
 mkdir "$root/etc/systemd/system/lab-run.service.d"
@@ -57,5 +65,6 @@ mke2fs -q -t ext4 -m 0 -L root -d "$view" "$out/box.ext4" 3G
   awk -F '\t' '$2 != "<<none>>" { printf "ea_set \"%s\" security.selinux %s\n", $1, $2 }' >"$view.labels"
 debugfs -w -f "$view.labels" "$out/box.ext4" 2>"$view.errors" >/dev/null
 if grep -v '^debugfs [0-9]' "$view.errors"; then exit 1; fi
+rm "$view.labels" "$view.errors"
 umount "$view"
 rmdir "$view"
