@@ -82,16 +82,6 @@ function wholeLife(life: Life): void {
     await traffic.stop();
   });
 
-  it("goes on with charon in the domain that the policy has for it", async () => {
-    const traffic = await Traffic.start(lab);
-    await traffic.waitUntilFlowing();
-    // Debian's rpm leaves what it installs with the label of its directory.
-    await lab.box.succeed("restorecon -R /usr/sbin && systemctl restart strongswan", { timeoutS: 120 });
-    await well(lab, traffic, 120);
-    await traffic.stop();
-    expect(await lab.box.succeed("ps -o label= -C charon-systemd")).toMatch(/^system_u:system_r:ipsec_t:/);
-  });
-
   it("takes strongSwan's packages from a directory, without any source of dnf's", async () => {
     await life.remove();
     await lab.box.succeed(
