@@ -10,6 +10,7 @@ from . import apply, confirmation, links, manifest, paths
 from .bgp import service as bgp
 from .commands import Refusal, run
 from .net import network
+from .pair import service as vrrp
 from .site import Site, SiteError, parse
 from .uninstall import uninstall
 
@@ -36,10 +37,11 @@ def roll_back(name: str, steps: apply.Reporter) -> None:
         done = run("systemctl", "restart", unit, timeout=150)
         if not done.ok:
             steps.say(f"{unit} did not start: `journalctl -u {unit}` tells more")
-    try:
-        bgp.follow(site, anew=True)
-    except Refusal as refusal:
-        steps.say(f"the BGP speaker was not told of it: {refusal}")
+    for whose, follow in (("the BGP speaker", bgp.follow), ("VRRP", vrrp.follow)):
+        try:
+            follow(site, anew=True)
+        except Refusal as refusal:
+            steps.say(f"{whose} was not told of it: {refusal}")
     # Not before: the agent from before would put them back.
     for other in apply.formers(record):
         network.apply(links.stale(other, site, network.observe()))
