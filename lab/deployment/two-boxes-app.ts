@@ -5,8 +5,9 @@ import { NullProvider } from "@cdktf/provider-null/lib/provider";
 import { App, LocalBackend, TerraformStack } from "cdktf";
 import { CONFIG_VARIABLE } from "../../bin/config";
 import { synth } from "../../lib";
+import { REGION } from "./new-network";
 import { NAME, type TwoBoxesConfig } from "./two-boxes";
-import { REGION, twoBoxesSite } from "./two-boxes-stack";
+import { twoBoxesSite } from "./two-boxes-stack";
 
 type Given = TwoBoxesConfig & { readonly provider: AlicloudProviderConfig };
 

@@ -1,31 +1,19 @@
 // A site with two boxes as its owner's stack has it: each box with one uplink and one tunnel, and the address that they
 // share on the LAN.
-import { Vpc } from "@cdktf/provider-alicloud/lib/vpc";
-import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import type { TerraformStack } from "cdktf";
 import { DualTunnelVpn, HostKey, Routing } from "../../lib";
-import { BGP, DATA_CENTER_CIDR, LAN, TWO_BOXES, UPLINKS, VPC_CIDR } from "../network";
+import { BGP, DATA_CENTER_CIDR, LAN, TWO_BOXES, UPLINKS } from "../network";
+import { newNetwork } from "./new-network";
 import { NAME, type TwoBoxesConfig } from "./two-boxes";
 
-export const REGION = "ap-southeast-1";
-
-/** The VPC's vSwitches, the active tunnel's first. */
-const VSWITCHES = [
-  { cidrBlock: "192.168.10.0/24", zoneId: `${REGION}a` },
-  { cidrBlock: "192.168.20.0/24", zoneId: `${REGION}b` },
-];
 const BY_BGP = { asn: BGP.asn, routing: Routing.bgp({ tunnelCidrs: BGP.tunnels.map(({ cidr }) => cidr) }) };
 
 /** Puts the site into a stack that has the providers. */
 export function twoBoxesSite(stack: TerraformStack, { boxes, privateKeyPath, agent, bgp }: TwoBoxesConfig): void {
-  const vpc = new Vpc(stack, "vpc", { vpcName: NAME, cidrBlock: VPC_CIDR });
-  const [first, second] = VSWITCHES.map(
-    (vswitch, index) => new Vswitch(stack, `vswitch-${index + 1}`, { vpcId: vpc.id, ...vswitch }),
-  );
   const lanPrefix = LAN.network.split("/")[1];
   const props = {
     name: NAME,
-    gateway: { vpc, vswitches: [first, second] },
+    gateway: newNetwork(stack, NAME),
     dataCenterCidrs: [DATA_CENTER_CIDR],
     ...(bgp ? BY_BGP : {}),
     boxes: boxes.map(({ port, hostKey }, index) => {

@@ -138,7 +138,7 @@ class Targets(unittest.TestCase):
     def worst(self, fault: Fault, bgp: bool = True, seconds: float = 12, heal: bool = False) -> tuple[float, float]:
         """The longest gaps of some runs, out of the data center and into it."""
         gaps = []
-        for seed in range(2 if heal else 5):
+        for seed in range(1 if heal else 3):
             pair = settled(seed, bgp)
             if heal:
                 fault(pair)
@@ -375,7 +375,7 @@ class RandomFaults(unittest.TestCase):
 
     def test_never_a_loop_never_both_aside_while_one_can_carry_and_all_converges(self) -> None:
         base = random.randrange(2**31)
-        for seed in range(base, base + 25):
+        for seed in range(base, base + 10):
             with self.subTest(seed=seed):
                 self.ordeal(seed, bgp=seed % 3 > 0)
 
