@@ -476,14 +476,19 @@ def _lives_elsewhere(site: Site, tunnel: Tunnel, steps: Reporter) -> str:
 
 
 def _lead_away(site: Site, tunnel: Tunnel, steps: Reporter) -> None:
-    """Has the other box of two carry what this one's tunnel does, until the apply has ended."""
+    """Has the other tunnel, or the other box of two, carry what this tunnel does, until the apply has ended."""
     # It reports as an apply does.
     from . import preparation
 
-    if site.pair is None or not strongswan.tunnel_sas(site)[tunnel.number].installed:
+    if not strongswan.tunnel_sas(site)[tunnel.number].installed:
         return
-    planned.hold(site.name, tunnel.number)
-    if trouble := preparation.carried(site, tunnel.number):
+    other = site.other(tunnel)
+    if other is not None and strongswan.await_up(site, {other.number}, CHANGE_SECONDS):
+        trouble = f"tunnel {other.number} is not up to take over"
+    else:
+        planned.hold(site.name, tunnel.number)
+        trouble = preparation.carried(site, tunnel.number)
+    if trouble:
         planned.release(site.name)
         steps.say(f"traffic will pause while tunnel {tunnel.number} is changed: {trouble}")
 
@@ -504,22 +509,13 @@ def _load(site: Site, changes: list[_Change], record: manifest.Connection) -> No
 
 
 def _change(site: Site, change: _Change, record: manifest.Connection, steps: Reporter) -> set[int]:
-    number, other = change.tunnel.number, site.other(change.tunnel)
-    states = strongswan.tunnel_sas(site)
-    if (
-        other is not None
-        and states[number].installed
-        and not states[other.number].installed
-        and strongswan.await_up(site, {other.number}, CHANGE_SECONDS)
-    ):
-        steps.say(f"tunnel {other.number} is not up to take over while tunnel {number} is changed: traffic will pause")
     change.install()
     _load(site, [change], record)
     strongswan.terminate(change.tunnel.connection)
     change.since = time.time()
-    down = strongswan.await_up(site, {number}, CHANGE_SECONDS)
+    down = strongswan.await_up(site, {change.tunnel.number}, CHANGE_SECONDS)
     if not down:
-        steps.say(f"tunnel {number} ({change.tunnel.role}) runs with its new configuration")
+        steps.say(f"tunnel {change.tunnel.number} ({change.tunnel.role}) runs with its new configuration")
     return down
 
 
