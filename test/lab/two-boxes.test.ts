@@ -18,6 +18,7 @@ import { ECS, TWO_BOXES } from "../../lab/network";
 import { prepareProviders } from "../../lab/terraform/providers";
 import { Traffic } from "../../lab/traffic/traffic";
 import { FIRST_PAIR, reachEachOther } from "./more-networks";
+import { exposures } from "./on-a-box";
 import { StackDeployment } from "./stack-deployment";
 
 jest.setTimeout(600_000);
@@ -98,6 +99,15 @@ describe("a site with two boxes", () => {
     await reachEachOther(lab, FIRST_PAIR);
     for (const box of lab.boxes) await box.succeed(`ping -q -c 2 -i 0.2 -W 2 ${ECS.address}`);
     expect(await lab.in("dc", `ip route get ${ECS.address}`)).toContain(`via ${TWO_BOXES.virtualGateway}`);
+  });
+
+  it("confines what gives the address to a box", async () => {
+    const unit = `dual-tunnel-vpn-vrrp@${NAME}.service`;
+    const { [unit]: level } = await exposures(lab.box, [unit]);
+    expect(level).toBeLessThanOrEqual(3);
+    process.stderr.write(`       exposure of ${unit}: ${level}\n`);
+    const journals = await Promise.all(lab.boxes.map((box) => box.succeed(`journalctl -b --no-pager -u ${unit}`)));
+    expect(journals.join("").match(/.*(not permitted|permission denied|read-only).*/gi) ?? []).toEqual([]);
   });
 
   it("loses nothing by a change of both boxes", async () => {
