@@ -407,7 +407,9 @@ class Status(unittest.TestCase):
         self.assertEqual(
             lines[1], "  traffic to the VPC flows by tunnel 1 (active); if that fails, by the other box"
         )
-        self.assertEqual(lines[2], "  box 1 of two, the other one is 172.16.3.3; the virtual gateway 172.16.3.1 is at this box")
+        self.assertEqual(
+            lines[2], "  box 1 of two, the other one is 172.16.3.3; the virtual gateway 172.16.3.1 is at this box"
+        )
 
     def test_what_goes_by_the_other_box_flows(self) -> None:
         found = self.described(list(self.BEYOND), self.said(), Sa())

@@ -297,7 +297,7 @@ describe("the ssh command", () => {
 describe("OpenSSH's client", () => {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), "dual tunnel 100% ü-"));
   const key = (name: string) => {
-    const pair = utils.generateKeyPairSync("ed25519");
+    const pair = utils.generateKeyPairSync("ecdsa", { bits: 256 });
     fs.writeFileSync(path.join(home, name), pair.private, { mode: 0o600 });
     return { ...pair, public: pair.public.split(" ").slice(0, 2).join(" "), path: path.join(home, name) };
   };

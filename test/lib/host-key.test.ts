@@ -7,20 +7,21 @@ import * as path from "node:path";
 import { TerraformVariable } from "cdktf";
 import * as fc from "fast-check";
 import { Server, utils } from "ssh2";
+import { makeKey } from "../../lab/machines/run-disk";
 import { DualTunnelVpn, HostKey } from "../../lib";
 import { evaluated } from "./evaluated";
 import { HOST_KEY, newStack, problems, SITE, siteStack, synthesized } from "./site";
 
-const make = (publicKey: { public: string; private: string }) => ({
-  ...publicKey,
-  public: publicKey.public.split(" ").slice(0, 2).join(" "),
+const make = (pair: { public: string; private: string }) => ({
+  ...pair,
+  public: pair.public.split(" ").slice(0, 2).join(" "),
 });
 const KEYS = {
   ecdsa: make(utils.generateKeyPairSync("ecdsa", { bits: 256 })),
   ecdsa384: make(utils.generateKeyPairSync("ecdsa", { bits: 384 })),
   ecdsa521: make(utils.generateKeyPairSync("ecdsa", { bits: 521 })),
   rsa: make(utils.generateKeyPairSync("rsa", { bits: 2048 })),
-  ed25519: make(utils.generateKeyPairSync("ed25519")),
+  ed25519: make(makeKey("ed25519")),
 };
 type Kind = keyof typeof KEYS;
 const kinds = Object.keys(KEYS) as Kind[];

@@ -8,7 +8,7 @@ const portOf = (server: { address(): unknown }) => (server.address() as net.Addr
 
 describe("a command on a machine", () => {
   const hostKey = utils.generateKeyPairSync("ecdsa", { bits: 256 });
-  const userKey = utils.generateKeyPairSync("ed25519");
+  const userKey = utils.generateKeyPairSync("ecdsa", { bits: 256 });
   const server = new Server({ hostKeys: [hostKey.private] }, (client) => {
     client.on("error", () => undefined);
     client.on("authentication", (context) => context.accept());
