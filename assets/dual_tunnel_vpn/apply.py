@@ -25,7 +25,7 @@ from . import (
     planned,
 )
 from .bgp import service as bgp
-from .commands import Refusal, find, must, run
+from .commands import Refusal, find, must, run, start
 from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, throughput, wanted, ways
 from .net.netlink import Netlink
@@ -158,7 +158,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
     put_site(site.name, data, record)
     kernel_files(site, box)
     if changes_links:
-        must("systemctl", "restart", paths.links_unit(site.name), timeout=150)
+        start(paths.links_unit(site.name), timeout=150)
         if confirmed and access.moved:
             confirmation.give_up(site.name, directory)
             raise Refusal(f"{access.moved}: the change is taken back, check the routes that the connection makes")
@@ -306,7 +306,7 @@ def _links_are_right(site: Site) -> bool:
 
 def _agent(name: str, new_site: bool, anew: bool) -> None:
     verb = "restart" if new_site or anew else "start"
-    must("systemctl", verb, paths.agent_unit(name), timeout=60)
+    start(paths.agent_unit(name), verb)
     others = [paths.agent_unit(other) for other in manifest.names() if other != name]
     if anew and others:
         must("systemctl", "try-restart", *others, timeout=60)

@@ -330,6 +330,7 @@ class Unit_(unittest.TestCase):
             (manifest, "_BOX", root / "state/box.json"),
             (service, "run", self.run_),
             (service, "must", self.run_),
+            (service, "start", samples.starter(self.run_)),
             (service, "find", lambda program: f"/usr/sbin/{program}"),
             (service, "observe", box),
             (strongswan, "units", lambda *names: {each: Unit(True, self.running, self.running) for each in names}),

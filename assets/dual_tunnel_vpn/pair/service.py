@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from .. import installed, library, manifest, paths
-from ..commands import Refusal, find, must, run
+from ..commands import Refusal, find, must, run, start
 from ..ipsec import strongswan
 from ..net import wanted
 from ..net.firewall import stateful
@@ -109,10 +109,10 @@ def follow(site: Site, anew: bool = False) -> None:
     if not state.enabled:
         must("systemctl", "enable", "--quiet", "--no-reload", unit)
     if new_unit or not state.active:
-        must("systemctl", "restart", unit)
+        start(unit)
     elif changed or anew:
         # Whoever has the address keeps it.
-        must("systemctl", "reload-or-restart", unit)
+        start(unit, "reload-or-restart")
 
 
 def remove(name: str) -> None:
