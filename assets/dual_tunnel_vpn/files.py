@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -25,16 +26,31 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def put(path: Path, data: bytes, mode: int = 0o644) -> bool:
-    """Makes the file have this content and mode, owned by root; whether anything had to change."""
-    _sweep(path)
+def put(path: Path, data: bytes, mode: int = 0o644, within: Path | None = None) -> bool:
+    """Makes the file have this content and mode, owned by root; whether anything had to change.
+
+    within: a directory to write it in, which then holds what an interruption leaves. Where that is another file system,
+    and by default, it is written beside the file.
+    """
+    _sweep(path, within)
     if content(path) == data and not path.is_symlink():
         if path.stat().st_mode & 0o7777 == mode:
             return False
         path.chmod(mode)
         return True
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    try:
+        _write(path, data, mode, within or path.parent)
+    except OSError as error:
+        if within is None or error.errno != errno.EXDEV:
+            raise
+        _write(path, data, mode, path.parent)
+    _sync_directory(path.parent)
+    return True
+
+
+def _write(path: Path, data: bytes, mode: int, within: Path) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=within)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -47,14 +63,13 @@ def put(path: Path, data: bytes, mode: int = 0o644) -> bool:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
-    return True
 
 
-def _sweep(path: Path) -> None:
-    """Removes what an interrupted put left beside the file: it may hold a secret."""
-    for leftover in path.parent.glob(f".{path.name}.*.new"):
-        leftover.unlink(missing_ok=True)
+def _sweep(path: Path, within: Path | None = None) -> None:
+    """Removes what an interrupted put left of the file: it may hold a secret."""
+    for directory in {path.parent, within or path.parent}:
+        for leftover in directory.glob(f".{path.name}.*.new"):
+            leftover.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> bool:

@@ -62,9 +62,9 @@ def _note(put: Iterable[Path] = (), gone: Iterable[Path] = ()) -> None:
         files.put(_place(), (json.dumps(vars(record), indent=1, sort_keys=True) + "\n").encode(), 0o600)
 
 
-def put(path: Path, data: bytes, mode: int = 0o644) -> bool:
+def put(path: Path, data: bytes, mode: int = 0o644, within: Path | None = None) -> bool:
     """Puts a file in place, as files.put does, and notes it."""
-    changed = files.put(path, data, mode)
+    changed = files.put(path, data, mode, within)
     _note([path])
     return changed
 

@@ -85,7 +85,8 @@ def install() -> None:
         fresh.replace(paths.LIBRARY / "current")
     # Left by a removal that was cut off.
     shutil.rmtree(_gone(), ignore_errors=True)
-    installed.put(paths.COMMAND, asset("dual-tunnel-vpn"), 0o755)
+    # Without the command there is nothing that would tidy up after it in a directory that is everybody's.
+    installed.put(paths.COMMAND, asset("dual-tunnel-vpn"), 0o755, within=paths.LIBRARY)
     installed.note_library()
 
 

@@ -70,8 +70,14 @@ const WORLD_PACKAGES = [
 /** Installed in the world and in no repository of the box's: the VPN gateway's BGP is another program than the box's. */
 const WORLD_ONLY = ["frr"];
 
-/** What RPMs are made with, and what of EL9's strongSwan is a package of its own in Debian; fetched as those above. */
-const FOR_RPMS = ["dnf", "rpm", "createrepo-c", "strongswan-starter", "strongswan-charon"];
+/**
+ * What RPMs are made with, what of EL9's strongSwan is a package of its own in Debian, and SELinux's policy; fetched as
+ * those above.
+ */
+const FOR_EL9_LIKE = [
+  ...["dnf", "rpm", "createrepo-c", "strongswan-starter", "strongswan-charon"],
+  "selinux-policy-default",
+];
 
 /** What a machine boots from. */
 export interface Image {
@@ -108,7 +114,7 @@ function mmdebstrapArguments(kernel: Kernel): string[] {
 const ofWorld = (system: System, packages: readonly string[]) => (system === SYSTEMS[USUAL_SYSTEM] ? packages : []);
 const worldPackages = (system: System) => ofWorld(system, WORLD_PACKAGES);
 const worldOnly = (system: System) => ofWorld(system, WORLD_ONLY);
-const fetchedAlone = ({ manager }: System) => [...FETCHED_ALONE, ...(manager === "dnf" ? FOR_RPMS : [])];
+const fetchedAlone = ({ manager }: System) => [...FETCHED_ALONE, ...(manager === "dnf" ? FOR_EL9_LIKE : [])];
 
 /**
  * mmdebstrap's arguments after those of build.sh, whose ways they go: what makes another box of Debian's, with apt gone,

@@ -8,13 +8,15 @@ export interface System {
   readonly codename: string;
   /** What installs packages on it. */
   readonly manager: "apt" | "dnf";
+  /** What its kernel is told besides what every machine's is. @default nothing */
+  readonly kernelArguments?: string;
 }
 
 export const SYSTEMS = {
   "debian-12": { name: "Debian 12", codename: "bookworm", manager: "apt" },
   "debian-13": { name: "Debian 13", codename: "trixie", manager: "apt" },
   // Debian 12 that an installer finds to be as EL9 (el9-like.sh).
-  "el9-like": { name: "EL9-like", codename: "bookworm", manager: "dnf" },
+  "el9-like": { name: "EL9-like", codename: "bookworm", manager: "dnf", kernelArguments: "security=selinux" },
 } as const satisfies Record<string, System>;
 
 export type SystemId = keyof typeof SYSTEMS;

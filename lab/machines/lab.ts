@@ -6,7 +6,7 @@ import { dirname, join } from "path";
 import { cacheDirectory, contentOf, Kept, keyOf } from "../cache";
 import { ensureImages, type Images, type Kernel } from "../image/image";
 import { ensureQemu, type Qemu } from "../image/qemu";
-import { systemOfEnvironment, SYSTEMS, USUAL_SYSTEM, type SystemId } from "../image/systems";
+import { systemOfEnvironment, SYSTEMS, USUAL_SYSTEM, type System, type SystemId } from "../image/systems";
 import { LAN, TWO_BOXES, UPLINKS } from "../network";
 import { MACS, networkEnv } from "../world/network-env";
 import { acceleratorArguments, kvmWorks } from "./accelerator";
@@ -570,6 +570,12 @@ export class Lab {
       );
   }
 
+  private kernelArguments(name: MachineName): string {
+    if (name === "world") return "net.ifnames=0 ipv6.disable_ipv6=1";
+    const system: System = SYSTEMS[this.system];
+    return system.kernelArguments ?? "";
+  }
+
   private qemuArguments(name: MachineName, host: Host, directory: string): string[] {
     const { kernel, initrd } = imageOf(name, host);
     const macs: Readonly<Record<string, string>> = MACS[name];
@@ -577,7 +583,7 @@ export class Lab {
       ...["-machine", "pc", ...acceleratorArguments(host.kvm), "-smp", "1", "-m", "1024"],
       ...["-nodefaults", "-display", "none", "-no-user-config"],
       ...["-kernel", kernel, "-initrd", initrd],
-      ...["-append", `${KERNEL_ARGUMENTS} ${name === "world" ? "net.ifnames=0 ipv6.disable_ipv6=1" : ""}`],
+      ...["-append", `${KERNEL_ARGUMENTS} ${this.kernelArguments(name)}`],
       ...["-drive", `file=${join(directory, `${name}.run`)},if=virtio,format=raw,readonly=on`],
       ...["-device", "virtio-rng-pci"],
       ...["-device", `virtio-net-pci,netdev=management,mac=${macs.management},romfile=,addr=0x10`],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -57,6 +58,29 @@ class PutsFiles(unittest.TestCase):
             files.put(self.path, b"two")
         self.assertEqual(self.path.read_bytes(), b"one")
         self.assertEqual(list(self.path.parent.iterdir()), [self.path])
+
+    def test_what_an_interruption_leaves_lies_where_it_was_to_be_written(self) -> None:
+        within = self.path.parent.parent / "ours"
+        within.mkdir()
+        with mock.patch.object(Path, "replace", side_effect=KeyboardInterrupt), mock.patch.object(Path, "unlink"):
+            self.assertRaises(KeyboardInterrupt, files.put, self.path, b"one", within=within)
+        self.assertEqual((len(list(within.iterdir())), list(self.path.parent.iterdir())), (1, []))
+        files.put(self.path, b"one", within=within)
+        self.assertEqual((list(within.iterdir()), list(self.path.parent.iterdir())), ([], [self.path]))
+
+    def test_another_file_system_is_nowhere_to_write_it(self) -> None:
+        within = self.path.parent.parent / "ours"
+        within.mkdir()
+        replace = Path.replace
+
+        def one_file_system(source: Path, target: Path) -> Path:
+            if source.parent != target.parent:
+                raise OSError(errno.EXDEV, "Invalid cross-device link")
+            return replace(source, target)
+
+        with mock.patch.object(Path, "replace", one_file_system):
+            self.assertTrue(files.put(self.path, b"one", 0o755, within))
+        self.assertEqual((self.path.read_bytes(), self.mode(), list(within.iterdir())), (b"one", 0o755, []))
 
     def test_replaces_a_symlink_and_not_what_it_points_to(self) -> None:
         files.put(self.path, b"one")
