@@ -115,3 +115,12 @@ def network() -> Network:
         links={each.name: each for each in links},
         addresses=[Address(1, "127.0.0.1", 8), Address(2, "172.16.1.93", 24), Address(3, "172.16.2.57", 24)],
     )
+
+
+def ike_sa(state: str, unique: str = "5", *children: tuple[str, str], name: str = "singapore-1") -> dict[str, Any]:
+    """An entry of list-sas."""
+    listed = {
+        f"{name}-{number}": {"name": name, "uniqueid": number, "state": state, "spi-in": "c0ffee01", "spi-out": "1"}
+        for number, state in children
+    }
+    return {name: {"uniqueid": unique, "state": state, "child-sas": listed}}

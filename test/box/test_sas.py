@@ -10,15 +10,7 @@ from unittest import mock
 from dual_tunnel_vpn.ipsec import sas, strongswan, vici
 
 from . import samples
-
-
-def ike_sa(state: str, unique: str = "5", *children: tuple[str, str], name: str = "singapore-1") -> dict[str, Any]:
-    """An entry of list-sas."""
-    listed = {
-        f"{name}-{number}": {"name": name, "uniqueid": number, "state": state, "spi-in": "c0ffee01", "spi-out": "1"}
-        for number, state in children
-    }
-    return {name: {"uniqueid": unique, "state": state, "child-sas": listed}}
+from .samples import ike_sa
 
 
 def first(*listed: dict[str, Any]) -> sas.Sa:

@@ -11,9 +11,9 @@ from unittest import mock
 from dual_tunnel_vpn import manifest
 from dual_tunnel_vpn.commands import Result
 from dual_tunnel_vpn.ipsec import strongswan, vici
-from dual_tunnel_vpn.site import Tunnel
 
 from . import samples
+from .samples import ike_sa
 
 
 class LoadsConnections(unittest.TestCase):
@@ -88,7 +88,8 @@ class ProvesRenewals(unittest.TestCase):
         def listed() -> list[tuple[str, vici.Message]]:
             clock[0] += 1
             found = left.pop(0) if len(left) > 1 else left[0]
-            return [(tunnel.connection, ike_sa(tunnel, *each)) for each in found.items()]
+            sas = [ike_sa("ESTABLISHED", ike, *((child, "INSTALLED") for child in found[ike])) for ike in found]
+            return [entry for sa in sas for entry in sa.items()]
 
         client.list_sas.side_effect = listed
         with (
@@ -119,13 +120,6 @@ class ProvesRenewals(unittest.TestCase):
 
     def test_a_child_that_has_just_gone_is_asked_again(self) -> None:
         self.assertEqual(self.prove({"1": ["2"]}, {"1": ["2"]}, {"1": ["3"]}, refused=1), (True, 2))
-
-
-def ike_sa(tunnel: Tunnel, unique: str, children: list[str]) -> vici.Message:
-    listed: vici.Message = {
-        each: {"name": tunnel.child, "uniqueid": each, "state": "INSTALLED"} for each in children
-    }
-    return {"uniqueid": unique, "state": "ESTABLISHED", "child-sas": listed}
 
 
 class ReadsUnits(unittest.TestCase):
