@@ -176,6 +176,7 @@ has_python || needed="python3 $needed"
 if [ -n "$(values cloudAddress)" ]; then # BGP's speaker, where the connection has BGP
     case $manager in apt) needed="$needed bird2" ;; dnf) needed="$needed bird" ;; esac
 fi
+[ -z "$(values otherLanAddress)" ] || needed="$needed keepalived" # VRRP, where the connection has two boxes
 missing=
 for package in $needed; do
     installed "$package" || missing="$missing $package"

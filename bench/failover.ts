@@ -3,16 +3,16 @@ import { parseArgs } from "node:util";
 import type { Contender } from "../lab/faults/contender";
 import { FAULTS } from "../lab/faults/catalogue";
 import type { AgentParameters } from "../lab/faults/product";
-import type { Fault } from "../lab/faults/fault";
+import { isMadeOn, SITE_KINDS, type Fault } from "../lab/faults/fault";
 import { beyond, run as runFault } from "../lab/faults/run";
 import { Stage } from "../lab/faults/stage";
 import { machineOf } from "./failover/machine";
 import { Results } from "./failover/results";
 import { comparison, held, table } from "./failover/table";
 
-const HELP = `usage: npm run bench -- failover|planned [--runs N] [--faults a,b] [--against how-to] [--json FILE [--resume]] [--agent JSON]
-  --runs N          runs of each fault; one that lasts a minute or more runs at most 3 times, but for planned (default 20)
-  --faults a,b      which (default: those with a target, or the planned changes; "all": every one); ids are ${[...FAULTS.keys()].join(", ")}
+const HELP = `usage: npm run bench -- failover|planned|boxes [--runs N] [--faults a,b] [--against how-to] [--json FILE [--resume]] [--agent JSON]
+  --runs N          runs of each fault; by failover one that lasts a minute or more runs at most 3 times (default 20)
+  --faults a,b      which (default: those with a target and one box, the planned changes, or those of two boxes; "all": every one); ids are ${[...FAULTS.keys()].join(", ")}
   --against how-to  the same faults on the how-to page's configuration too, on the same machines
   --json FILE       append each finished run to FILE
   --resume          keep the runs that FILE holds and go on from there
@@ -27,16 +27,22 @@ const PLANNED = ["key-1", "key-2", "both-refused", "hold"]
   .map((id) => `planned-${id}`)
   .concat("failback", "rekey-ike", "rekey-ike-cloud", "rekey-child", "rekey-child-cloud");
 
+/** `npm run bench -- boxes`: what befalls a site with two boxes; the same options, every run. */
+export function benchBoxes(args: string[]): Promise<boolean> {
+  return bench(args, withTarget(2), Infinity);
+}
+
 export function benchPlanned(args: string[]): Promise<boolean> {
   return bench(args, PLANNED, Infinity);
 }
 
 export function benchFailover(args: string[]): Promise<boolean> {
-  return bench(
-    args,
-    [...FAULTS].filter(([, fault]) => fault.target).map(([id]) => id),
-    LONG_RUNS,
-  );
+  return bench(args, withTarget(1), LONG_RUNS);
+}
+
+/** The faults of sites with so many boxes that are held to a target. */
+function withTarget(boxes: 1 | 2): string[] {
+  return [...FAULTS].filter(([, fault]) => fault.target && (fault.boxes ?? 1) === boxes).map(([id]) => id);
 }
 
 /** @param usual the faults where no others are chosen. @param longRuns what one that lasts a minute or more is run at most */
@@ -71,15 +77,15 @@ async function bench(args: string[], usual: readonly string[], longRuns: number)
     isLong(results, contender, id) ? Math.min(runs, longRuns) : runs;
   const left = (contender: Contender["id"]) =>
     ids.filter((id) => results.missing(contender, id, wanted(contender, id)));
-  const sites = contenders.flatMap((contender) => [false, true].map((bgp) => ({ contender, bgp })));
-  for (const { contender, bgp } of sites) {
-    const toMake = left(contender).filter((id) => (faultOf(id).bgp ?? false) === bgp);
-    // The how-to page's configuration has no BGP.
-    if (toMake.length === 0 || (bgp && contender === "how-to")) continue;
+  const sites = contenders.flatMap((contender) => SITE_KINDS.map((site) => ({ contender, site })));
+  for (const { contender, site } of sites) {
+    const toMake = left(contender).filter((id) => isMadeOn(faultOf(id), site));
+    // The how-to page's configuration has no BGP, and one box.
+    if (toMake.length === 0 || (contender === "how-to" && (site.bgp || site.boxes === 2))) continue;
     const stage = await Stage.of(contender, {
       log: (line) => console.log(line),
       agent: JSON.parse(values.agent) as AgentParameters,
-      bgp,
+      ...site,
     });
     try {
       await stage.scene();

@@ -1,12 +1,13 @@
 // `npm run bench -- NAME [options]`: measurements whose targets the project holds itself to.
 import { benchAgent } from "./agent";
-import { benchFailover, benchPlanned } from "./failover";
+import { benchBoxes, benchFailover, benchPlanned } from "./failover";
 import { benchKillWalk } from "./kill-walk";
 import { benchSynth } from "./synth";
 import { benchThroughput } from "./throughput";
 
 const BENCHMARKS: Record<string, (args: string[]) => Promise<boolean>> = {
   agent: benchAgent,
+  boxes: benchBoxes,
   failover: benchFailover,
   "kill-walk": benchKillWalk,
   planned: benchPlanned,

@@ -5,12 +5,12 @@ import { cacheDirectory } from "./cache";
 import { Lab } from "./machines/lab";
 
 const USAGE = `Usage: npm run lab -- COMMAND
-  up                  boot the box and the world around it, and leave them up
+  up [2]              boot the box, or two boxes, and the world around, and leave them up
   status              say whether they run, and how to reach them
-  shell box|world     open a shell on a machine
-  save NAME           keep both machines as they are now: disks, memory, what runs
-  restore NAME        make both what they were then; a lab that is not up comes up so
-  down                switch both off`;
+  shell MACHINE       open a shell on a machine: box, box2 or world
+  save NAME           keep the machines as they are now: disks, memory, what runs
+  restore NAME        make them what they were then; a lab that is not up comes up so
+  down                switch them off`;
 
 function present(): Lab {
   const lab = Lab.attach();
@@ -50,7 +50,8 @@ async function restore(name: string | undefined): Promise<void> {
 async function main([command, name]: string[]): Promise<number> {
   switch (command) {
     case "up": {
-      const lab = new Lab({ detached: true, log: (line) => console.log(line) });
+      if (name !== undefined && name !== "2") throw new Error("Say nothing more for one box, or 2 for two.");
+      const lab = new Lab({ detached: true, boxes: name ? 2 : 1, log: (line) => console.log(line) });
       await lab.start();
       console.log(lab.status().join("\n"));
       return 0;
@@ -59,7 +60,9 @@ async function main([command, name]: string[]): Promise<number> {
       console.log(present().status().join("\n"));
       return 0;
     case "shell": {
-      if (name !== "box" && name !== "world") throw new Error(`Say which machine's shell: box or world.`);
+      if (name !== "box" && name !== "box2" && name !== "world") {
+        throw new Error("Say which machine's shell: box, box2 or world.");
+      }
       return present()[name].interactiveShell();
     }
     case "save":

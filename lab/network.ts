@@ -55,5 +55,11 @@ export const BRANCH = { egressIp: "198.51.100.201", network: "172.20.0.0/24", se
 /** The data center's LAN. */
 export const LAN = { network: "172.16.3.0/24", box: "172.16.3.1", server: "172.16.3.10" } as const;
 
+/**
+ * Where two boxes stand in place of one: each has one of the uplinks and an address of its own on the LAN, and they share
+ * the address by which the LAN reaches the VPC.
+ */
+export const TWO_BOXES = { lan: ["172.16.3.2", "172.16.3.3"], virtualGateway: LAN.box } as const;
+
 /** The instance in the VPC, and the VPC's router (namespace `cloud`) beside it. */
 export const ECS = { address: "192.168.10.10", prefixLength: 24, router: "192.168.10.1" } as const;

@@ -9,7 +9,23 @@ import {
   NewGatewayOptions,
 } from "./dual-tunnel-vpn-gateway";
 import { Findings } from "./findings";
-import { bag, either, guard, inStack, isStandIn, list, number, optional, pick, Shape, tell, text } from "./guard";
+import {
+  bag,
+  either,
+  guard,
+  inStack,
+  isStandIn,
+  list,
+  number,
+  optional,
+  pick,
+  Shape,
+  standInOf,
+  tell,
+  text,
+} from "./guard";
+import { LAN, LanOptions, plainAddress, VIRTUAL_GATEWAY } from "./host/pair";
+import { SSH, SshOptions } from "./host/ssh";
 import { UPLINK_SHAPE, UplinkOptions, UPLINKS_WANTED } from "./host/uplinks";
 import { CONNECTION_SHAPE, IpsecDualConnection, IpsecDualConnectionOptions } from "./ipsec-dual-connection";
 import { RoutingMode } from "./ipsec/routing";
@@ -23,12 +39,41 @@ export interface SiteUplinkOptions extends UplinkOptions {
   readonly egressIp: string;
 }
 
-/** What a `DualTunnelVpn` is made from. Everything made is named after its `name`. */
-export interface DualTunnelVpnProps extends IpsecDualConnectionOptions, StrongswanHostOptions {
+/** One of two boxes of a site. */
+export interface SiteBoxOptions {
+  /** How Terraform reaches this box. */
+  readonly ssh: SshOptions;
+  /** This box's uplink, by which its tunnel leaves. */
+  readonly uplink: SiteUplinkOptions;
+  /** This box's interface towards the data center's hosts. */
+  readonly lan: LanOptions;
+}
+
+/** What a `DualTunnelVpn` is made from, all named after its `name`: one box by `ssh` and `uplinks`, or two by `boxes`. */
+export interface DualTunnelVpnProps extends IpsecDualConnectionOptions, Omit<StrongswanHostOptions, "ssh"> {
   /** A VPN gateway that exists or that another site made, or what a new one is made from. */
   readonly gateway: IDualTunnelVpnGateway | NewGatewayOptions;
-  /** The box's uplinks: one for both tunnels, or two, the active tunnel's first. */
-  readonly uplinks: readonly SiteUplinkOptions[];
+  /**
+   * How Terraform reaches the site's one box.
+   * @default - none: there are `boxes`
+   */
+  readonly ssh?: SshOptions;
+  /**
+   * The one box's uplinks: one for both tunnels, or two, the active tunnel's first.
+   * @default - none: there are `boxes`
+   */
+  readonly uplinks?: readonly SiteUplinkOptions[];
+  /**
+   * Two boxes, one for each tunnel, the active tunnel's first: with one of them gone the site goes on by the other one.
+   * @default - none: there is one box, with `ssh` and `uplinks`
+   */
+  readonly boxes?: readonly SiteBoxOptions[];
+  /**
+   * The address to which the data center's hosts send what is for the VPC: in the network of both boxes' `lan`, of no machine.
+   * One of the two boxes has it.
+   * @default - none: there is one box, and hosts send to an address of its own
+   */
+  readonly virtualGateway?: string;
   /**
    * The data center's AS number, which BGP needs: 1 to 4294967295 and not 45104; best a private one (64512 to 65534). Given from
    * the beginning, BGP can be switched on later in place; a changed one replaces the customer gateways, and with them the
@@ -37,7 +82,7 @@ export interface DualTunnelVpnProps extends IpsecDualConnectionOptions, Strongsw
    */
   readonly asn?: number;
   /**
-   * Customer gateways that exist or that another connection of this box made: Alibaba Cloud refuses a second customer
+   * Customer gateways that exist or that another connection of this site made: Alibaba Cloud refuses a second customer
    * gateway with the same address.
    * @default - made from the uplinks' egress IPs
    */
@@ -52,13 +97,17 @@ export class DualTunnelVpn extends Construct {
   readonly customerGateways: ICustomerGatewayPair;
   /** The IPsec connection with its two tunnels and the cloud's routes. */
   readonly connection: IpsecDualConnection;
-  /** The box's side: what is installed there and when it runs. */
+  /** The box's side: what is installed there and when it runs. Of two boxes the active tunnel's. */
   readonly host: StrongswanHost;
+  /** The same for each box, the active tunnel's first. */
+  readonly hosts: readonly StrongswanHost[];
 
   constructor(scope: Construct, id: string, given: DualTunnelVpnProps) {
     super(inStack(scope, id, "DualTunnelVpn"), id);
-    const guarded = guard(shapeOf(this), given);
+    const inPair = hasTwoBoxes(given);
+    const guarded = guard(inPair ? pairShape(this) : shapeOf(this), given);
     const { props } = guarded;
+    const uplinks = uplinksOf(props);
     const { name, tags, provider } = props;
     const names = terraformNames(name);
     nameCustomerGateways(this, names.customerGateway);
@@ -73,7 +122,7 @@ export class DualTunnelVpn extends Construct {
       this.gateway = props.gateway;
     }
 
-    this.customerGateways = props.customerGateways ?? this.newCustomerGateways(props);
+    this.customerGateways = props.customerGateways ?? this.newCustomerGateways(props, uplinks);
 
     this.connection = new IpsecDualConnection(this, "connection", {
       ...pick(CONNECTION_SHAPE, props),
@@ -83,34 +132,56 @@ export class DualTunnelVpn extends Construct {
 
     Findings.validate(this, (findings) => {
       tell(guarded, findings);
-      this.checkEgressIps(props, findings);
+      checkBoxes(props, findings);
+      this.checkEgressIps(uplinks, inPair, findings);
       this.checkAsn(props, findings);
     });
 
-    this.host = new StrongswanHost(this, "box", {
-      ...pick(HOST_SHAPE, props),
+    this.hosts = inPair ? this.newPair(props) : [this.newHost(props)];
+    this.host = this.hosts[0];
+  }
+
+  private newCustomerGateways(
+    { name, boxes, asn, tags, provider }: DualTunnelVpnProps,
+    uplinks: readonly SiteUplinkOptions[],
+  ): CustomerGatewayPair {
+    const each = uplinks.map((uplink) => uplink.egressIp);
+    // Two boxes may be behind one address.
+    const egressIps = boxes === undefined ? each : [...new Set(each)];
+    return new CustomerGatewayPair(this, "customer-gateways", { name, egressIps, asn, tags, provider });
+  }
+
+  // What a shape asks for is there, as a stand-in where it was missing.
+  private newHost(props: DualTunnelVpnProps): StrongswanHost {
+    return new StrongswanHost(this, "box", {
+      ...pick(HOST_SHAPE, { ...props, ssh: props.ssh! }),
       connection: this.connection,
-      uplinks: props.uplinks,
+      uplinks: props.uplinks!,
     });
   }
 
-  private newCustomerGateways(props: DualTunnelVpnProps): CustomerGatewayPair {
-    return new CustomerGatewayPair(this, "customer-gateways", {
-      name: props.name,
-      egressIps: props.uplinks.map((uplink) => uplink.egressIp),
-      asn: props.asn,
-      tags: props.tags,
-      provider: props.provider,
+  private newPair(props: DualTunnelVpnProps): StrongswanHost[] {
+    const boxes = twoOf(props);
+    return boxes.map(({ ssh, uplink, lan }, index) => {
+      const other = boxes[1 - index].lan.address;
+      const number = index === 0 ? 1 : 2;
+      return new StrongswanHost(this, `box-${number}`, {
+        ...pick(HOST_SHAPE, { ...props, ssh }),
+        connection: this.connection,
+        uplinks: [uplink],
+        pair: { number, lan, otherLanAddress: plainAddress(other), virtualGateway: props.virtualGateway! },
+      });
     });
   }
 
-  private checkEgressIps(props: DualTunnelVpnProps, findings: Findings): void {
+  private checkEgressIps(uplinks: readonly SiteUplinkOptions[], inPair: boolean, findings: Findings): void {
     const { activeEgressIp, standbyEgressIp } = this.customerGateways;
     const expected = [activeEgressIp, standbyEgressIp];
-    props.uplinks.forEach(({ egressIp }, index) => {
+    uplinks.forEach(({ egressIp }, index) => {
       if (!isLiteral(egressIp) || !isLiteral(expected[index]) || egressIp === expected[index]) return;
+      const [where, what] = inPair ? [`boxes[${index}].uplink`, "boxes"] : [`uplinks[${index}]`, "uplinks"];
       findings.error(
-        `uplinks[${index}].egressIp ${egressIp} is not the customer gateway's, ${expected[index]}; give the uplinks in the customer gateways' order.`,
+        `${where}.egressIp ${egressIp} is not the customer gateway's, ${expected[index]}; give the ${what} in the customer gateways' order.`,
       );
     });
   }
@@ -128,17 +199,71 @@ function needsPropagation(routing: DualTunnelVpnProps["routing"]): boolean {
   return typeof routing === "object" && routing.mode === RoutingMode.BGP;
 }
 
+/** The two boxes of a site; more are complained about, and so is one. */
+function twoOf({ boxes = [] }: DualTunnelVpnProps): readonly SiteBoxOptions[] {
+  const [first = standInOf(BOX_SHAPE), second = standInOf(BOX_SHAPE)] = isLiteral(boxes) ? boxes : [];
+  return [first, second];
+}
+
+/** The uplinks of a site: of its one box, or those of its two in their order. */
+function uplinksOf(props: DualTunnelVpnProps): readonly SiteUplinkOptions[] {
+  return props.boxes === undefined ? (props.uplinks ?? []) : twoOf(props).map(({ uplink }) => uplink);
+}
+
+/** Whether the options, which a caller without a type checker gives too, are those of a site with two boxes. */
+function hasTwoBoxes(given: Partial<DualTunnelVpnProps> | null | undefined): boolean {
+  return given?.boxes !== undefined || given?.virtualGateway !== undefined;
+}
+
+/** Checks that a site has one box or two, and not something of both. */
+function checkBoxes({ boxes, ssh, uplinks }: DualTunnelVpnProps, findings: Findings): void {
+  if (boxes === undefined) return;
+  const ofOne = Object.entries({ ssh, uplinks }).flatMap(([option, value]) => (value === undefined ? [] : [option]));
+  if (ofOne.length > 0) {
+    findings.error(
+      `${ofOne.join(" and ")} of one box and the boxes or the virtualGateway of two are given; give ssh and uplinks, or boxes and virtualGateway.`,
+    );
+  }
+  if (isStandIn(boxes)) return;
+  if (!isLiteral(boxes)) {
+    findings.error("boxes is one Terraform list; give the two boxes one by one.");
+    return;
+  }
+  if (boxes.length === 2) return;
+  findings.error(
+    `boxes has ${boxes.length} ${boxes.length === 1 ? "entry" : "entries"}; give two, the active tunnel's first, or one box by ssh and uplinks.`,
+  );
+}
+
+const SITE_UPLINK = bag<SiteUplinkOptions>(
+  { ...UPLINK_SHAPE, egressIp: text("198.51.100.198") },
+  "an object with address, gateway and egressIp",
+);
+
+const BOX_SHAPE: Shape<SiteBoxOptions> = { ssh: SSH, uplink: SITE_UPLINK, lan: LAN };
+
+const BOXES = list(bag(BOX_SHAPE, "an object with ssh, uplink and lan"), "a list of two boxes");
+
+/** Of a site with one box. */
 const shapeOf = (scope: Construct): Shape<DualTunnelVpnProps> => ({
   gateway: either(gatewayKind(scope), NEW_GATEWAY, "a DualTunnelVpnGateway, or an object with vpc and vswitches"),
-  uplinks: list(
-    bag<SiteUplinkOptions>(
-      { ...UPLINK_SHAPE, egressIp: text("198.51.100.198") },
-      "an object with address, gateway and egressIp",
-    ),
-    UPLINKS_WANTED,
-  ),
+  uplinks: list(SITE_UPLINK, UPLINKS_WANTED),
+  boxes: optional(BOXES),
+  virtualGateway: optional(VIRTUAL_GATEWAY),
   asn: optional(number),
   customerGateways: optional(customerGatewaysKind(scope)),
   ...HOST_SHAPE,
   ...CONNECTION_SHAPE,
 });
+
+/** Of a site with two. */
+const pairShape = (scope: Construct): Shape<DualTunnelVpnProps> => {
+  const shape = shapeOf(scope);
+  return {
+    ...shape,
+    ssh: optional(SSH),
+    uplinks: optional(shape.uplinks),
+    boxes: BOXES,
+    virtualGateway: VIRTUAL_GATEWAY,
+  };
+};

@@ -108,6 +108,21 @@ export const number: Kind<number> = simple(
   (value) => (typeof value === "number" ? value : Tokenization.isResolvable(value) ? Token.asNumber(value) : WRONG),
 );
 
+/** One of a few numbers, in the program's text. */
+export function oneOfNumbers<N extends number>(...choices: readonly N[]): Kind<N> {
+  return {
+    wanted: choices.join(" or "),
+    optional: false,
+    standIn: () => choices[0],
+    read: (value, where, problems) => {
+      const chosen = choices.find((choice) => choice === value);
+      if (chosen !== undefined || typeof value !== "number" || !isLiteral(value)) return chosen ?? WRONG;
+      problems.errors.push(`${where} is ${value}; give ${choices.join(" or ")}.`);
+      return choices[0];
+    },
+  };
+}
+
 /** True or false, in the program's text. */
 export const flag: Kind<boolean> = simple(
   "true or false",

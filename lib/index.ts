@@ -19,6 +19,7 @@ export type {
 } from "./dual-tunnel-vpn-gateway";
 export type { AgentOptions } from "./host/agent-options";
 export { HostKey } from "./host/host-key";
+export type { LanOptions, PairOptions } from "./host/pair";
 export { BoxPackages } from "./host/packages";
 export type { BastionOptions, SshOptions } from "./host/ssh";
 export type { UplinkOptions } from "./host/uplinks";

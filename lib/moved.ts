@@ -3,12 +3,15 @@ import { TerraformElement, TerraformResource } from "cdktf";
 
 /** Tells Terraform that a resource had another address before. */
 export class Moved extends TerraformElement {
+  /** The construct's id, in the resource. */
+  static readonly ID = "moved";
+
   /** @param from the former address, `TYPE.NAME` */
   constructor(
     private readonly resource: TerraformResource,
     private readonly from: string,
   ) {
-    super(resource, "moved");
+    super(resource, Moved.ID);
   }
 
   override toTerraform(): unknown {

@@ -36,9 +36,16 @@ export interface TerraformNames {
   file(file: string): string;
 }
 
-/** Names with the NAME as their beginning: letters, digits and underscores. */
-export function terraformNames(name: string): TerraformNames {
+/**
+ * Names with the NAME as their beginning: letters, digits and underscores.
+ *
+ * @param number which box of a pair; undefined where the connection has one box
+ */
+export function terraformNames(name: string, number?: 1 | 2): TerraformNames {
   const prefix = name.replace(/-/g, "_");
+  const box = number === undefined ? "box" : `box_${number}`;
+  // At the end: in front of it, it would be a file of the connection NAME-box-1.
+  const ofBox = number === undefined ? "" : `_of_box_${number}`;
   return {
     gateway: `${prefix}_gateway`,
     secondVswitch: secondVswitchName(`${prefix}_gateway`),
@@ -46,11 +53,11 @@ export function terraformNames(name: string): TerraformNames {
     customerGateway: `${prefix}_customer_gateway`,
     route: (...keys) => `${prefix}_route_${keys.join("_to_")}`,
     pskVariable: (role) => `${prefix}_psk_${role}`,
-    box: `${prefix}_box`,
-    presence: `${prefix}_box_presence`,
-    preparation: `${prefix}_prepare_box_over_ssh`,
-    configuration: `${prefix}_configure_box_over_ssh`,
-    file: (file) => `${prefix}_${file.replace(/[-.]/g, "_")}`,
+    box: `${prefix}_${box}`,
+    presence: `${prefix}_${box}_presence`,
+    preparation: `${prefix}_prepare_${box}_over_ssh`,
+    configuration: `${prefix}_configure_${box}_over_ssh`,
+    file: (file) => `${prefix}_${file.replace(/[-.]/g, "_")}${ofBox}`,
   };
 }
 

@@ -5,15 +5,15 @@ import { Resource } from "@cdktf/provider-null/lib/resource";
 import { Annotations, dependable, Lazy, TerraformLocal, TerraformResource, TerraformStack } from "cdktf";
 import { addCustomSynthesis } from "cdktf/lib/synthesize/synthesizer";
 import { Construct } from "constructs";
-import { claim, otherHolder } from "./claims";
 import { Findings } from "./findings";
-import { bag, flag, guard, inStack, isStandIn, list, number, optional, Shape, tell } from "./guard";
+import { bag, flag, guard, inStack, list, number, optional, Shape, tell } from "./guard";
 import { AGENT, AgentOptions, checkAgentOptions, probePreconditions } from "./host/agent-options";
 import { BoxAssets } from "./host/assets";
 import { BoxMembers } from "./host/boxes";
 import { askForDrift, checkDriftInputs, Drift } from "./host/drift";
 import { BoxFiles, renderFiles } from "./host/files";
 import { BoxPackages, checkPackages, PACKAGES, packageSource, packagesPreconditions } from "./host/packages";
+import { ConnectionBoxes, checkLan, lanPreconditions, PAIR, PairOptions, pairPreconditions } from "./host/pair";
 import {
   configurationSteps,
   contentTriggers,
@@ -34,6 +34,7 @@ import {
 } from "./host/uplinks";
 import { connectionKind } from "./ipsec-dual-connection";
 import { connectionPreconditions, egressPreconditions, IIpsecDualConnection } from "./ipsec/connection";
+import { Moved } from "./moved";
 import { TerraformNames, terraformNames } from "./names";
 import { isLiteral } from "./structural";
 import { TerraformData } from "./terraform-data";
@@ -79,8 +80,13 @@ export interface StrongswanHostOptions {
 export interface StrongswanHostProps extends StrongswanHostOptions {
   /** The connection whose other end the box is. */
   readonly connection: IIpsecDualConnection;
-  /** One uplink for both tunnels, or two: the active tunnel's first. */
+  /** One uplink for both tunnels, or two: the active tunnel's first. A box of a pair has one, for its tunnel. */
   readonly uplinks: readonly UplinkOptions[];
+  /**
+   * Which of two boxes this one is: the connection has a `StrongswanHost` for each, in one stack.
+   * @default - none: the connection has one box
+   */
+  readonly pair?: PairOptions;
 }
 
 /** What the options may be that a site passes on to its box. */
@@ -98,6 +104,7 @@ const shapeOf = (scope: Construct): Shape<StrongswanHostProps> => ({
   connection: connectionKind(scope),
   // A site's uplinks have their egress IPs beside them.
   uplinks: list(bag(UPLINK_SHAPE, "an object with address and gateway", ["egressIp"]), UPLINKS_WANTED),
+  pair: optional(PAIR),
 });
 
 /** A box that runs strongSwan as the other end of a connection. */
@@ -119,16 +126,17 @@ export class StrongswanHost extends Construct {
     super(inStack(scope, id, "StrongswanHost"), id);
     const guarded = guard(shapeOf(this), given);
     const { props } = guarded;
-    const { connection } = props;
+    const { connection, pair } = props;
     const name = connection.name;
-    const names = terraformNames(name);
+    const names = terraformNames(name, pair?.number);
     const { "site.json": site, ...ofTunnels } = this.locals(renderFiles(connection, props), names);
     const assets = BoxAssets.of(TerraformStack.of(this));
 
     // On what is made first: before the cloud, and before anyone is sent to a box that was not checked.
     const atPlan = [
       ...sshPreconditions(props.ssh, name),
-      ...uplinkPreconditions(props.uplinks),
+      ...uplinkPreconditions(props.uplinks, pair !== undefined),
+      ...(pair ? pairPreconditions(pair) : []),
       ...probePreconditions(props.agent?.vpcProbeAddresses, connection.vpcCidrs),
       ...packagesPreconditions(props.packages, name),
     ];
@@ -145,6 +153,12 @@ export class StrongswanHost extends Construct {
       provisioners: uninstallSteps(connectionFromSelf(), props.ssh.boxMayBeGone),
     });
     this.presence.overrideLogicalId(names.presence);
+    if (pair?.number === 1) {
+      // The one box of a connection is box 1 when another one comes: it is not uninstalled for that.
+      const alone = terraformNames(name);
+      new Moved(box, `${box.terraformResourceType}.${alone.box}`);
+      new Moved(this.presence, `${this.presence.terraformResourceType}.${alone.presence}`);
+    }
 
     // The box remembers whose the connection is: the id is random, made by Terraform together with the presence.
     const owner = this.local(
@@ -161,7 +175,11 @@ export class StrongswanHost extends Construct {
       connection.cloudResources.length > 0
         ? []
         : [...connectionPreconditions(connection), ...egressPreconditions(connection)];
-    const precondition = [...ofConnection, ...networkPreconditions(props.uplinks, connection.vpcCidrs)];
+    const precondition = [
+      ...ofConnection,
+      ...networkPreconditions(props.uplinks, connection.vpcCidrs, pair !== undefined),
+      ...(pair ? lanPreconditions(pair, connection.vpcCidrs) : []),
+    ];
     const delivery = { name, connection: connectionFrom(props.ssh), assets: assets.path };
     const cloudResources = this.within(connection.cloudResources);
     this.preparation = this.prepare(props, names, { ...delivery, files: { "owner.json": owner, ...ofTunnels } });
@@ -188,10 +206,19 @@ export class StrongswanHost extends Construct {
     this.configuration.dependsOn = [this.presence, ...cloudResources].map((resource) => dependable(resource));
     this.configuration.overrideLogicalId(names.configuration);
 
-    claim(this, claimOf(name));
-    const members = BoxMembers.join(this, connection, props.ssh);
+    const boxes = ConnectionBoxes.join({
+      construct: this,
+      connection,
+      ssh: props.ssh,
+      uplinks: props.uplinks,
+      pair,
+      preparation: this.preparation,
+      configuration: this.configuration,
+    });
+    const members = BoxMembers.join({ construct: this, connection, virtualGateway: pair?.virtualGateway }, props.ssh);
     Findings.validate(this, (findings) => {
       tell(guarded, findings);
+      boxes.check(findings);
       this.check(props, findings);
       members.check(findings);
     });
@@ -211,7 +238,7 @@ export class StrongswanHost extends Construct {
     });
     preparation.overrideLogicalId(names.preparation);
     // Not before it is the connection's turn: what is held on the box meanwhile has no second tunnel.
-    preparation.dependsOn = changed.flatMap((resource) => resource.dependsOn ?? []);
+    preparation.dependsOn = changed.flatMap(turnOf);
     for (const resource of changed) {
       resource.dependsOn = [...(resource.dependsOn ?? []), dependable(preparation)];
     }
@@ -264,21 +291,21 @@ export class StrongswanHost extends Construct {
   }
 
   private check(props: StrongswanHostProps, findings: Findings): void {
-    const other = otherHolder(this, claimOf(props.connection.name));
-    if (other && !isStandIn(props.connection.name)) {
-      findings.error(
-        `connection ${props.connection.name} has a box already, ${other.node.path}; give each connection one.`,
-      );
-    }
     checkSsh(props.ssh, findings);
     checkAgentOptions(props.agent ?? {}, props.connection.vpcCidrs, findings);
     findings.wholeNumber("routeMetric", props.routeMetric, ...SITE_BOUNDS.routeMetric);
-    checkUplinks(props.uplinks, props.connection, findings);
+    checkUplinks(props.uplinks, props.connection, props.pair?.number, findings);
+    if (props.pair) checkLan(props.pair.lan, findings);
     checkPackages(props.packages, findings);
     if (props.detectDrift) checkDriftInputs(props.connection.name, props.ssh, findings);
   }
 }
 
-function claimOf(connectionName: string): string {
-  return `box of ${connectionName}`;
+/** What a connection waits for beside the boxes that are made ready for it, of which there may be two. */
+const TURNS = new WeakMap<TerraformResource, readonly string[]>();
+
+function turnOf(connection: TerraformResource): readonly string[] {
+  const turn = TURNS.get(connection) ?? connection.dependsOn ?? [];
+  TURNS.set(connection, turn);
+  return turn;
 }

@@ -1,6 +1,7 @@
 // terraform_data without what cdktf's DataResource adds: it runs the terraform program at synth to ask its version.
 import { TerraformMetaArguments, TerraformResource } from "cdktf";
 import { Construct } from "constructs";
+import { Moved } from "./moved";
 
 /** What a terraform_data holds. */
 export interface TerraformDataConfig extends TerraformMetaArguments {
@@ -20,6 +21,12 @@ export class TerraformData extends TerraformResource {
       terraformResourceType: "terraform_data",
       terraformGeneratorMetadata: { providerName: "terraform" },
     });
+  }
+
+  /** What a stack says itself of a former address is in place of what we say: Terraform takes one. */
+  override moveFromId(id: string): void {
+    this.node.tryRemoveChild(Moved.ID);
+    super.moveFromId(id);
   }
 
   protected override synthesizeAttributes(): Record<string, unknown> {

@@ -8,6 +8,7 @@ const LONGEST = [
   "verdicts",
   "demo",
   "shapes",
+  "two-boxes",
   "bgp",
   "adversity",
   "refusals",

@@ -25,10 +25,11 @@ from . import (
     planned,
 )
 from .bgp import service as bgp
-from .commands import Refusal, find, must, run
+from .commands import Refusal, find, must, run, start
 from .ipsec import reasons, strongswan
 from .net import managers, network, sysctl, throughput, wanted, ways
 from .net.netlink import Netlink
+from .pair import service as vrrp
 from .site import Site, SiteError, Tunnel, load, parse
 
 UP_SECONDS = 60
@@ -87,6 +88,7 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
         box.packages = sorted({*box.packages, *packages})
         box.save()
     bgp.hold(box, packages)
+    vrrp.hold(box, packages)
     paths.connection(site.name).mkdir(mode=0o700, parents=True, exist_ok=True)
     mine.save(site.name)
     if not box.unfinished and not library.stands():
@@ -156,12 +158,13 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
     put_site(site.name, data, record)
     kernel_files(site, box)
     if changes_links:
-        must("systemctl", "restart", paths.links_unit(site.name), timeout=150)
+        start(paths.links_unit(site.name), timeout=150)
         if confirmed and access.moved:
             confirmation.give_up(site.name, directory)
             raise Refusal(f"{access.moved}: the change is taken back, check the routes that the connection makes")
         steps.say("interfaces, routes and packet filter are in place")
     bgp.follow(site, anew)
+    vrrp.follow(site, anew)
 
     def start_agent() -> None:
         _agent(site.name, new_site, anew)
@@ -184,7 +187,8 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
     if falls_short := throughput.falls_short(site, network.observe()):
         steps.say(falls_short)
     up = [str(number) for number, state in strongswan.tunnel_sas(site).items() if state.installed]
-    steps.say(f"connection {site.name}: " + ("both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up)}"))
+    both = "both tunnels are up" if len(up) == 2 else f"tunnels up: {', '.join(up) or 'none'}"
+    steps.say(f"connection {site.name}: {both}")
 
 
 def _is_new(site: Site) -> bool:
@@ -302,7 +306,7 @@ def _links_are_right(site: Site) -> bool:
 
 def _agent(name: str, new_site: bool, anew: bool) -> None:
     verb = "restart" if new_site or anew else "start"
-    must("systemctl", verb, paths.agent_unit(name), timeout=60)
+    start(paths.agent_unit(name), verb)
     others = [paths.agent_unit(other) for other in manifest.names() if other != name]
     if anew and others:
         must("systemctl", "try-restart", *others, timeout=60)
@@ -357,6 +361,7 @@ def _tunnels(
     steps: Reporter,
     start_agent: Callable[[], None],
 ) -> None:
+    _leave_to_the_other_box(site, layout)
     changes = {tunnel.number: _Change(site, tunnel, directory, layout) for tunnel in site.tunnels}
     changed = {number for number, change in changes.items() if change.differs or number in record.pending}
     if changed:
@@ -364,11 +369,12 @@ def _tunnels(
         record.save(site.name)
     # What was made ready, and is in force since the cloud's end has changed, is not negotiated again.
     ready = {number for number in changed & planned.running(site.name) if _next_is(site, changes[number])}
-    for number in ({1, 2} - changed) | ready:
+    numbers = set(changes)
+    for number in (numbers - changed) | ready:
         # Their modes, and that they are known to be as they were put.
         changes[number].install()
     # Not only what is whole: making ready may have been cut off.
-    for number in {1, 2} - ready:
+    for number in numbers - ready:
         if number not in changed or not _next_is(site, changes[number]):
             # The agent would take turns with what is wanted no more.
             planned.drop(site.name, number)
@@ -392,7 +398,7 @@ def _tunnels(
             changes[number].install()
         _load(site, list(changes.values()), record)
         start_agent()
-        down = strongswan.await_up(site, {1, 2}, UP_SECONDS)
+        down = strongswan.await_up(site, numbers, UP_SECONDS)
     else:
         if ready:
             _load(site, [changes[number] for number in ready], record)
@@ -404,13 +410,14 @@ def _tunnels(
             if why := _lives_elsewhere(site, changes[number].tunnel, steps):
                 kept[number] = why
             else:
+                _lead_away(site, changes[number].tunnel, steps)
                 down |= _change(site, changes[number], record, steps)
-        for number in strongswan.await_up(site, {1, 2} - changed, UNCHANGED_SECONDS):
+        for number in strongswan.await_up(site, numbers - changed, UNCHANGED_SECONDS):
             steps.say(f"tunnel {number}, which was not changed, is not up: `dual-tunnel-vpn status` tells more")
-    for number in {1, 2} - set(kept):
+    for number in numbers - set(kept):
         planned.drop(site.name, number)
     for number in sorted(changed - down - set(kept)):
-        tunnel = site.tunnels[number - 1]
+        tunnel = site.tunnel(number)
         began = time.time()
         if not strongswan.prove_rekey(tunnel):
             raise Refusal(f"tunnel {number} ({tunnel.role}) came up, but {reasons.not_renewed(tunnel, began)}")
@@ -422,6 +429,18 @@ def _tunnels(
         raise Refusal(_told(site, problems))
 
 
+def _leave_to_the_other_box(site: Site, layout: strongswan.Layout) -> None:
+    """Removes a tunnel that was this box's, where the connection has two boxes by now."""
+    away = {1, 2} - {tunnel.number for tunnel in site.tunnels}
+    removed = [installed.remove(path) for number in away for path in layout.tunnel_files(site.name, number)]
+    for number in away:
+        planned.drop(site.name, number)
+    if any(removed) and strongswan.units(strongswan.UNIT)[strongswan.UNIT].active:
+        strongswan.load(())
+        for number in away:
+            strongswan.terminate(f"{site.name}-{number}")
+
+
 def _next_is(site: Site, change: _Change) -> bool:
     number = change.tunnel.number
     return number in planned.prepared(site.name) and planned.texts(site.name, number, True) == change.texts
@@ -429,7 +448,7 @@ def _next_is(site: Site, change: _Change) -> bool:
 
 def _idle_first(site: Site, numbers: set[int]) -> list[int]:
     """The order in which tunnels are changed: first the one that the traffic does not take now."""
-    carrying = failover.carrying(site, network.observe()) or 1
+    carrying = failover.carrying(site, network.observe()) or site.tunnels[0].number
     return sorted(numbers, key=lambda number: number == carrying)
 
 
@@ -456,6 +475,24 @@ def _lives_elsewhere(site: Site, tunnel: Tunnel, steps: Reporter) -> str:
     return ""
 
 
+def _lead_away(site: Site, tunnel: Tunnel, steps: Reporter) -> None:
+    """Has the other tunnel, or the other box of two, carry what this tunnel does, until the apply has ended."""
+    # It reports as an apply does.
+    from . import preparation
+
+    if not strongswan.tunnel_sas(site)[tunnel.number].installed:
+        return
+    other = site.other(tunnel)
+    if other is not None and strongswan.await_up(site, {other.number}, CHANGE_SECONDS):
+        trouble = f"tunnel {other.number} is not up to take over"
+    else:
+        planned.hold(site.name, tunnel.number)
+        trouble = preparation.carried(site, tunnel.number)
+    if trouble:
+        planned.release(site.name)
+        steps.say(f"traffic will pause while tunnel {tunnel.number} is changed: {trouble}")
+
+
 def _load(site: Site, changes: list[_Change], record: manifest.Connection) -> None:
     problems = strongswan.load(tuple(change.tunnel.connection for change in changes))
     if not problems:
@@ -472,17 +509,13 @@ def _load(site: Site, changes: list[_Change], record: manifest.Connection) -> No
 
 
 def _change(site: Site, change: _Change, record: manifest.Connection, steps: Reporter) -> set[int]:
-    number, other = change.tunnel.number, 3 - change.tunnel.number
-    states = strongswan.tunnel_sas(site)
-    if states[number].installed and not states[other].installed and strongswan.await_up(site, {other}, CHANGE_SECONDS):
-        steps.say(f"tunnel {other} is not up to take over while tunnel {number} is changed: traffic will pause")
     change.install()
     _load(site, [change], record)
     strongswan.terminate(change.tunnel.connection)
     change.since = time.time()
-    down = strongswan.await_up(site, {number}, CHANGE_SECONDS)
+    down = strongswan.await_up(site, {change.tunnel.number}, CHANGE_SECONDS)
     if not down:
-        steps.say(f"tunnel {number} ({change.tunnel.role}) runs with its new configuration")
+        steps.say(f"tunnel {change.tunnel.number} ({change.tunnel.role}) runs with its new configuration")
     return down
 
 
@@ -490,7 +523,7 @@ def _told(site: Site, problems: dict[int, str]) -> str:
     parts = [
         f"tunnel {number} ({tunnel.role}, to {tunnel.ipsec_address}) {problems[number]}"
         for number in sorted(problems)
-        for tunnel in (site.tunnels[number - 1],)
+        for tunnel in (site.tunnel(number),)
     ]
     return "; ".join(parts) + f" (`journalctl -u {strongswan.UNIT}` on the box tells more)"
 

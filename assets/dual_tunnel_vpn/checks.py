@@ -21,6 +21,7 @@ from .net import neighbours, obstacles, wanted
 from .net.firewall import marks
 from .net.netlink import MAIN_TABLE, Place
 from .net.network import Network, observe, places, way_to
+from .pair import service as vrrp
 from .site import Site, SiteError, load
 
 SPACE_NEEDED = 80
@@ -34,10 +35,16 @@ IKE_PORTS = (500, 4500)
 
 def staged(directory: Path) -> Site:
     """The staged site.json, with all that belongs to it there."""
-    for name in ("owner.json", "tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf", "secrets-2.conf"):
-        if not (directory / name).is_file():
-            raise Refusal(f"the upload of the configuration was incomplete, {name} is missing: deploy again")
-    return load(directory / "site.json")
+    described = directory / "site.json"
+    site = load(described) if described.is_file() else None
+    # Of two boxes each is given the files of its own tunnel.
+    numbers = (1, 2) if site is None else tuple(tunnel.number for tunnel in site.tunnels)
+    names = [f"{part}-{number}.conf" for part in ("tunnel", "secrets") for number in numbers]
+    missing = [name for name in ("owner.json", *names) if not (directory / name).is_file()]
+    if missing or site is None:
+        what = (*missing, described.name)[0]
+        raise Refusal(f"the upload of the configuration was incomplete, {what} is missing: deploy again")
+    return site
 
 
 def check(site: Site, mine: owner.Owner, ssh_connection: str, sent: float | None = None) -> None:
@@ -62,6 +69,7 @@ def _problems(site: Site, mine: owner.Owner, ssh_connection: str, sent: float | 
     yield from _foreign(site, network, routes)
     yield from obstacles.find(site, network, routes)
     yield from bgp.problems(site, network)
+    yield from vrrp.problems(site, network)
     yield from _marks(site)
     yield from _services()
     yield from _refused(management, site, ssh_connection)
@@ -176,7 +184,7 @@ def _clashes(site: Site, name: str, other: Site) -> Iterator[str]:
     tables = {(uplink.table, uplink.mark) for uplink in other.uplinks}
     if numbers or any(
         uplink.table == table or uplink.mark == mark for uplink in site.uplinks for table, mark in tables
-    ):
+    ) or _pairs_clash(site, other):
         yield (
             f"the numbers derived from the name {site.name} clash with those of connection {name} on this box: "
             "give one of them another name"
@@ -196,6 +204,14 @@ def _clashes(site: Site, name: str, other: Site) -> Iterator[str]:
         for theirs in map(ipaddress.IPv4Network, other.vpc_cidrs):
             if mine.overlaps(theirs):
                 yield f"the VPC's block {mine} overlaps {theirs} of connection {name} on this box"
+
+
+def _pairs_clash(site: Site, other: Site) -> bool:
+    """Whether two connections of two boxes each could not tell their VRRP or their agents' talk apart."""
+    mine, theirs = site.pair, other.pair
+    if mine is None or theirs is None:
+        return False
+    return mine.port == theirs.port or mine.virtual_router_id == theirs.virtual_router_id
 
 
 def _marks(site: Site) -> Iterator[str]:

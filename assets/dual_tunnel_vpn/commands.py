@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 
 
@@ -68,3 +69,14 @@ def must(*command: str, stdin: str = "", timeout: float = 60) -> str:
         words = (result.errors.strip() or result.output.strip() or f"status {result.status}").splitlines()[-1]
         raise Refusal(f"`{' '.join(command)}` failed on this box: {words}")
     return result.output
+
+
+def start(unit: str, verb: str = "restart", timeout: float = 60) -> None:
+    """Has systemd start or restart one of our units; Refusal with its last words, to which systemctl only points."""
+    since = time.time()
+    result = run("systemctl", verb, unit, timeout=timeout)
+    if result.ok:
+        return
+    its = ("journalctl", f"_SYSTEMD_UNIT={unit}", "--since", f"@{since:.6f}", "--output", "cat", "--no-pager")
+    said = run(*its, timeout=30).output.strip() or result.errors.strip() or f"status {result.status}"
+    raise Refusal(f"{unit} did not start on this box: {said.splitlines()[-1].removeprefix('dual-tunnel-vpn: ')}")

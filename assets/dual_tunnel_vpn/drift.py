@@ -18,6 +18,7 @@ from .commands import Refusal
 from .ipsec import strongswan
 from .net.netlink import UNREACHABLE, Address, Route, Rule
 from .net.network import Change, Network, Put, observe
+from .pair import service as vrrp
 from .site import Site, SiteError, load
 
 SETTLE_SECONDS = 3.0
@@ -37,22 +38,25 @@ _AT_BOOT = (paths.rollback_timer, paths.guard_unit, paths.links_unit, paths.agen
 
 def units_at_boot(name: str) -> list[str]:
     """The units that have to start at boot."""
-    return [strongswan.UNIT, *(unit(name) for unit in _AT_BOOT), *_speaker(name)]
+    return [strongswan.UNIT, *(unit(name) for unit in _AT_BOOT), *_helpers(name)]
 
 
 def units_at_work(name: str) -> list[str]:
     """Those of them that have to be active."""
-    return [strongswan.UNIT, paths.links_unit(name), paths.agent_unit(name), *_speaker(name)]
+    return [strongswan.UNIT, paths.links_unit(name), paths.agent_unit(name), *_helpers(name)]
 
 
-def _speaker(name: str) -> list[str]:
-    """The BGP speaker's unit, where the connection has BGP."""
-    there = paths.bird_conf(name).exists() and (paths.UNITS / bgp.UNIT_FILE).exists()
-    return [paths.bgp_unit(name)] if there else []
+def _helpers(name: str) -> list[str]:
+    """The BGP speaker's unit, where the connection has BGP, and VRRP's, where it has two boxes."""
+    theirs = (
+        (paths.bird_conf(name), bgp.UNIT_FILE, paths.bgp_unit(name)),
+        (paths.keepalived_conf(name), vrrp.UNIT_FILE, paths.vrrp_unit(name)),
+    )
+    return [unit for conf, file, unit in theirs if conf.exists() and (paths.UNITS / file).exists()]
 
 
 def _instances(name: str) -> list[str]:
-    return [*(unit(name) for unit in (*_AT_BOOT, paths.repair_unit, paths.rollback_unit)), *_speaker(name)]
+    return [*(unit(name) for unit in (*_AT_BOOT, paths.repair_unit, paths.rollback_unit)), *_helpers(name)]
 
 
 def replaced(name: str) -> list[Path]:

@@ -98,6 +98,7 @@ def amiss(site: Site, network: Network) -> list[str]:
     """What is not as wanted of kernel parameters and packet filter, in words."""
     devices = _devices(site, network)
     told = sysctl.amiss(site, devices) + firewall.own.amiss(site, devices)
+    told += sysctl.redirects_amiss(wanted.lan_device(site, network))
     try:
         return told + [step.what for step in firewall.plan(site)]
     except Refusal as refusal:
@@ -106,7 +107,7 @@ def amiss(site: Site, network: Network) -> list[str]:
 
 def kernel_values(site: Site, network: Network) -> dict[str, str]:
     """The kernel parameters that the connection needs on the box's interfaces as they are now."""
-    return sysctl.wanted(site, _devices(site, network))
+    return {**sysctl.wanted(site, _devices(site, network)), **sysctl.no_redirects(wanted.lan_device(site, network))}
 
 
 def _devices(site: Site, network: Network) -> list[str]:
@@ -163,6 +164,7 @@ def bring(site: Site, wait: float = 0) -> Brought:
         with _noted(failed):
             told += apply(plan(site, network))
         done += sysctl.amiss(site, _devices(site, network))
+        done += sysctl.redirects_amiss(wanted.lan_device(site, network))
         for key, value in kernel_values(site, network).items():
             sysctl.write(key, value)
         if guarded:
@@ -195,9 +197,10 @@ def _with_uplinks(site: Site, wait: float) -> Network:
 def stale(old: Site, new: Site, network: Network) -> list[Remove]:
     """What removes that which only the former site.json of the connection wanted."""
     removals = wanted.removals(wanted.claims(old) - wanted.claims(new), network)
-    return [*removals, *wanted.former_ends(old, new, network)]
+    addresses = set(wanted.virtual_addresses(old, network)) - set(wanted.virtual_addresses(new, network))
+    return [*removals, *wanted.former_ends(old, new, network), *map(Remove, addresses)]
 
 
 def take_down(site: Site, network: Network) -> list[Remove]:
     """What removes all routes, rules and interfaces of the connection that are there."""
-    return wanted.removals(wanted.claims(site), network)
+    return [*wanted.removals(wanted.claims(site), network), *map(Remove, wanted.virtual_addresses(site, network))]

@@ -31,6 +31,8 @@ class Box:
 
     speaker_held: bool = False
     """Whether the unit that BIRD's package brings was masked by us, while a connection has BGP."""
+    vrrp_held: bool = False
+    """Whether the unit that keepalived's package brings was masked by us, while a connection has two boxes."""
     restart_pending: bool = False
     """Whether charon has still to be restarted to take settings that it reads only then."""
     unfinished: bool = False

@@ -89,6 +89,31 @@ def bgp_socket(name: str) -> Path:
     return RUN / name / "bgp" / "control"
 
 
+def keepalived_conf(name: str) -> Path:
+    """What a connection's VRRP is told, where it has two boxes."""
+    return connection(name) / "keepalived.conf"
+
+
+def keepalived_pid(name: str) -> Path:
+    """Where a connection's keepalived notes its process, apart from any other on the box."""
+    return RUN / name / "keepalived.pid"
+
+
+def vrrp_pid(name: str) -> Path:
+    """And where it notes that of its child."""
+    return RUN / name / "vrrp.pid"
+
+
+def vrrp_aside(name: str) -> Path:
+    """Whether this box of two stands aside, for VRRP to follow: 0 or 1."""
+    return RUN / name / "vrrp"
+
+
+def agent_alive(name: str) -> Path:
+    """Its time of change is until when the agent vouches for itself, for VRRP to see."""
+    return RUN / name / "alive"
+
+
 def links_unit(name: str) -> str:
     """The unit that makes interfaces, routes, rules, sysctls and the firewall."""
     return f"dual-tunnel-vpn-links@{name}.service"
@@ -112,6 +137,11 @@ def agent_unit(name: str) -> str:
 def bgp_unit(name: str) -> str:
     """The BGP speaker's unit, where the connection has BGP."""
     return f"dual-tunnel-vpn-bgp@{name}.service"
+
+
+def vrrp_unit(name: str) -> str:
+    """The unit of VRRP, where the connection has two boxes."""
+    return f"dual-tunnel-vpn-vrrp@{name}.service"
 
 
 def rollback_unit(name: str) -> str:

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import files, installed, manifest, owner, paths, planned
+from . import failover, files, installed, manifest, owner, paths, planned
 from .apply import Reporter
 from .commands import Refusal
 from .ipsec import sas, strongswan, swanctl, vici
@@ -28,8 +28,6 @@ MOVED_SECONDS = 10
 
 COUNTED_SECONDS = 0.5
 """For how long the tunnel that is to change must have sent nothing."""
-
-_UPLOADED = ("owner.json", "tunnel-1.conf", "tunnel-2.conf", "secrets-1.conf", "secrets-2.conf")
 
 _ADVICE = "or set allowOutage: true where the connection may be down meanwhile"
 
@@ -65,7 +63,10 @@ def prepare(name: str, directory: Path, allow_outage: bool, steps: Reporter) -> 
         # A first installation that was cut off has no tunnels yet.
         _adopt(site)
         changes = [
-            Change(number, planned.texts(name, number, False), _texts(upload, number)) for number in (1, 2)
+            Change(tunnel.number, planned.texts(name, tunnel.number, False), _texts(upload, tunnel.number))
+            for tunnel in site.tunnels
+            # One that goes to another box is not this one's any more.
+            if f"tunnel-{tunnel.number}.conf" in upload
         ]
         _prepare(site, changes, allow_outage, steps)
 
@@ -81,16 +82,25 @@ def _prepare(site: Site, changes: list[Change], allow_outage: bool, steps: Repor
             "both tunnels would change at once, and the connection be down until the box has followed: change one "
             f"tunnel a deploy (docs/guides/rotation.md), {_ADVICE}"
         )
+    if breaking and up and not replaced and not allow_outage and site.pair is not None and _other_prepared(site):
+        raise Refusal(
+            "both boxes' tunnels would change at once, and the connection be down until the boxes have followed: "
+            f"change one tunnel a deploy (docs/guides/rotation.md), {_ADVICE}"
+        )
     for change in changes:
         if change.breaks:
             planned.put(site.name, change.number, change.then)
         else:
             planned.drop(site.name, change.number)
     alone = breaking if len(breaking) == 1 else differ
+    if site.pair is not None and not breaking:
+        # The other box's tunnel may change as well: this one leaves its own when its turn comes.
+        alone = []
     if len(alone) != 1:
         planned.release(site.name)
         if differ:
-            steps.say("both tunnels are ready for their change")
+            what = "both tunnels are" if len(differ) > 1 else f"tunnel {differ[0].number} is"
+            steps.say(f"{what} ready for {'their' if len(differ) > 1 else 'its'} change")
         return
     (change,) = alone
     try:
@@ -100,14 +110,26 @@ def _prepare(site: Site, changes: list[Change], allow_outage: bool, steps: Repor
         raise
 
 
+def _other_prepared(site: Site) -> bool:
+    """Whether the other box of two has a change of its tunnel prepared, as it told the agent."""
+    said = failover.agent_state(site.name)
+    try:
+        fresh = 0 <= time.time() - said["time"] < failover.FRESH_SECONDS
+        return fresh and said["pair"]["heard"] and said["pair"]["other"]["prepared"] is True
+    except (LookupError, TypeError):
+        return False
+
+
 def _move_away(site: Site, number: int, up: set[int], allow_outage: bool, steps: Reporter) -> None:
     """Has the other tunnel carry the traffic, and sees that it does."""
-    tunnel, other = site.tunnels[number - 1], site.tunnels[2 - number]
+    tunnel = site.tunnel(number)
+    other = site.other(tunnel)
+    carrier = "the other box" if other is None else f"tunnel {other.number}"
     trouble = ""
-    if other.number in up:
+    if number in up if other is None else other.number in up:
         planned.hold(site.name, number)
-        trouble = _carried(site, number)
-    elif number in up:
+        trouble = carried(site, number)
+    elif number in up and other is not None:
         trouble = f"tunnel {other.number} ({other.role}) is down"
     if trouble and not allow_outage:
         raise Refusal(
@@ -116,12 +138,12 @@ def _move_away(site: Site, number: int, up: set[int], allow_outage: bool, steps:
         )
     if trouble:
         planned.release(site.name)
-    carries = f", nothing else carries ({trouble})" if trouble else f", tunnel {other.number} carries the traffic"
+    carries = f", nothing else carries ({trouble})" if trouble else f", {carrier} carries the traffic"
     steps.say(f"tunnel {number} ({tunnel.role}) is ready for its change{carries if up else ''}")
 
 
-def _carried(site: Site, number: int) -> str:
-    """Waits until all that is for the VPC leaves by the other tunnel; why it does not, in words, empty when it does."""
+def carried(site: Site, number: int) -> str:
+    """Waits until all for the VPC leaves by the other tunnel, or to the other box; why it does not, in words."""
     deadline = time.monotonic() + MOVED_SECONDS
     while True:
         trouble = _counted(site, number)
@@ -131,13 +153,13 @@ def _carried(site: Site, number: int) -> str:
 
 
 def _counted(site: Site, number: int) -> str:
-    other = 3 - number
+    other = site.other(site.tunnel(number))
     network = observe()
-    carries = site.tunnels[other - 1].interface
+    carries = "" if other is None else other.interface
     # What takes another way altogether is no tunnel's.
-    led = [way for way in ways.look(site, network) if way.interface in site.interfaces]
-    if not led or any(way.interface != carries for way in led):
-        return f"the agent did not lead it into tunnel {other}"
+    led = [way for way in ways.look(site, network) if way.interface in site.interfaces or ways.by_other_box(site, way)]
+    if not led or any(way.interface != carries and not ways.by_other_box(site, way) for way in led):
+        return f"the agent did not lead it {'to the other box' if other is None else f'into tunnel {other.number}'}"
     with closing(Netlink()) as netlink:
         links = {tunnel.number: network.links.get(tunnel.interface) for tunnel in site.tunnels}
 
@@ -151,12 +173,12 @@ def _counted(site: Site, number: int) -> str:
             after = sent()
         except NetlinkError as error:
             return str(error)
-    if len(before) < 2 or before.keys() != after.keys():
+    if len(before) < len(site.tunnels) or before.keys() != after.keys():
         return "the interface of a tunnel is missing"
     if after[number] != before[number]:
         return f"tunnel {number} still sends"
-    if knocks and after[other] == before[other]:
-        return f"tunnel {other} does not send what it is given"
+    if knocks and other is not None and after[other.number] == before[other.number]:
+        return f"tunnel {other.number} does not send what it is given"
     return ""
 
 
@@ -184,7 +206,7 @@ def _adopt(site: Site) -> None:
         return
     record = manifest.load_connection(site.name)
     for number in sorted(planned.running(site.name)):
-        if not strongswan.prove_rekey(site.tunnels[number - 1]):
+        if not strongswan.prove_rekey(site.tunnel(number)):
             record.pending = sorted({*record.pending, number})
             record.save(site.name)
         texts = planned.texts(site.name, number, True)
@@ -204,7 +226,9 @@ def _unpacked(bundle: Path) -> dict[str, bytes]:
     try:
         lines = (files.content(bundle) or b"").decode("ascii").splitlines()
         parts = dict(line.split(" ", 1) for line in lines if " " in line)
-        upload = {file: base64.b64decode(parts[file], validate=True) for file in _UPLOADED}
+        numbers = [number for number in (1, 2) if f"tunnel-{number}.conf" in parts] or [1]
+        of_tunnels = [f"{part}-{number}.conf" for part in ("tunnel", "secrets") for number in numbers]
+        upload = {file: base64.b64decode(parts[file], validate=True) for file in ("owner.json", *of_tunnels)}
     except (ValueError, KeyError, binascii.Error):
         lines = []
     if lines[-1:] != ["end"]:

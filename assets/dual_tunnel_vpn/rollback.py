@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from . import apply, confirmation, links, manifest, paths
 from .bgp import service as bgp
-from .commands import Refusal, run
+from .commands import Refusal, start
 from .net import network
+from .pair import service as vrrp
 from .site import Site, SiteError, parse
 from .uninstall import uninstall
 
@@ -33,13 +34,15 @@ def roll_back(name: str, steps: apply.Reporter) -> None:
     apply.kernel_files(site, box)
     # The agent has what it takes from its links repaired: it is told last, and whatever became of them.
     for unit in (paths.links_unit(name), paths.agent_unit(name)):
-        done = run("systemctl", "restart", unit, timeout=150)
-        if not done.ok:
-            steps.say(f"{unit} did not start: `journalctl -u {unit}` tells more")
-    try:
-        bgp.follow(site, anew=True)
-    except Refusal as refusal:
-        steps.say(f"the BGP speaker was not told of it: {refusal}")
+        try:
+            start(unit, timeout=150)
+        except Refusal as refusal:
+            steps.say(str(refusal))
+    for whose, follow in (("the BGP speaker", bgp.follow), ("VRRP", vrrp.follow)):
+        try:
+            follow(site, anew=True)
+        except Refusal as refusal:
+            steps.say(f"{whose} was not told of it: {refusal}")
     # Not before: the agent from before would put them back.
     for other in apply.formers(record):
         network.apply(links.stale(other, site, network.observe()))

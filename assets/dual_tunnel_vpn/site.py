@@ -35,6 +35,10 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "bgp.asn": (1, 2**32 - 1),
     "bgp.holdSeconds": (3, 2**16 - 1),
     "tunnels.bgp.prefixLength": (30, 30),
+    "pair.number": (1, 2),
+    "pair.lan.prefixLength": (8, 29),
+    "pair.virtualRouterId": (1, 255),
+    "pair.port": (4800, 5799),
 }
 """Smallest and largest value of each number, by its path in site.json: as SITE_BOUNDS in lib/host/site-format.ts."""
 
@@ -133,6 +137,32 @@ class Agent:
 
 
 @dataclass(frozen=True)
+class Lan:
+    """A box's interface to the data center's LAN."""
+
+    address: str
+    prefix_length: int
+    device: str | None
+    """The network interface, or None: found on the box by the address."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a box knows that shares the connection with another box, each having one of the tunnels."""
+
+    number: int
+    """This box's, and its tunnel's."""
+    lan: Lan
+    other_lan_address: str
+    virtual_gateway: str
+    """The address of whichever box the LAN's hosts are to send to."""
+    virtual_router_id: int
+    """VRRP's, on the LAN."""
+    port: int
+    """UDP, on which the two boxes' agents talk."""
+
+
+@dataclass(frozen=True)
 class Site:
     """One connection of this box."""
 
@@ -142,13 +172,23 @@ class Site:
     route_metric: int
     """Metric of the routes to the VPC."""
     uplinks: tuple[Uplink, ...]
-    tunnels: tuple[Tunnel, Tunnel]
-    """The active tunnel first."""
+    tunnels: tuple[Tunnel, ...]
+    """Both, the active tunnel first; of two boxes each has its own alone."""
     agent: Agent
     bandwidth_mbps: int | None = None
     """The VPN gateway's bandwidth in Mbit/s, where the stack knows it."""
     bgp: Bgp | None = None
     """None where the routing is another."""
+    pair: Pair | None = None
+    """None where the connection has this box alone."""
+
+    def tunnel(self, number: int) -> Tunnel:
+        """The box's tunnel of that number."""
+        return next(tunnel for tunnel in self.tunnels if tunnel.number == number)
+
+    def other(self, tunnel: Tunnel) -> Tunnel | None:
+        """The box's other tunnel; None where that is another box's."""
+        return next((other for other in self.tunnels if other is not tunnel), None)
 
     def uplink(self, number: int) -> Uplink:
         """The uplink of that number."""
@@ -159,9 +199,9 @@ class Site:
         return self.uplink(tunnel.uplink)
 
     @property
-    def interfaces(self) -> tuple[str, str]:
-        """The two XFRM interfaces' names, the active tunnel's first."""
-        return (self.tunnels[0].interface, self.tunnels[1].interface)
+    def interfaces(self) -> tuple[str, ...]:
+        """The XFRM interfaces' names, the active tunnel's first."""
+        return tuple(tunnel.interface for tunnel in self.tunnels)
 
 
 def is_name(text: str) -> bool:
@@ -255,16 +295,20 @@ def _is_device(value: Any) -> bool:
     return isinstance(value, str) and bool(re.fullmatch(PATTERNS["uplinks.device"], value)) and value not in (".", "..")
 
 
-def _uplink(reader: _Reader) -> Uplink:
+def _device(reader: _Reader) -> str | None:
     device = reader.get("device")
     if device is not None and not _is_device(device):
         reader.fail("device", "a network interface's name or null")
+    return None if device is None else str(device)
+
+
+def _uplink(reader: _Reader) -> Uplink:
     return Uplink(
         number=reader.integer("number"),
         address=reader.address("address"),
         prefix_length=reader.integer("prefixLength"),
         gateway=reader.address("gateway"),
-        device=device,
+        device=_device(reader),
         table=reader.integer("table"),
         mark=reader.integer("mark"),
     )
@@ -317,6 +361,34 @@ def _tunnel(reader: _Reader, name: str, uplinks: Mapping[int, Uplink]) -> Tunnel
     )
 
 
+def _pair(reader: _Reader) -> Pair | None:
+    if reader.get("pair") is None:
+        return None
+    section = reader.section("pair")
+    lan = section.section("lan")
+    pair = Pair(
+        number=section.integer("number"),
+        lan=Lan(lan.address("address"), lan.integer("prefixLength"), _device(lan)),
+        other_lan_address=section.address("otherLanAddress"),
+        virtual_gateway=section.address("virtualGateway"),
+        virtual_router_id=section.integer("virtualRouterId"),
+        port=section.integer("port"),
+    )
+    block = ipaddress.IPv4Interface(f"{pair.lan.address}/{pair.lan.prefix_length}").network
+    hosts = {pair.lan.address, pair.other_lan_address, pair.virtual_gateway}
+    for key, address in (("otherLanAddress", pair.other_lan_address), ("virtualGateway", pair.virtual_gateway)):
+        if not _is_host(address, block) or len(hosts) < 3:
+            section.fail(key, f"another host's address in {block}, the LAN's block")
+    if not _is_host(pair.lan.address, block):
+        lan.fail("address", f"a host's address in {block}")
+    return pair
+
+
+def _is_host(address: str, block: ipaddress.IPv4Network) -> bool:
+    found = ipaddress.IPv4Address(address)
+    return found in block and found not in (block.network_address, block.broadcast_address)
+
+
 def _agent(reader: _Reader) -> Agent:
     mechanisms = reader.section("mechanisms")
     return Agent(
@@ -344,15 +416,20 @@ def parse(text: str) -> Site:
     name = reader.text("name")
     if not is_name(name):
         reader.fail("name", "a lower-case letter and up to 10 more letters, digits or hyphens")
+    pair = _pair(reader)
     uplinks = {uplink.number: uplink for uplink in map(_uplink, reader.sections("uplinks"))}
-    if sorted(uplinks) not in ([1], [1, 2]) or len(uplinks) != len(reader.items("uplinks")):
-        reader.fail("uplinks", "one uplink numbered 1 or two numbered 1 and 2")
+    numbers = [[1], [1, 2]] if pair is None else [[pair.number]]
+    if sorted(uplinks) not in numbers or len(uplinks) != len(reader.items("uplinks")):
+        one = "one uplink numbered 1 or two numbered 1 and 2"
+        reader.fail("uplinks", one if pair is None else f"one uplink numbered {pair.number}, as the box")
     if len({uplink.table for uplink in uplinks.values()}) != len(uplinks):
         reader.fail("uplinks", "uplinks with a routing table each")
     tunnels = [_tunnel(tunnel, name, uplinks) for tunnel in reader.sections("tunnels")]
-    if [tunnel.number for tunnel in tunnels] != [1, 2]:
-        reader.fail("tunnels", "tunnel 1 and tunnel 2, in this order")
-    if tunnels[0].if_id == tunnels[1].if_id or tunnels[0].ipsec_address == tunnels[1].ipsec_address:
+    if [tunnel.number for tunnel in tunnels] != ([1, 2] if pair is None else [pair.number]):
+        both = "tunnel 1 and tunnel 2, in this order"
+        reader.fail("tunnels", both if pair is None else f"tunnel {pair.number} alone, as the box")
+    distinct = ({tunnel.if_id for tunnel in tunnels}, {tunnel.ipsec_address for tunnel in tunnels})
+    if any(len(found) < len(tunnels) for found in distinct):
         reader.fail("tunnels", "tunnels that differ in ifId and ipsecAddress")
     bgp, sessions = _bgp(reader), [tunnel.bgp for tunnel in tunnels]
     if any((session is None) != (bgp is None) for session in sessions):
@@ -365,10 +442,11 @@ def parse(text: str) -> Site:
         data_center_cidrs=reader.networks("dataCenterCidrs"),
         route_metric=reader.integer("routeMetric"),
         uplinks=tuple(uplinks[number] for number in sorted(uplinks)),
-        tunnels=(tunnels[0], tunnels[1]),
+        tunnels=tuple(tunnels),
         agent=_agent(reader.section("agent")),
         bandwidth_mbps=None if reader.get("bandwidthMbps") is None else reader.integer("bandwidthMbps"),
         bgp=bgp,
+        pair=pair,
     )
 
 

@@ -54,7 +54,7 @@ def _health(site: Site, amiss: Sequence[str], traffic: dict[str, Any], found: Se
     if traffic["flows"]:
         return DEGRADED if amiss else HEALTHY
     # What somebody else's way takes may arrive, and the tunnels are there.
-    diverted = any(way.interface not in ("", *site.interfaces) for way in found)
+    diverted = any(way.interface not in ("", *site.interfaces) and not ways.by_other_box(site, way) for way in found)
     return DEGRADED if diverted and any_up else DOWN
 
 
@@ -106,7 +106,7 @@ def describe(site: Site) -> dict[str, Any]:
         amiss.append(f"the agent has said nothing for {time.time() - agent['time']:.0f} s")
         running = False
     heard = agent if running else None
-    amiss += verdict.sessions(site, heard)
+    amiss += verdict.sessions(site, heard) + verdict.pair(site, heard)
     found = ways.look(site, network)
     amiss += ways.elsewhere(site, found) + _misled(site, network, heard) + verdict.unanswered(site, heard)
     up = {tunnel.number: tunnel.number in states and states[tunnel.number].installed for tunnel in site.tunnels}
@@ -123,8 +123,34 @@ def describe(site: Site) -> dict[str, Any]:
         "ways": [{"destination": w.destination, "source": w.source, "interface": w.interface} for w in found],
         "dropped": own.dropped(site.name),
         "held": planned.held(site.name),
+        "pair": _pair(site, network),
         "agent": agent,
     }
+
+
+def _pair(site: Site, network: Network) -> dict[str, Any] | None:
+    """Where the virtual gateway is, as this box of two knows."""
+    if site.pair is None:
+        return None
+    return {
+        "number": site.pair.number,
+        "virtualGateway": site.pair.virtual_gateway,
+        "here": any(found.address == site.pair.virtual_gateway for found in network.addresses),
+        "lan": {"address": site.pair.lan.address, "device": wanted.lan_device(site, network)},
+        "otherLanAddress": site.pair.other_lan_address,
+    }
+
+
+def _gateway(pair: dict[str, Any], agent: Any) -> str:
+    """What people are told of it."""
+    said = agent.get("pair") if isinstance(agent, dict) else None
+    there = said is not None and said["heard"] and said["other"]["master"]
+    if pair["here"]:
+        where = "this box and the other one" if there else "this box"
+    else:
+        where = "the other box" if there else "neither box, as far as this one knows"
+    other = f"the other one is {pair['otherLanAddress']}"
+    return f"  box {pair['number']} of two, {other}; the virtual gateway {pair['virtualGateway']} is at {where}"
 
 
 def _session(said: dict[str, Any]) -> str:
@@ -141,6 +167,8 @@ def text(description: dict[str, Any]) -> str:
     lines = [f"{description['name']}: {health}"]
     if description["traffic"]:
         lines.append(f"  {description['traffic']['words']}")
+    if description.get("pair"):
+        lines.append(_gateway(description["pair"], description["agent"]))
     for tunnel in description["tunnels"]:
         ike, child = tunnel["ike"] or {}, tunnel["child"] or {}
         lines.append(
@@ -191,6 +219,7 @@ def show(name: str | None, as_json: bool) -> int:
                     "ways": [],
                     "dropped": {},
                     "held": None,
+                    "pair": None,
                     "agent": None,
                 }
             )

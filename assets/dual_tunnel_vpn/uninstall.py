@@ -15,6 +15,7 @@ from .commands import Refusal, run
 from .ipsec import states, strongswan
 from .net import firewall, managers, sysctl
 from .net.network import apply, observe
+from .pair import service as vrrp
 from .site import Site, SiteError, load
 
 
@@ -46,6 +47,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
         # One by one: a former version did not have all of them, and systemd stops at one that it does not find.
         run("systemctl", "disable", "--quiet", "--no-reload", unit)
     bgp.remove(name)
+    vrrp.remove(name)
     sites = _sites(name)
     _tunnels(name, anew)
     if last:
@@ -54,6 +56,7 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     installed.remove(paths.sysctl_file(name))
     if box is not None:
         bgp.let_go(box, name)
+        vrrp.let_go(box, name)
         sysctl.restore(box, sysctl.others(name))
         if not last:
             # Of the last one all that is noted stays noted to the end: cut off, it is still what was there before us.

@@ -17,22 +17,66 @@ def traffic(site: Site, up: Mapping[int, bool], found: Sequence[Way], agent: Any
     """
     carrying = [tunnel for tunnel in site.tunnels if any(way.interface == tunnel.interface for way in found)]
     tunnel = next((tunnel for tunnel in carrying if up[tunnel.number]), None)
+    if tunnel is None and site.pair is not None and any(ways.by_other_box(site, way) for way in found):
+        return _by_other_box(site, up, agent)
     if tunnel is None:
         wrong = [f"{_name(each)} is down" for each in carrying] or ways.elsewhere(site, found) or ["it has no way"]
         return {"flows": False, "tunnel": None, "next": None, "words": f"traffic to the VPC does not flow: {wrong[0]}"}
     if deaf := _deaf(site, agent):
         return {"flows": False, "tunnel": None, "next": None, "words": f"no answer from the VPC comes back: {deaf}"}
     why = _lame(site, tunnel, up, agent)
-    other = site.tunnels[2 - tunnel.number]
+    other = site.other(tunnel)
     part = " in part" if ways.elsewhere(site, found) else ""
-    shared = f", which leaves by uplink {tunnel.uplink} too" if tunnel.uplink == other.uplink else ""
-    then = why or f"by {_name(other)}{shared}"
+    shared = f", which leaves by uplink {tunnel.uplink} too" if other and tunnel.uplink == other.uplink else ""
+    then = why or (f"by {_name(other)}{shared}" if other else "by the other box")
     return {
         "flows": True,
         "tunnel": tunnel.number,
-        "next": None if why else other.number,
+        "next": None if why else 3 - tunnel.number,
         "words": f"traffic to the VPC flows{part} by {_name(tunnel)}; if that fails, {then}",
     }
+
+
+def _by_other_box(site: Site, up: Mapping[int, bool], agent: Any) -> dict[str, Any]:
+    """The same where this box of two routes the VPC by the other."""
+    own = site.tunnels[0]
+    if unable := _other_unable(agent):
+        words = f"traffic to the VPC does not flow: it goes to the other box, and {unable}"
+        return {"flows": False, "tunnel": None, "next": None, "words": words}
+    then = f"by {_name(own)}" if up[own.number] else f"nothing is left: {_name(own)} is down"
+    words = f"traffic to the VPC flows by the other box; if that fails, {then}"
+    return {"flows": True, "tunnel": 3 - own.number, "next": own.number if up[own.number] else None, "words": words}
+
+
+def pair(site: Site, agent: Any) -> list[str]:
+    """What speaks against the two boxes as such, in words; nothing where the connection has one, or nobody can tell."""
+    said = _pair(agent)
+    if site.pair is None or said is None:
+        return []
+    told = [f"the LAN {said['lan']}"] if said["lan"] else []
+    if unable := _other_unable(agent):
+        told.append(unable)
+    if said["aside"]:
+        told.append("this box stands aside: it does not take the virtual gateway until its tunnel and LAN work")
+    if said["heard"] and said["master"] and said["other"]["master"]:
+        told.append(
+            f"both boxes have the virtual gateway's address {site.pair.virtual_gateway}: something between them drops "
+            "VRRP (IP protocol 112)"
+        )
+    return told
+
+
+def _pair(agent: Any) -> Any:
+    """What the agent says of the two boxes, as in its state file; None when it says nothing."""
+    return agent.get("pair") if isinstance(agent, dict) else None
+
+
+def _other_unable(agent: Any) -> str:
+    """Why the other box would carry nothing, in words; empty when it would."""
+    said = _pair(agent)
+    if said is None or not said["heard"]:
+        return "the other box is not heard"
+    return "" if said["other"]["able"] else "the other box's tunnel does not work, or is about to be changed"
 
 
 def unanswered(site: Site, agent: Any) -> list[str]:
@@ -79,7 +123,11 @@ def _deaf(site: Site, agent: Any) -> str:
 
 def _lame(site: Site, tunnel: Tunnel, up: Mapping[int, bool], agent: Any) -> str:
     """Why no tunnel would take over from this one; empty when the other would."""
-    other = site.tunnels[2 - tunnel.number]
+    other = site.other(tunnel)
+    if other is None:
+        if agent is None:
+            return "nothing takes over: the failover agent does not run"
+        return f"nothing is left: {_other_unable(agent)}" if _other_unable(agent) else ""
     if not up[other.number]:
         return f"nothing is left: {_name(other)} is down"
     if agent is None:

@@ -34,6 +34,8 @@ export interface Contender {
    * @throws Error when that is refused, or when it has no way to do it
    */
   changeKeys(...tunnels: readonly TunnelNumber[]): Promise<void>;
+  /** Changes what concerns every box and no tunnel, as its user does. @throws Error when it has no way to do it */
+  reconfigure(): Promise<void>;
 }
 
 /** A contender that a stage deploys, and brings back. */

@@ -34,6 +34,25 @@ export interface Target {
   readonly times?: Times;
 }
 
+/** The site that a fault is made on. */
+export interface SiteKind {
+  readonly bgp: boolean;
+  readonly boxes: 1 | 2;
+}
+
+/** Every kind of site. */
+export const SITE_KINDS: readonly SiteKind[] = [
+  { boxes: 1, bgp: false },
+  { boxes: 1, bgp: true },
+  { boxes: 2, bgp: false },
+  { boxes: 2, bgp: true },
+];
+
+/** Whether a fault is made on this kind of site. */
+export function isMadeOn({ bgp, boxes }: Fault, site: SiteKind): boolean {
+  return (bgp ?? false) === site.bgp && (boxes ?? 1) === site.boxes;
+}
+
 export interface Fault {
   /** One sentence: what is done. */
   readonly what: string;
@@ -41,6 +60,8 @@ export interface Fault {
   readonly long?: boolean;
   /** True: made on a site that routes by BGP. @default false: its routes are static */
   readonly bgp?: boolean;
+  /** 2: made on a site with two boxes, each with one of the uplinks and its tunnel. @default 1 */
+  readonly boxes?: 2;
   /** How the cloud treats a tunnel that comes by the other uplink. @default "cooperative" */
   readonly peer?: PeerPolicy;
   /** Milliseconds between packets, each way. @default the stage's */

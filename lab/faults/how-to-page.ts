@@ -123,4 +123,8 @@ export class HowToPage implements StagedContender {
   changeKeys(): Promise<void> {
     return Promise.reject(new Error("the how-to page does not say how keys are changed"));
   }
+
+  reconfigure(): Promise<void> {
+    return Promise.reject(new Error("the how-to page has no options"));
+  }
 }

@@ -1,4 +1,4 @@
-// The product on the lab's box, put there as a user puts it: `cdktf deploy` of the example.
+// The product on the lab's box, put there as a user puts it: `cdktf deploy` of the example; or on its two boxes.
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -6,13 +6,15 @@ import { startEmulatedCloud, type EmulatedCloud } from "../cloud/server";
 import type { WorldCloudEnd } from "../cloud-end";
 import { Console } from "../deployment/console";
 import { Deployment, exampleConfig, newPsk } from "../deployment/deployment";
+import { NAME, twoBoxesConfig } from "../deployment/two-boxes";
 import { cacheDirectory } from "../cache";
+import { holdersOf } from "../box/gateway";
 import type { Lab } from "../machines/lab";
+import type { Machine } from "../machines/machine";
 import { BGP } from "../network";
 import { prepareProviders } from "../terraform/providers";
 import type { Contender, Session, StagedContender, TunnelNumber } from "./contender";
 
-const NAME = "singapore";
 /** The unit of its failover agent. */
 export const AGENT = `dual-tunnel-vpn-agent@${NAME}`;
 const STATE = `/run/dual-tunnel-vpn/${NAME}/agent.json`;
@@ -29,6 +31,8 @@ export interface AgentState {
     /** Where the site routes by BGP. */
     bgp?: Session;
   }[];
+  /** Where the site has two boxes. */
+  readonly pair?: { readonly heard: boolean };
   readonly paths: readonly { uplink: number; tunnel: number; health: string; loss: number }[];
   readonly history: readonly { time: number; text: string }[];
 }
@@ -39,12 +43,16 @@ export type AgentParameters = Readonly<Record<string, unknown>>;
 /** The example's parameters of a site that routes by BGP. */
 const BY_BGP = { asn: BGP.asn, bgp: { tunnelCidrs: BGP.tunnels.map(({ cidr }) => cidr) } };
 
+const TWO_BOXES_APP = path.join(__dirname, "../deployment/two-boxes-app.ts");
+
 /** What the product is deployed with. */
 export interface ProductOptions {
   /** Options of the failover agent. @default the library's */
   readonly agent?: AgentParameters;
   /** Whether the site routes by BGP. @default false */
   readonly bgp?: boolean;
+  /** How many boxes the site has; with two each has one uplink and its tunnel. @default 1 */
+  readonly boxes?: 1 | 2;
 }
 
 /** The cloud's API and the deployment that made the product there and on the box. */
@@ -75,18 +83,39 @@ export class DeployedProduct implements Contender {
   }
 
   async refresh(): Promise<void> {
-    await this.lab.box.succeed(`systemctl stop ${AGENT}; rm -f ${STATE}; systemctl start ${AGENT}`);
+    const command = `systemctl stop ${AGENT}; rm -f ${STATE}; systemctl start ${AGENT}`;
+    await Promise.all(this.lab.boxes.map((box) => box.succeed(command)));
   }
 
-  async state(): Promise<AgentState | undefined> {
-    const { status, stdout } = await this.lab.box.execute(`cat ${STATE}`);
+  /** What a box's agent has written. @param box @default the first */
+  async state(box: Machine = this.lab.box): Promise<AgentState | undefined> {
+    if (!box.isRunning()) return undefined;
+    const { status, stdout } = await box.execute(`cat ${STATE}`);
     return status === 0 ? (JSON.parse(stdout) as AgentState) : undefined;
   }
 
+  /** What the agents of all boxes have written. */
+  private states(): Promise<(AgentState | undefined)[]> {
+    return Promise.all(this.lab.boxes.map((box) => this.state(box)));
+  }
+
   async trouble(): Promise<string> {
-    const state = await this.state();
+    const { boxes } = this.lab;
+    if (boxes.length === 1) return this.troubleOf(await this.state(), 1);
+    const found = (await this.states()).map((state, index) => {
+      const trouble = this.troubleOf(state, index === 0 ? 1 : 2);
+      return trouble && `${boxes[index].name}: ${trouble}`;
+    });
+    const holders = await holdersOf(this.lab);
+    if (holders.join() !== "1") found.push(`the shared address is at box ${holders.join(" and ") || "none"}`);
+    return found.filter(Boolean).join("; ");
+  }
+
+  /** @param usual the tunnel that a box's traffic takes when all is well */
+  private troubleOf(state: AgentState | undefined, usual: TunnelNumber): string {
     if (!state) return "the agent has not written its state";
-    if (state.traffic !== 1) return `traffic takes tunnel ${state.traffic}`;
+    if (state.traffic !== usual) return `traffic takes tunnel ${state.traffic}`;
+    if (state.pair && !state.pair.heard) return "the other box is not heard";
     const tunnel = state.tunnels.find(({ usable, phase }) => !usable || phase !== "none");
     if (tunnel) return `tunnel ${tunnel.number} is ${tunnel.installed ? tunnel.phase : "not installed"}`;
     const session = state.tunnels.find(({ bgp }) => bgp && (bgp.takesOver || bgp.heard.length === 0));
@@ -96,18 +125,22 @@ export class DeployedProduct implements Contender {
   }
 
   async switches(): Promise<number | undefined> {
-    return (await this.state())?.switches;
+    // Two agents: the change is from one box to the other, and each tells its own only.
+    return this.lab.boxes.length === 1 ? (await this.state())?.switches : undefined;
   }
 
   async story(sinceS: number): Promise<readonly string[]> {
-    const history = (await this.state())?.history ?? [];
-    return history
+    const states = await this.states();
+    const who = (index: number) => (states.length === 1 ? "" : `${this.lab.boxes[index].name}: `);
+    return states
+      .flatMap((state, index) => (state?.history ?? []).map((event) => ({ ...event, who: who(index) })))
       .filter(({ time }) => time >= sinceS)
-      .map(({ time, text }) => `${(time - sinceS).toFixed(2)} s: ${text}`);
+      .sort((a, b) => a.time - b.time)
+      .map(({ time, text, who: teller }) => `${(time - sinceS).toFixed(2)} s: ${teller}${text}`);
   }
 
   async sessions(): Promise<readonly (Session | undefined)[]> {
-    return ((await this.state())?.tunnels ?? []).map(({ bgp }) => bgp);
+    return (await this.states()).flatMap((state) => state?.tunnels ?? []).map(({ bgp }) => bgp);
   }
 
   async breakActivePsk(): Promise<() => Promise<void>> {
@@ -123,6 +156,13 @@ export class DeployedProduct implements Contender {
     for (const tunnel of tunnels) {
       deployment.variables[`singapore_psk_${tunnel === 1 ? "active" : "standby"}`] = newPsk();
     }
+    await deployment.deploy();
+  }
+
+  async reconfigure(): Promise<void> {
+    const { deployment } = this.deployed;
+    const agent = { ...(deployment.config.agent as AgentParameters), holdSeconds: 2 };
+    deployment.config = { ...deployment.config, agent };
     await deployment.deploy();
   }
 }
@@ -169,6 +209,13 @@ export class Product extends DeployedProduct implements StagedContender {
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 
+  /** The app that is deployed, and its parameters. */
+  private get site() {
+    const { agent, bgp, boxes = 1 } = this.options;
+    if (boxes === 1) return { config: { ...exampleConfig(this.lab, agent), ...(bgp ? BY_BGP : {}) } };
+    return { config: { ...twoBoxesConfig(this.lab, { agent, bgp }) }, app: TWO_BOXES_APP };
+  }
+
   private async takeUp(variables?: Readonly<Record<string, string>>): Promise<void> {
     this.providers ??= prepareProviders({ cacheDir: cacheDirectory() });
     const api = this.api as EmulatedCloud;
@@ -176,7 +223,7 @@ export class Product extends DeployedProduct implements StagedContender {
       directory: this.directory,
       endpoint: api.endpoint,
       providerEnv: (await this.providers).env,
-      config: { ...exampleConfig(this.lab, this.options.agent), ...(this.options.bgp ? BY_BGP : {}) },
+      ...this.site,
       variables,
     });
     this.deployed = { api, deployment };

@@ -1,5 +1,6 @@
 // Where faults are made: a booted lab, a contender on its box, traffic through its tunnels, and words for what is awaited.
 import { setTimeout as delay } from "node:timers/promises";
+import { holdersOf, tunnelFrom } from "../box/gateway";
 import type { WorldCloudEnd } from "../cloud-end";
 import type { Direction, Impairment, Lab, LinkName } from "../machines/lab";
 import type { Machine } from "../machines/machine";
@@ -17,6 +18,11 @@ export class Scene {
 
   get box(): Machine {
     return this.lab.box;
+  }
+
+  /** The box at which a tunnel ends. */
+  private boxOf(tunnel: TunnelNumber): Machine {
+    return this.lab.boxes[tunnel - 1] ?? this.lab.box;
   }
 
   /** Drops a link's packets silently. */
@@ -38,12 +44,31 @@ export class Scene {
     await this.lab.restoreAll();
   }
 
-  /** Waits until the box sends traffic for the VPC into this tunnel. */
+  /**
+   * Waits until traffic for the VPC goes into this tunnel. Of two boxes those are looked at that have the shared address.
+   */
   async trafficBy(tunnel: TunnelNumber, timeoutS = 60): Promise<void> {
+    if (this.lab.boxes.length === 2) {
+      await this.until(async () => {
+        const holders = await holdersOf(this.lab);
+        const ways = await Promise.all(holders.map((box) => tunnelFrom(this.lab, box, this.contender.interfaces)));
+        const right = ways.length > 0 && ways.every((way) => way === tunnel);
+        return right ? "" : `from box ${holders.join(" and ") || "none"} traffic goes by tunnel ${ways.join(" and ")}`;
+      }, timeoutS);
+      return;
+    }
     await this.box.waitUntilSucceeds(
       `ip route get ${ECS.address} | grep -qw 'dev ${this.contender.interfaces[tunnel - 1]}'`,
       { timeoutS, intervalMs: 100 },
     );
+  }
+
+  /** Waits until these boxes, and no others, have the address by which the LAN reaches the VPC. */
+  async gatewayAt(...boxes: readonly (1 | 2)[]): Promise<void> {
+    await this.until(async () => {
+      const holders = await holdersOf(this.lab);
+      return holders.join() === boxes.join() ? "" : `the shared address is at box ${holders.join(" and ") || "none"}`;
+    });
   }
 
   /** Waits until the cloud sends by this tunnel. */
@@ -90,16 +115,17 @@ export class Scene {
   /** The unique ids of a tunnel's SAs at the box, IKE and CHILD; a rekey changes them. */
   async sas(tunnel: TunnelNumber): Promise<{ readonly ike: string; readonly child: string }> {
     const connection = this.contender.connections[tunnel - 1];
-    const { stdout } = await this.box.execute(`swanctl --list-sas --ike ${connection}`);
+    const { stdout } = await this.boxOf(tunnel).execute(`swanctl --list-sas --ike ${connection}`);
     const ids = (pattern: RegExp) => [...stdout.matchAll(pattern)].map((match) => match[1]).join(",");
     return { ike: ids(/^\S+: #(\d+), ESTABLISHED/gm), child: ids(/^\s+\S+: #(\d+), .*INSTALLED/gm) };
   }
 
-  /** Waits until both tunnels are up at the box. */
+  /** Waits until both tunnels are up at their box. */
   async bothUp(timeoutS = 90): Promise<void> {
     await this.until(async () => {
-      const { stdout } = await this.box.execute("swanctl --list-sas");
-      const down = this.contender.children.find((name) => !new RegExp(`${name}: #.*INSTALLED`).test(stdout));
+      const lists = await Promise.all(this.lab.boxes.map((box) => box.execute("swanctl --list-sas")));
+      const listed = lists.map(({ stdout }) => stdout).join("\n");
+      const down = this.contender.children.find((name) => !new RegExp(`${name}: #.*INSTALLED`).test(listed));
       return down ? `${down} is not installed` : "";
     }, timeoutS);
   }
@@ -137,12 +163,14 @@ export class Scene {
     );
   }
 
-  /** Does something that ends the BGP speaker, and waits until another one has both sessions. */
+  /** Does something that ends each box's BGP speaker, and waits until others have both sessions. */
   async anotherSpeaker(command: string): Promise<void> {
     const pid = "systemctl show --property=MainPID --value 'dual-tunnel-vpn-bgp@*'";
-    const before = await this.box.succeed(pid);
-    await this.box.succeed(command);
-    await this.box.waitUntilSucceeds(`now=$(${pid}); [ "$now" != '${before.trimEnd()}' ] && [ "$now" != 0 ]`);
+    for (const box of this.lab.boxes) {
+      const before = await box.succeed(pid);
+      await box.succeed(command);
+      await box.waitUntilSucceeds(`now=$(${pid}); [ "$now" != '${before.trimEnd()}' ] && [ "$now" != 0 ]`);
+    }
     await this.until(async () => {
       const down = (await this.sessions()).findIndex((session) => !session?.established);
       return down < 0 ? "" : `tunnel ${down + 1}'s BGP session is not established at the box`;

@@ -40,10 +40,10 @@ export class Stage {
   /** The stage of a contender: kept since an earlier process, or made now. */
   static async of(id: Contender["id"], options: StageOptions = {}): Promise<Stage> {
     // The how-to page brings its own packages to a bare box.
-    const lab = new Lab({ log: options.log, packages: id === "product" });
+    const { agent = {}, bgp = false, boxes = 1 } = options;
+    const lab = new Lab({ log: options.log, packages: id === "product", boxes });
     const content = contentOf(...INGREDIENTS.map((name) => path.join(ROOT, name)));
-    const { agent = {}, bgp = false } = options;
-    const kept = new Kept("stages", keyOf(await lab.bootKey(), content, id, JSON.stringify({ agent, bgp })));
+    const kept = new Kept("stages", keyOf(await lab.bootKey(), content, id, JSON.stringify({ agent, bgp, boxes })));
     const stage = new Stage(lab, id, options);
     try {
       if (kept.exists) await lab.open(kept.path);
@@ -114,12 +114,13 @@ export class Stage {
 
   /** The machines of which it is known when they stood still: the how-to page brings no Python to the box. */
   private get observed(): readonly Machine[] {
-    return this.contender.id === "product" ? [this.lab.box, this.lab.world] : [this.lab.world];
+    return this.contender.id === "product" ? [...this.lab.boxes, this.lab.world] : [this.lab.world];
   }
 
   /** The longest time for which a machine stood still within the last seconds, in seconds. */
   async stoodStill(withinS: number): Promise<number> {
-    return Math.max(...(await Promise.all(this.observed.map((machine) => longestStandstill(machine, withinS)))));
+    const running = this.observed.filter((machine) => machine.isRunning());
+    return Math.max(...(await Promise.all(running.map((machine) => longestStandstill(machine, withinS)))));
   }
 
   private async bringBack(directory: string): Promise<void> {

@@ -40,6 +40,7 @@ const BOX_REPOSITORY = [
   "python3",
   "nftables",
   "bird2",
+  "keepalived",
   "conntrack",
   "tcpdump",
   "iperf3",
@@ -62,7 +63,7 @@ const FETCHED_ALONE = [
 
 /** Installed in the world; taken from the repository above. */
 const WORLD_PACKAGES = [
-  ...BOX_REPOSITORY.filter((name) => !["ca-certificates", "bird2"].includes(name)),
+  ...BOX_REPOSITORY.filter((name) => !["ca-certificates", "bird2", "keepalived"].includes(name)),
   ...PROVIDER_PACKAGES,
 ];
 

@@ -10,7 +10,7 @@ import { awaitMigration, qmp } from "./qmp";
 import { quote, Shell, type ExecuteOptions, type Result } from "./shell";
 import { SshConnection } from "./ssh";
 
-/** A machine's NICs beside the management one. */
+/** A box's NICs beside the management one. */
 export type Nic = "uplink1" | "uplink2" | "lan";
 
 /** What is needed to reach a running machine; written to disk for a lab that is left up. */
@@ -305,6 +305,11 @@ export class Machine extends Shell {
    */
   async crash(): Promise<void> {
     await this.stop();
+    await this.powerOn();
+  }
+
+  /** Gives a machine that was switched off its power back, with its disk as it was then. Does not wait. */
+  async powerOn(): Promise<void> {
     await this.startQemu();
   }
 

@@ -1,7 +1,7 @@
 // Renders lab/network.ts for the scripts that run in the world machine.
 import { ECS, INTERNET, LAN, UPLINKS, VPC_CIDR } from "../network";
 
-/** MAC addresses of the NICs that join box and world: the same slot at both ends. */
+/** MAC addresses of the NICs that join boxes and world; the world's `lan2` leads to the second box. */
 export const MACS = {
   box: {
     management: "52:54:00:00:01:00",
@@ -9,18 +9,24 @@ export const MACS = {
     uplink2: "52:54:00:00:01:02",
     lan: "52:54:00:00:01:03",
   },
+  box2: {
+    management: "52:54:00:00:03:00",
+    uplink2: "52:54:00:00:03:02",
+    lan: "52:54:00:00:03:03",
+  },
   world: {
     management: "52:54:00:00:02:00",
     uplink1: "52:54:00:00:02:01",
     uplink2: "52:54:00:00:02:02",
     lan: "52:54:00:00:02:03",
+    lan2: "52:54:00:00:02:04",
   },
 } as const;
 
 const prefix = (network: string) => network.split("/")[1];
 
 /** `/etc/lab/network.env`: shell assignments, addresses with their prefix length where one is needed. */
-export function networkEnv(): string {
+export function networkEnv(boxes: 1 | 2): string {
   const [one, two] = UPLINKS;
   const values: Record<string, string> = {
     UPLINK1_MAC: MACS.world.uplink1,
@@ -39,6 +45,7 @@ export function networkEnv(): string {
     ECS_ADDRESS: `${ECS.address}/${ECS.prefixLength}`,
     LAN_SERVER: `${LAN.server}/${prefix(LAN.network)}`,
     LAN_BOX: LAN.box,
+    ...(boxes === 1 ? {} : { LAN2_MAC: MACS.world.lan2 }),
   };
   return Object.entries(values)
     .map(([name, value]) => `${name}=${value}\n`)

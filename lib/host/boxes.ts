@@ -7,22 +7,22 @@ import { Findings } from "../findings";
 import { networks } from "../ipsec/bgp";
 import { isLiteral } from "../structural";
 import type { IIpsecDualConnection } from "../ipsec/connection";
-import { numbersClash } from "./numbers";
+import { numbersClash, pairNumbersClash } from "./numbers";
 import type { SshOptions } from "./ssh";
 
 interface Installed {
   readonly construct: Construct;
   readonly connection: IIpsecDualConnection;
+  /** The address that a box of a pair shares with the other one. */
+  readonly virtualGateway: string | undefined;
 }
 
 /** What is installed on a box, in the order in which it was made. */
 export class BoxMembers {
   /** Joins a connection's box to those of the app that are the same machine: one host, port and way there. */
-  static join(construct: Construct, connection: IIpsecDualConnection, ssh: SshOptions): BoxMembers {
-    const machines = [ssh, ssh.bastion].map((machine) => machine && `${plain(machine.host)}:${machine.port ?? 22}`);
-    const own = { construct, connection };
+  static join(own: Installed, ssh: SshOptions): BoxMembers {
     // What only Terraform knows may be any machine.
-    const installed = isLiteral(ssh.host) ? registered<Installed>(construct, `box ${machines.join(" by ")}`) : [];
+    const installed = isLiteral(ssh.host) ? registered<Installed>(own.construct, `box ${machineOf(ssh)}`) : [];
     installed.push(own);
     return new BoxMembers(installed, own, ssh.host);
   }
@@ -43,7 +43,7 @@ export class BoxMembers {
     }
   }
 
-  private beside({ construct, connection }: Installed): string | undefined {
+  private beside({ construct, connection, virtualGateway }: Installed): string | undefined {
     const own = this.own.connection;
     const { path } = construct.node;
     if (own.name === connection.name && isLiteral(own.name)) {
@@ -64,6 +64,14 @@ export class BoxMembers {
     if (twice) {
       return `${box}, with routing.tunnelCidrs ${twice[0].text} as well; give each tunnel of a box a /30 of its own.`;
     }
+    if (virtualGateway !== undefined && this.own.virtualGateway !== undefined) {
+      if (virtualGateway === this.own.virtualGateway) {
+        return `${box}, with the virtualGateway ${virtualGateway} as well; give each connection of two boxes its own.`;
+      }
+      if ([own.name, connection.name].every(isLiteral) && pairNumbersClash(own.name, connection.name)) {
+        return `${box}, and the names "${own.name}" and "${connection.name}" give the same virtual router id or port there; give one of them another name.`;
+      }
+    }
     const shared = common(literalBlocks(own.vpcCidrs), literalBlocks(connection.vpcCidrs));
     return (
       shared && `${box}, whose vpcCidrs ${shared[1].text} overlap ${shared[0].text} of this connection; ${remedy}.`
@@ -71,7 +79,14 @@ export class BoxMembers {
   }
 }
 
-/** A host's name in one form: the DNS does not heed case, nor the dot of the root. */
+/** A machine as text: host and port, and the way there. */
+export function machineOf(ssh: SshOptions): string {
+  const machines = [ssh, ssh.bastion].map((machine) => machine && `${plain(machine.host)}:${machine.port ?? 22}`);
+  return machines.join(" by ");
+}
+
+/** A host's name in one form: the DNS does not heed case, nor the dot of the root. Of a token case is all that it is. */
 function plain(host: string): string {
+  if (!isLiteral(host)) return host;
   return host.toLowerCase().replace(/\.$/, "");
 }

@@ -3,27 +3,30 @@ import { IIpsecDualConnection, trafficSelectors } from "../ipsec/connection";
 import { Tunnel } from "../ipsec/tunnel";
 import { AgentOptions } from "./agent-options";
 import { ROUTE_METRIC } from "./numbers";
-import { renderSite } from "./site";
+import { PairOptions, sitePair } from "./pair";
+import { renderSite, uplinkOf } from "./site";
 import { renderConnection, renderSecrets } from "./swanctl";
-import { siteUplink, uplinkOf, UplinkOptions } from "./uplinks";
+import { siteUplink, UplinkOptions } from "./uplinks";
 
 /** What decides the files beside the connection. */
 export interface FileOptions {
   readonly uplinks: readonly UplinkOptions[];
   readonly routeMetric?: number;
   readonly agent?: AgentOptions;
+  readonly pair?: PairOptions;
 }
 
-/** The files by their names on the box. */
-export type BoxFiles = Readonly<
-  Record<"site.json" | "tunnel-1.conf" | "tunnel-2.conf" | "secrets-1.conf" | "secrets-2.conf", string>
->;
+/** The files by their names on the box: site.json, tunnel-K.conf and secrets-K.conf of each tunnel that it has. */
+export interface BoxFiles extends Readonly<Record<string, string>> {
+  readonly "site.json": string;
+}
 
 /** Renders all that is known before the box's owner is. */
 export function renderFiles(connection: IIpsecDualConnection, options: FileOptions): BoxFiles {
-  const { name, vpcCidrs, dataCenterCidrs, bgp, tunnels, gatewayBandwidth } = connection;
-  const [active, standby] = tunnels;
-  const uplinks = options.uplinks.map(siteUplink);
+  const { name, vpcCidrs, dataCenterCidrs, bgp, gatewayBandwidth } = connection;
+  const { pair } = options;
+  const tunnels = connection.tunnels.filter(({ number }) => pair === undefined || number === pair.number);
+  const uplinks = options.uplinks.map((uplink, index) => siteUplink(pair?.number ?? (index === 0 ? 1 : 2), uplink));
   const selectors = trafficSelectors(connection);
   const conf = (tunnel: Tunnel) =>
     renderConnection(tunnel, {
@@ -43,11 +46,18 @@ export function renderFiles(connection: IIpsecDualConnection, options: FileOptio
       bgp,
       uplinks,
       tunnels,
+      pair: pair && sitePair(pair),
       agent: options.agent ?? {},
     }),
-    "tunnel-1.conf": conf(active),
-    "tunnel-2.conf": conf(standby),
-    "secrets-1.conf": renderSecrets(active, name),
-    "secrets-2.conf": renderSecrets(standby, name),
+    ...ofTunnels("tunnel", tunnels, conf),
+    ...ofTunnels("secrets", tunnels, (tunnel) => renderSecrets(tunnel, name)),
   };
+}
+
+function ofTunnels(
+  file: string,
+  tunnels: readonly Tunnel[],
+  render: (tunnel: Tunnel) => string,
+): Record<string, string> {
+  return Object.fromEntries(tunnels.map((tunnel) => [`${file}-${tunnel.number}.conf`, render(tunnel)]));
 }

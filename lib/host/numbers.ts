@@ -37,6 +37,25 @@ export function derivedMark(name: string, uplink: 1 | 2): number {
   return FIRST_MARK + 2 * (hashOf(name) % MARKED_NAMES) + uplink - 1;
 }
 
+/** The virtual router id (VRRP) of a connection on two boxes: 1 to 255. */
+export function derivedVirtualRouterId(name: string): number {
+  return 1 + (hashOf(name) % 255);
+}
+
+// Beyond the ports of IKE, and of no program of a router's.
+const FIRST_PORT = 4800;
+const PORTS = 1000;
+
+/** The UDP port on which the agents of a connection's two boxes talk: 4800 to 5799. */
+export function derivedPort(name: string): number {
+  return FIRST_PORT + (hashOf(name) % PORTS);
+}
+
+/** Whether two connections cannot be on one pair of boxes because a number of theirs there is one. */
+export function pairNumbersClash(a: string, b: string): boolean {
+  return derivedVirtualRouterId(a) === derivedVirtualRouterId(b) || derivedPort(a) === derivedPort(b);
+}
+
 /** Whether two connections cannot be on one box because a number of theirs is one. */
 export function numbersClash(a: string, b: string): boolean {
   return derivedMark(a, 1) === derivedMark(b, 1) || derivedNumber(a, 1) === derivedNumber(b, 1);

@@ -120,13 +120,13 @@ export function contentTriggers(files: Delivery["files"]): Record<string, string
   return { site: hash(files, "site.json"), owner: hash(files, "owner.json"), ...tunnelTriggers(files) };
 }
 
-/** What a plan shows of a changed tunnel. */
+/** What a plan shows of a changed tunnel, of both or of the one that the box has. */
 export function tunnelTriggers(files: Delivery["files"]): Record<string, string> {
+  const named = (beginning: string) => Object.keys(files).filter((name) => name.startsWith(beginning));
   return {
-    tunnel_1: hash(files, "tunnel-1.conf"),
-    tunnel_2: hash(files, "tunnel-2.conf"),
+    ...Object.fromEntries(named("tunnel-").map((name) => [name.replace(/-(.)\.conf$/, "_$1"), hash(files, name)])),
     // Sensitive as the pre-shared keys in it are; without them it would miss a change of a key.
-    keys: hash(files, "secrets-1.conf", "secrets-2.conf"),
+    keys: hash(files, ...named("secrets-")),
   };
 }
 

@@ -31,6 +31,11 @@ export const SITE_BOUNDS = {
   // RFC 4271: 16 bits, and at least 3 where it is not 0, which would never end a session.
   "bgp.holdSeconds": [3, 2 ** 16 - 1],
   "tunnels.bgp.prefixLength": [30, 30],
+  "pair.number": [1, 2],
+  // Room for both boxes and the virtual gateway, and not more than a LAN is.
+  "pair.lan.prefixLength": [8, 29],
+  "pair.virtualRouterId": [1, 255],
+  "pair.port": [4800, 5799],
 } as const satisfies Record<string, readonly [least: number, most: number]>;
 
 /** What a text has to match whole, by its path in site.json. */

@@ -4,15 +4,24 @@ import type { ConnectionBgp } from "../ipsec/bgp";
 import { Tunnel } from "../ipsec/tunnel";
 import { AgentOptions } from "./agent-options";
 import { tunnelName } from "../names";
-import { derivedMark, derivedNumber } from "./numbers";
+import { derivedMark, derivedNumber, derivedPort, derivedVirtualRouterId } from "./numbers";
 import { SITE_VERSION, TCP_HEADERS } from "./site-format";
 
 /** An uplink as the box sees it. */
 export interface SiteUplink {
+  readonly number: 1 | 2;
   readonly address: string;
   readonly prefixLength: number;
   readonly gateway: string;
   readonly device?: string;
+}
+
+/** What a box of a pair knows of the two. */
+export interface SitePair {
+  readonly number: 1 | 2;
+  readonly lan: { readonly address: string; readonly prefixLength: number; readonly device?: string };
+  readonly otherLanAddress: string;
+  readonly virtualGateway: string;
 }
 
 /** What site.json is made from. */
@@ -26,8 +35,16 @@ export interface Site {
   /** Absent where the routing is another. */
   readonly bgp?: ConnectionBgp;
   readonly uplinks: readonly SiteUplink[];
-  readonly tunnels: readonly [Tunnel, Tunnel];
+  /** Both, or of a box of a pair its own. */
+  readonly tunnels: readonly Tunnel[];
+  /** Absent where the connection has one box. */
+  readonly pair?: SitePair;
   readonly agent: AgentOptions;
+}
+
+/** The uplink of a tunnel: its own, or the one for both. */
+export function uplinkOf<U>(tunnel: Tunnel, uplinks: readonly U[]): U | undefined {
+  return uplinks[Math.min(tunnel.number, uplinks.length) - 1];
 }
 
 /** Renders site.json. Terraform tokens pass through: none of what may hold one needs escaping in JSON. */
@@ -43,22 +60,19 @@ export function renderSite(site: Site): string {
     ...(site.bgp && {
       bgp: { cloudAsn: site.bgp.cloudAsn, asn: site.bgp.asn, holdSeconds: site.bgp.holdSeconds },
     }),
-    uplinks: site.uplinks.map((uplink, index) => {
-      const number = index === 0 ? 1 : 2;
-      return {
-        number,
-        address: uplink.address,
-        prefixLength: uplink.prefixLength,
-        gateway: uplink.gateway,
-        device: uplink.device ?? null,
-        table: derivedNumber(site.name, number),
-        mark: derivedMark(site.name, number),
-      };
-    }),
+    uplinks: site.uplinks.map(({ number, address, prefixLength, gateway, device }) => ({
+      number,
+      address,
+      prefixLength,
+      gateway,
+      device: device ?? null,
+      table: derivedNumber(site.name, number),
+      mark: derivedMark(site.name, number),
+    })),
     tunnels: site.tunnels.map((tunnel) => ({
       number: tunnel.number,
       role: tunnel.role,
-      uplink: Math.min(tunnel.number, site.uplinks.length),
+      uplink: uplinkOf(tunnel, site.uplinks)?.number,
       connection: tunnelName(site.name, tunnel.number),
       child: tunnelName(site.name, tunnel.number),
       interface: tunnelName(site.name, tunnel.number),
@@ -72,6 +86,16 @@ export function renderSite(site: Site): string {
         bgp: { cloudAddress: tunnel.bgp.cloudAddress, boxAddress: tunnel.bgp.boxAddress, prefixLength: 30 },
       }),
     })),
+    ...(site.pair && {
+      pair: {
+        number: site.pair.number,
+        lan: { ...site.pair.lan, device: site.pair.lan.device ?? null },
+        otherLanAddress: site.pair.otherLanAddress,
+        virtualGateway: site.pair.virtualGateway,
+        virtualRouterId: derivedVirtualRouterId(site.name),
+        port: derivedPort(site.name),
+      },
+    }),
     agent: {
       probeIntervalMs: site.agent.probeIntervalMs ?? 100,
       probeMisses: site.agent.probeMisses ?? 8,

@@ -5,12 +5,20 @@ import { isIn, overlapPreconditions } from "../cloud/blocks-at-plan";
 import { ADDRESS_PATTERN, matches } from "../expressions";
 import { Findings } from "../findings";
 import { isStandIn, optional, Shape, text } from "../guard";
-import { contains, InterfaceAddress, overlap, parseAddress, parseInterfaceAddress, SHARED_ADDRESS_SPACE } from "../ip";
+import {
+  Block,
+  contains,
+  InterfaceAddress,
+  overlap,
+  parseAddress,
+  parseInterfaceAddress,
+  SHARED_ADDRESS_SPACE,
+} from "../ip";
 import { networks } from "../ipsec/bgp";
 import type { IIpsecDualConnection } from "../ipsec/connection";
 import type { Tunnel } from "../ipsec/tunnel";
 import { isLiteral } from "../structural";
-import type { SiteUplink } from "./site";
+import { type SiteUplink, uplinkOf } from "./site";
 import { SITE_BOUNDS, SITE_PATTERNS } from "./site-format";
 
 /** A network interface of the box towards the internet. */
@@ -44,26 +52,41 @@ function parsed(uplink: UplinkOptions): InterfaceAddress | undefined {
   return own && own.prefixLength >= SHORTEST_PREFIX ? own : undefined;
 }
 
-/** The uplink of a tunnel: its own, or the one for both. */
-export function uplinkOf<U>(tunnel: Tunnel, uplinks: readonly U[]): U | undefined {
-  return uplinks[Math.min(tunnel.number, uplinks.length) - 1];
+/** The network of an uplink whose address is right. */
+export function uplinkNetwork(uplink: UplinkOptions): Block | undefined {
+  return parsed(uplink)?.network;
+}
+
+/** An uplink in a sentence: a box of a pair has one. */
+function nameOf(index: number, ofPair: boolean): string {
+  return ofPair ? "uplink" : `uplinks[${index}]`;
 }
 
 /** An uplink as site.json has it. */
-export function siteUplink(uplink: UplinkOptions): SiteUplink {
+export function siteUplink(number: 1 | 2, uplink: UplinkOptions): SiteUplink {
   const [address, prefixLength] = uplink.address.split("/");
-  return { address, prefixLength: Number(prefixLength), gateway: uplink.gateway, device: uplink.device };
+  return { number, address, prefixLength: Number(prefixLength), gateway: uplink.gateway, device: uplink.device };
 }
 
-/** Checks a box's uplinks against its connection and against each other. */
+/**
+ * Checks a box's uplinks against its connection and against each other.
+ *
+ * @param only the one tunnel that a box of a pair has; undefined where it has both
+ */
 export function checkUplinks(
   uplinks: readonly UplinkOptions[],
   { tunnels, vpcCidrs }: IIpsecDualConnection,
+  only: 1 | 2 | undefined,
   findings: Findings,
 ): void {
+  const ofPair = only !== undefined;
   const egressIps = new Set(tunnels.map((tunnel) => tunnel.egressIp));
   if (isStandIn(uplinks) || [...egressIps].some(isStandIn)) {
     // What is missing cannot be counted.
+  } else if (ofPair) {
+    if (uplinks.length !== 1) {
+      findings.error(`uplinks has ${uplinks.length} entries; give the one uplink of this box of the pair.`);
+    }
   } else if (uplinks.length < 1 || uplinks.length > 2) {
     findings.error(`uplinks has ${uplinks.length} entries; give one for both tunnels, or one for each.`);
   } else if (uplinks.length !== egressIps.size) {
@@ -73,16 +96,17 @@ export function checkUplinks(
     );
   }
   uplinks.forEach((uplink, index) => {
-    checkUplink(`uplinks[${index}]`, uplink, vpcCidrs, findings);
-    const network = parsed(uplink)?.network;
+    checkUplink(nameOf(index, ofPair), uplink, vpcCidrs, findings);
+    const network = uplinkNetwork(uplink);
     for (const inTunnel of network ? networks(tunnels).filter((block) => overlap(block, network)) : []) {
       findings.error(
-        `routing.tunnelCidrs ${inTunnel.text} and the network ${network?.text} of uplinks[${index}] overlap; give blocks that share no address.`,
+        `routing.tunnelCidrs ${inTunnel.text} and the network ${network?.text} of ${nameOf(index, ofPair)} overlap; give blocks that share no address.`,
       );
     }
   });
   if (uplinks.length === 2) checkUplinksApart(uplinks[0], uplinks[1], findings);
   for (const tunnel of tunnels) {
+    if (ofPair && tunnel.number !== only) continue;
     const uplink = uplinkOf(tunnel, uplinks);
     if (uplink) checkNatTraversal(tunnel, uplink, findings);
   }
@@ -131,7 +155,8 @@ function hasEnds({ network }: InterfaceAddress): boolean {
   return network.prefixLength < 31;
 }
 
-function checkDevice(where: string, device: string | undefined, findings: Findings): void {
+/** Checks an interface's name. */
+export function checkDevice(where: string, device: string | undefined, findings: Findings): void {
   if (device === undefined || !isLiteral(device)) return;
   if (new RegExp(`^${DEVICE}$`).test(device) && !/^\.\.?$/.test(device)) return;
   const [name, ...rest] = device.split("@");
@@ -195,33 +220,42 @@ function checkNatTraversal(tunnel: Tunnel, uplink: UplinkOptions, findings: Find
 }
 
 /** Conditions that no uplink's network overlaps a block of the VPC that synth could not read. */
-export function networkPreconditions(uplinks: readonly UplinkOptions[], vpcCidrs: readonly string[]): Precondition[] {
+export function networkPreconditions(
+  uplinks: readonly UplinkOptions[],
+  vpcCidrs: readonly string[],
+  ofPair: boolean,
+): Precondition[] {
   return overlapPreconditions(
     isLiteral(vpcCidrs) ? vpcCidrs.map((cidr) => ({ what: "vpcCidrs", cidr })) : [],
     uplinks.flatMap((uplink, index) => {
-      const own = parsed(uplink);
-      return own ? [{ what: `the network of uplinks[${index}]`, cidr: own.network.text }] : [];
+      const network = uplinkNetwork(uplink);
+      return network ? [{ what: `the network of ${nameOf(index, ofPair)}`, cidr: network.text }] : [];
     }),
   );
 }
 
+/** The condition that an interface's name that only Terraform knows is one. */
+export function devicePreconditions(where: string, device: string | undefined): Precondition[] {
+  if (device === undefined || isLiteral(device)) return [];
+  return [
+    {
+      condition: matches(`^${DEVICE}$`, device),
+      errorMessage: `${where}.device ${device} is not an interface's name; write it as ip link prints it, for example eth0.`,
+    },
+  ];
+}
+
 /** What of the uplinks only Terraform can check. */
-export function uplinkPreconditions(uplinks: readonly UplinkOptions[]): Precondition[] {
+export function uplinkPreconditions(uplinks: readonly UplinkOptions[], ofPair: boolean): Precondition[] {
   return uplinks.flatMap((uplink, index) => {
-    const where = `uplinks[${index}]`;
-    const found: Precondition[] = [];
-    if (uplink.device !== undefined && !isLiteral(uplink.device)) {
-      found.push({
-        condition: matches(`^${DEVICE}$`, uplink.device),
-        errorMessage: `${where}.device ${uplink.device} is not an interface's name; write it as ip link prints it, for example eth0.`,
-      });
-    }
+    const where = nameOf(index, ofPair);
+    const found = devicePreconditions(where, uplink.device);
     if (isLiteral(uplink.gateway) || isStandIn(uplink.gateway)) return found;
     found.push({
       condition: matches(ADDRESS_PATTERN, uplink.gateway),
       errorMessage: `${where}.gateway ${uplink.gateway} is not an IPv4 address; write it as 172.16.1.253.`,
     });
-    const network = parsed(uplink)?.network;
+    const network = uplinkNetwork(uplink);
     // cdktf's functions take no expression with quotes in it.
     if (network && network.prefixLength < 32 && !uplink.gateway.includes('"')) {
       found.push({

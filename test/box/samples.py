@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from typing import Any
 
 from dual_tunnel_vpn.net.netlink import Address, Link
@@ -101,6 +102,27 @@ def bgp_site(**fields: Any) -> Site:
     return parse(json.dumps({**bgp_document(), **fields}))
 
 
+def pair_document(number: int = 1, bgp: bool = False) -> dict[str, Any]:
+    """The sample on two boxes, as the box of that number has it."""
+    found = bgp_document() if bgp else document()
+    for key in ("uplinks", "tunnels"):
+        found[key] = [found[key][number - 1]]
+    found["pair"] = {
+        "number": number,
+        "lan": {"address": f"172.16.3.{1 + number}", "prefixLength": 24, "device": None},
+        "otherLanAddress": f"172.16.3.{4 - number}",
+        "virtualGateway": "172.16.3.1",
+        "virtualRouterId": 37,
+        "port": 4893,
+    }
+    return found
+
+
+def pair_site(number: int = 1, bgp: bool = False, **fields: Any) -> Site:
+    """The same, parsed, some top-level fields replaced."""
+    return parse(json.dumps({**pair_document(number, bgp), **fields}))
+
+
 def link(
     ifindex: int, name: str, kind: str = "", if_id: int = 0, mtu: int = 1500, up: bool = True, master: int = 0
 ) -> Link:
@@ -124,3 +146,22 @@ def ike_sa(state: str, unique: str = "5", *children: tuple[str, str], name: str 
         for number, state in children
     }
     return {name: {"uniqueid": unique, "state": state, "child-sas": listed}}
+
+
+def pair_network(number: int = 1) -> Network:
+    """One of two boxes: its uplink, its LAN, and nothing of ours."""
+    found = network()
+    found.links["lan"] = link(4, "lan")
+    away = "172.16.2.57" if number == 1 else "172.16.1.93"
+    found.addresses = [address for address in found.addresses if address.address != away]
+    found.addresses.append(Address(4, f"172.16.3.{1 + number}", 24))
+    return found
+
+
+def starter(run: Callable[..., object]) -> Callable[..., None]:
+    """In the place of commands.start: runs what that runs."""
+
+    def start(unit: str, verb: str = "restart", **_: object) -> None:
+        run("systemctl", verb, unit)
+
+    return start

@@ -222,6 +222,7 @@ class Unit(unittest.TestCase):
             (paths, "UNITS", root / "units"),
             (service, "run", self.run_),
             (service, "must", self.must),
+            (service, "start", samples.starter(self.must)),
             (service, "find", lambda program: f"/usr/sbin/{program}"),
             (service, "observe", lambda: self.found),
             (strongswan, "units", self.units),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from box.samples import DOCUMENT
+from box.samples import DOCUMENT, starter
 from dual_tunnel_vpn import apply, cli, confirmation, files, installed, library, links, manifest, paths, rollback
 from dual_tunnel_vpn.commands import Refusal, Result
 from dual_tunnel_vpn.net import network
@@ -45,7 +45,7 @@ class OnABox(unittest.TestCase):
             mock.patch.object(manifest, "_BOX", self.root / "state/box.json"),
             mock.patch.object(confirmation, "must", self.run_command),
             mock.patch.object(confirmation, "run", self.run_command),
-            mock.patch.object(rollback, "run", self.run_command),
+            mock.patch.object(rollback, "start", starter(self.run_command)),
             mock.patch.object(rollback, "uninstall", self.uninstall),
             mock.patch.object(apply, "kernel_files"),
             mock.patch.object(links, "stale", lambda old, *_: self.note_stale(old.uplinks[0].mark)),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from box.samples import DOCUMENT
+from box.samples import DOCUMENT, starter
 from dual_tunnel_vpn import (
     apply,
     checks,
@@ -57,6 +57,7 @@ class Cuts(unittest.TestCase):
             mock.patch.object(apply, "_links_are_right", return_value=True),
             mock.patch.object(apply, "_tunnels", lambda *arguments: arguments[-1]()),
             mock.patch.object(apply, "must", self.must),
+            mock.patch.object(apply, "start", starter(self.must)),
             mock.patch.object(confirmation, "must", self.must),
             mock.patch.object(confirmation, "run", self.must),
             mock.patch.object(links, "stale", lambda old, *_: self.note_stale(old.uplinks[0].mark)),

@@ -373,11 +373,13 @@ class Applies(OnABox):
         self.proved.append(tunnel.number)
         return True
 
-    def apply(self) -> None:
+    def apply(self) -> list[str]:
+        """What was said of pauses."""
         for file, text in self.upload.items():
             (self.root / file).write_text(text)
-        site, record = parse(json.dumps(DOCUMENT)), manifest.load_connection(NAME)
-        apply._tunnels(site, self.root, self.layout, manifest.Box(), record, mock.Mock(), lambda: None)
+        site, record, steps = parse(json.dumps(DOCUMENT)), manifest.load_connection(NAME), mock.Mock()
+        apply._tunnels(site, self.root, self.layout, manifest.Box(), record, steps, lambda: None)
+        return [text for ((text,), _) in steps.say.call_args_list if "pause" in text]
 
     def test_one_that_runs_with_it_is_put_in_place_and_proved_and_not_negotiated_again(self) -> None:
         self.upload["secrets-1.conf"] = secrets(1, "new")
@@ -396,6 +398,24 @@ class Applies(OnABox):
         self.apply()
         self.assertEqual((self.terminated, self.proved), ([f"{NAME}-1"], [1]))
         self.assertEqual(planned.prepared(NAME), set())
+
+    def test_traffic_is_led_away_from_one_that_is_negotiated_anew_and_was_not_made_ready(self) -> None:
+        self.upload["tunnel-1.conf"] = connection(1, rekey="3600s")
+        carried_by: list[int] = []
+        with mock.patch.object(strongswan, "terminate", lambda _: carried_by.append(self.carrying())):
+            self.assertEqual(self.apply(), [])
+        self.assertEqual(carried_by, [2])
+
+    def test_says_that_traffic_will_pause_where_the_other_one_does_not_take_it(self) -> None:
+        self.upload["tunnel-1.conf"] = connection(1, rekey="3600s")
+        self.still_sends = True
+        self.assertEqual(self.apply(), ["traffic will pause while tunnel 1 is changed: tunnel 1 still sends"])
+        self.assertIsNone(planned.held(NAME))
+        self.upload["tunnel-1.conf"] = connection(1, rekey="4000s")
+        with mock.patch.object(strongswan, "await_up", lambda _, numbers, __: numbers & {2}):
+            self.assertEqual(
+                self.apply(), ["traffic will pause while tunnel 1 is changed: tunnel 2 is not up to take over"]
+            )
 
     def test_what_was_made_ready_and_is_not_what_comes_is_dropped_before_anything_is_negotiated(self) -> None:
         self.upload["secrets-1.conf"] = secrets(1, "new")

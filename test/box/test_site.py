@@ -39,6 +39,42 @@ class ReadsSite(unittest.TestCase):
         uplink = parse(json.dumps(document)).uplinks[0]
         self.assertEqual((uplink.address, uplink.prefix_length, uplink.gateway), ("198.51.100.198", 32, "203.0.113.1"))
 
+    def test_takes_one_tunnel_and_one_uplink_of_a_box_of_two(self) -> None:
+        for number in (1, 2):
+            site = samples.pair_site(number)
+            assert site.pair is not None
+            self.assertEqual((site.pair.number, site.pair.port), (number, 4893))
+            self.assertEqual(site.pair.lan.address, f"172.16.3.{1 + number}")
+            self.assertEqual(site.interfaces, (f"singapore-{number}",))
+            self.assertEqual(site.tunnel(number).role, ("active", "standby")[number - 1])
+            self.assertIsNone(site.other(site.tunnel(number)))
+
+    def test_refuses_of_a_box_of_two_what_is_not_its_own(self) -> None:
+        def changed(box: int = 1, **fields: Any) -> str:
+            document = samples.pair_document(box)
+            document["pair"].update(fields)
+            return json.dumps(document)
+
+        both = {**samples.document(), "pair": samples.pair_document()["pair"]}
+        lan = samples.pair_document()["pair"]["lan"]
+        one = samples.pair_document(2)
+        del one["pair"]
+        for text, words in (
+            (json.dumps(both), "uplinks must be one uplink numbered 1, as the box"),
+            (json.dumps({**both, "uplinks": both["uplinks"][:1]}), r"\[1\].uplink must be the number of an uplink"),
+            (changed(2, number=1), "uplinks must be one uplink numbered 1, as the box"),
+            (json.dumps(one), "uplinks must be one uplink numbered 1 or two"),
+            (changed(otherLanAddress="172.16.4.3"), "pair.otherLanAddress must be another host's address in 172.16"),
+            (changed(otherLanAddress="172.16.3.2"), "pair.otherLanAddress must be another host's"),
+            (changed(virtualGateway="172.16.3.255"), "pair.virtualGateway must be another host's"),
+            (changed(virtualGateway="172.16.3.3"), "pair.otherLanAddress must be another host's"),
+            (changed(lan={**lan, "prefixLength": 30}), "pair.lan.prefixLength must be a whole number"),
+            (changed(lan={**lan, "address": "172.16.3.0"}), "pair.lan.address must be a host's"),
+            (changed(lan={**lan, "device": "a b"}), "pair.lan.device must be a network"),
+        ):
+            with self.subTest(words), self.assertRaisesRegex(SiteError, words):
+                parse(text)
+
     def test_puts_uplinks_in_order_of_their_numbers(self) -> None:
         document = samples.document()
         document["uplinks"].reverse()

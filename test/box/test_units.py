@@ -110,6 +110,21 @@ class Units(unittest.TestCase):
         for key in ("PartOf", "Conflicts", "Requires"):
             self.assertNotIn(key, found["Unit"])
 
+    def test_vrrp_is_confined_back_soon_and_follows_what_the_agent_leaves_in_run(self) -> None:
+        found = unit("dual-tunnel-vpn-vrrp@.service")
+        service = found["Service"]
+        for key in ("ProtectSystem", "NoNewPrivileges"):
+            self.assertIn(service[key], (["strict"], ["yes"]))
+        # It calls setgroups before it runs what sees whether the agent lives.
+        self.assertNotRegex(service["CapabilityBoundingSet"][0], "SYS_|SETUID|MKNOD|CHOWN")
+        self.assertIn("CAP_SETGID", service["CapabilityBoundingSet"][0])
+        self.assertEqual((service["Restart"], found["Unit"]["StartLimitIntervalSec"]), (["always"], ["0"]))
+        self.assertEqual(service["RuntimeDirectoryPreserve"], ["yes"])
+        # Nothing of the distribution's own keepalived: its configuration, its process ids.
+        self.assertNotRegex(str(service), r"/etc/keepalived|/run/keepalived|DAEMON_ARGS")
+        for key in ("PartOf", "Conflicts", "Requires", "BindsTo"):
+            self.assertNotIn(key, found["Unit"])
+
     def test_no_unit_that_always_runs_is_exposed_more_than_a_little(self) -> None:
         if shutil.which("systemd-analyze") is None:
             self.skipTest("this host has no systemd-analyze")
@@ -177,6 +192,7 @@ class Library(unittest.TestCase):
             "systemd/dual-tunnel-vpn-repair@.service",
             "systemd/dual-tunnel-vpn-agent@.service",
             "systemd/dual-tunnel-vpn-bgp@.service",
+            "systemd/dual-tunnel-vpn-vrrp@.service",
             "systemd/dual-tunnel-vpn-rollback@.service",
             "systemd/dual-tunnel-vpn-rollback@.timer",
             "strongswan.d/zz-dual-tunnel-vpn.conf",

@@ -45,14 +45,11 @@ describe("the documentation", () => {
     expect(named).toContain("lib/names.ts");
     expect(named.filter((name) => !fs.existsSync(path.join(ROOT, name)))).toEqual([]);
     const modules = [...text.matchAll(/`((?:\w+\/)*\w+\.py)`/g)].map(([, name]) => name);
-    const places = ["assets/dual_tunnel_vpn", "assets/dual_tunnel_vpn/agent", "assets/dual_tunnel_vpn/ipsec"];
-    places.push(
-      "assets/dual_tunnel_vpn/bgp",
-      "lab/cloud-end/cloud_end",
-      "assets/dual_tunnel_vpn/net",
-      "assets/dual_tunnel_vpn/net/firewall",
-      "",
+    const sources = ["assets/dual_tunnel_vpn", "lab/cloud-end/cloud_end"];
+    const inside = sources.flatMap((each) =>
+      fs.readdirSync(path.join(ROOT, each), { recursive: true, encoding: "utf8" }),
     );
+    const places = ["", ...sources.flatMap((each) => [each, ...inside.map((place) => path.join(each, place))])];
     const isThere = (name: string) => places.some((place) => fs.existsSync(path.join(ROOT, place, name)));
     expect(modules.filter((name) => !isThere(name))).toEqual([]);
   });

@@ -28,6 +28,8 @@ export class StandInBox {
   readonly hostKey: string;
   /** The text of each script that was run, oldest first. */
   readonly scripts: string[] = [];
+  /** Told of each script as it is run, and by which port. */
+  onScript: (port: number, script: string) => void = () => undefined;
   private readonly servers: readonly Server[];
   private readonly clients = new Set<Connection>();
   /** Of a private key that opens it; it outlives the box, because Terraform reads it even for a box that is dead. */
@@ -40,10 +42,10 @@ export class StandInBox {
     const key = utils.parseKey(privateKey);
     if (key instanceof Error) throw key;
     this.hostKey = `${key.type} ${key.getPublicSSH().toString("base64")}`;
-    this.servers = Array.from({ length: ports }, () => this.newServer(privateKey));
+    this.servers = Array.from({ length: ports }, (_, port) => this.newServer(privateKey, port));
   }
 
-  private newServer(privateKey: string): Server {
+  private newServer(privateKey: string, port: number): Server {
     return new Server({ hostKeys: [privateKey] }, (client) => {
       this.clients.add(client);
       client.on("close", () => this.clients.delete(client));
@@ -53,7 +55,7 @@ export class StandInBox {
         client.on("session", (accept) => {
           accept()
             .on("pty", (acceptTerminal) => acceptTerminal())
-            .on("exec", (acceptExec, _, { command }) => this.run(command, acceptExec()));
+            .on("exec", (acceptExec, _, { command }) => this.run(port, command, acceptExec()));
         }),
       );
     });
@@ -110,10 +112,12 @@ export class StandInBox {
     await closed;
   }
 
-  private run(command: string, channel: ServerChannel): void {
+  private run(port: number, command: string, channel: ServerChannel): void {
     if (/\bscp\b/.test(command)) return this.receive(channel);
     for (const [script, text] of this.uploads) {
-      if (command.includes(script) && !/^\s*(chmod|rm) /.test(command)) this.scripts.push(text);
+      if (!command.includes(script) || /^\s*(chmod|rm) /.test(command)) continue;
+      this.scripts.push(text);
+      this.onScript(port, text);
     }
     channel.exit(0);
     channel.end();

@@ -7,6 +7,7 @@ import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { differences, listingOf } from "../../lab/box/listing";
 import { cacheDirectory } from "../../lab/cache";
+import { newNetwork, REGION, VSWITCHES } from "../../lab/deployment/new-network";
 import { DeployedProduct } from "../../lab/faults/product";
 import { Scene } from "../../lab/faults/scene";
 import { Lab } from "../../lab/machines/lab";
@@ -17,7 +18,7 @@ import { DualTunnelVpn, Routing } from "../../lib";
 import { call } from "../cloud/rpc-client";
 import { FIRST_PAIR, reachEachOther } from "./more-networks";
 import { sshTo, uplink } from "./shapes-stacks";
-import { newNetwork, REGION, StackDeployment, VSWITCHES } from "./stack-deployment";
+import { StackDeployment } from "./stack-deployment";
 
 jest.setTimeout(400_000);
 

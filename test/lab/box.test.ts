@@ -6,6 +6,7 @@ import { Lab } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { ECS, LAN } from "../../lab/network";
 import { cloudState, install, stage, type Staged } from "../../lab/box/staged-connection";
+import { exposures } from "./on-a-box";
 
 jest.setTimeout(1_200_000);
 
@@ -268,13 +269,9 @@ describe("the box", () => {
   it("confines what it runs, and denies it nothing that it needs", async () => {
     const ours = ["agent", "guard", "links", "repair"].map((name) => `dual-tunnel-vpn-${name}@singapore.service`);
     const units = [...ours, "strongswan.service"];
-    const text = await lab.box.succeed(`systemd-analyze security --no-pager ${units.join(" ")}`);
-    const found = [...text.matchAll(/Overall exposure level for (\S+): ([\d.]+)/g)].map(([, unit, level]) => [
-      unit,
-      level,
-    ]);
-    expect(found.map(([unit]) => unit).sort()).toEqual([...units].sort());
-    expect(found.filter(([, level]) => !(Number(level) <= 3))).toEqual([]);
+    const found = await exposures(lab.box, units);
+    expect(Object.keys(found).sort()).toEqual([...units].sort());
+    expect(Object.entries(found).filter(([, level]) => !(level <= 3))).toEqual([]);
     const journal = await lab.box.succeed("journalctl --boot --unit strongswan --unit 'dual-tunnel-vpn-*' --no-pager");
     expect(journal.match(/.*(not permitted|permission denied|read-only).*/gi) ?? []).toEqual([]);
     // Which charon itself writes.

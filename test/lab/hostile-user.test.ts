@@ -5,12 +5,13 @@ import * as path from "node:path";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { cacheDirectory } from "../../lab/cache";
+import { newNetwork } from "../../lab/deployment/new-network";
 import { Lab } from "../../lab/machines/lab";
 import { DATA_CENTER_CIDR, ECS } from "../../lab/network";
 import { prepareProviders } from "../../lab/terraform/providers";
 import { DualTunnelVpn } from "../../lib";
 import { clashing, sshTo, uplink } from "./shapes-stacks";
-import { newNetwork, StackDeployment, type StackDeploymentOptions } from "./stack-deployment";
+import { StackDeployment, type StackDeploymentOptions } from "./stack-deployment";
 
 jest.setTimeout(900_000);
 

@@ -6,7 +6,11 @@ import { join } from "path";
 import { createInterface } from "readline";
 import { setTimeout as delay } from "timers/promises";
 import { Lab } from "../../lab/machines/lab";
+import type { Machine } from "../../lab/machines/machine";
+import type { Shell } from "../../lab/machines/shell";
+import { ECS, LAN, TWO_BOXES, UPLINKS } from "../../lab/network";
 import { Traffic } from "../../lab/traffic/traffic";
+import { MACS } from "../../lab/world/network-env";
 
 jest.setTimeout(900_000);
 
@@ -152,6 +156,133 @@ describe("the lab", () => {
     expect(await lab.box.succeed("cat /root/kept; stat -c %a /root/kept")).toBe("kept\n600\n");
     await lab.box.waitUntilSucceeds("ping -q -c 1 -W 1 192.0.2.2");
   });
+});
+
+describe("a lab with two boxes", () => {
+  const lab = new Lab({ boxes: 2 });
+  const directory = mkdtempSync(join(tmpdir(), "saved-boxes-"));
+  const [first, second] = TWO_BOXES.lan;
+  /** Whether an echo is answered, from a box or from the server. */
+  const reaches = async (from: Shell, address: string) =>
+    (await from.execute(`ping -q -c 2 -i 0.2 -W 1 ${address}`)).status === 0;
+  const nic = async (box: Machine, address: string) =>
+    (await box.succeed(`ip -o -4 address show to ${address} | cut -d ' ' -f 2`)).trim();
+
+  beforeAll(() => lab.start());
+  afterAll(async () => {
+    await lab.stop();
+    rmSync(directory, { recursive: true });
+  }, 60_000);
+
+  it("gives each of them one uplink, and both the LAN, where nobody has the shared address yet", async () => {
+    for (const [index, box] of lab.boxes.entries()) {
+      expect(await box.succeed("cat /proc/sys/kernel/hostname; ip -o -4 route show default")).toMatch(
+        new RegExp(`^box2?\n.* via ${UPLINKS[index].gateway} dev [^\n]*\n$`),
+      );
+      expect(await reaches(box, UPLINKS[index].gateway)).toBe(true);
+      expect(await reaches(box, UPLINKS[1 - index].gateway)).toBe(false);
+      expect(await reaches(box, LAN.server)).toBe(true);
+    }
+    expect(await reaches(lab.box, second)).toBe(true);
+    expect(await reaches(lab.namespace("dc"), TWO_BOXES.virtualGateway)).toBe(false);
+    expect(await lab.in("dc", `ip route get ${ECS.address}`)).toContain(`via ${TWO_BOXES.virtualGateway} dev lan`);
+  });
+
+  it("gives the shared address to whichever box takes it", async () => {
+    for (const box of [lab.box, lab.box2]) {
+      const device = await nic(box, box === lab.box ? first : second);
+      await box.succeed(`ip address add ${TWO_BOXES.virtualGateway}/32 dev ${device}`);
+      await lab.in("dc", "ip neighbour flush all");
+      await lab.in("dc", `ping -q -c 1 -W 5 ${TWO_BOXES.virtualGateway}`);
+      const { lan } = box === lab.box ? MACS.box : MACS.box2;
+      expect(await lab.in("dc", `ip neighbour show to ${TWO_BOXES.virtualGateway}`)).toContain(lan);
+      await box.succeed(`ip address del ${TWO_BOXES.virtualGateway}/32 dev ${device}`);
+    }
+  });
+
+  it.each([
+    ["lan", first, second],
+    ["lan2", second, first],
+  ] as const)("cuts %s silently, each way apart, and leaves the other box its LAN", async (link, own, other) => {
+    const [box, device] = link === "lan" ? [lab.box, "lan"] : [lab.box2, "lan2"];
+    // Sent by the port; /sys is that of another namespace.
+    const received = async () => Number(await lab.in("switch", `awk '$1 == "${device}:" { print $11 }' /proc/net/dev`));
+    for (const direction of ["out", "in"] as const) {
+      await lab.cut(link, direction);
+      const before = await received();
+      // The server's echoes still go towards the box where only the way away from it is cut.
+      expect(await reaches(lab.namespace("dc"), own)).toBe(false);
+      expect((await received()) > before).toBe(direction === "out");
+      expect(await reaches(lab.namespace("dc"), other)).toBe(true);
+      await lab.restore(link);
+      expect(await reaches(lab.namespace("dc"), own)).toBe(true);
+    }
+    await lab.cut(link);
+    expect(await reaches(box, LAN.server)).toBe(false);
+    expect(await box.succeed(`cat /sys/class/net/${await nic(box, own)}/carrier`)).toBe("1\n");
+    await lab.restoreAll();
+    expect(await reaches(box, LAN.server)).toBe(true);
+  });
+
+  it("keeps the boxes from each other, and neither from the server", async () => {
+    await lab.separate();
+    expect(await reaches(lab.box, second)).toBe(false);
+    expect(await reaches(lab.box2, first)).toBe(false);
+    for (const box of lab.boxes) expect(await reaches(box, LAN.server)).toBe(true);
+    await lab.restoreAll();
+    expect(await reaches(lab.box, second)).toBe(true);
+  });
+
+  it("pulls the cable of one box's LAN, which the other does not see", async () => {
+    const carrier = async (box: Machine, address: string) =>
+      (await box.succeed(`cat /sys/class/net/${await nic(box, address)}/carrier`)).trim();
+    await lab.box2.unplug("lan");
+    // networkd takes the address away with the carrier.
+    await lab.box2.waitUntilSucceeds("ip -o link | grep -q NO-CARRIER");
+    expect(await carrier(lab.box, first)).toBe("1");
+    await lab.box2.plug("lan");
+    await lab.box2.waitUntilSucceeds(`ping -q -c 1 -W 1 ${LAN.server}`);
+  });
+
+  it("brings all three back as they were saved, in this lab and in one that asked for nothing", async () => {
+    for (const box of lab.boxes) await box.succeed("cat /proc/sys/kernel/hostname >/run/kept");
+    await lab.save(directory);
+    await lab.box2.stop();
+    await lab.bringBack(directory);
+    const asSaved = async (back: Lab) => {
+      const kept = await Promise.all(back.boxes.map((box) => box.succeed("cat /run/kept")));
+      expect(kept).toEqual(["box\n", "box2\n"]);
+      expect(await reaches(back.box, second)).toBe(true);
+    };
+    await asSaved(lab);
+    const other = new Lab();
+    try {
+      await other.open(directory);
+      await asSaved(other);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it("goes on without a box that has no power, and with it when that is back", async () => {
+    await lab.box.succeed("echo kept >/root/kept; sync");
+    await lab.box.stop();
+    expect(lab.box.isRunning()).toBe(false);
+    expect(await reaches(lab.namespace("dc"), first)).toBe(false);
+    expect(await reaches(lab.box2, LAN.server)).toBe(true);
+    await lab.box.powerOn();
+    await lab.box.waitForSsh();
+    expect(await lab.box.succeed("cat /root/kept")).toBe("kept\n");
+    await lab.box.waitUntilSucceeds(`ping -q -c 1 -W 1 ${second}`);
+    await lab.box2.reboot();
+    await lab.box.waitUntilSucceeds(`ping -q -c 1 -W 1 ${second}`);
+  });
+});
+
+it("refuses what only two boxes have where there is one", async () => {
+  const lab = new Lab();
+  expect(() => lab.box2).toThrow("The lab has not been started.");
+  await expect(lab.cut("lan2")).rejects.toThrow("This lab has no lan2; make it with boxes: 2.");
 });
 
 it("brings machines back as they were saved: disk, memory, running programs, in this process and in another", async () => {

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { NAME } from "../../lab/box/staged-connection";
 import type { Lab } from "../../lab/machines/lab";
+import type { Machine } from "../../lab/machines/machine";
 import { ECS } from "../../lab/network";
 import type { Mark, Traffic } from "../../lab/traffic/traffic";
 
@@ -29,6 +30,13 @@ export async function says(lab: Lab, words: string, withinS = SOON_S): Promise<v
 export async function trafficBy(lab: Lab, tunnel: number, timeoutS = 60): Promise<void> {
   const led = `ip route get ${ECS.address} | grep -qw 'dev ${NAME}-${tunnel}'`;
   await lab.box.waitUntilSucceeds(led, { timeoutS });
+}
+
+/** The units' exposures by their names, as systemd sees it: 0 is the least, 10 the most. */
+export async function exposures(box: Machine, units: readonly string[]): Promise<Record<string, number>> {
+  const text = await box.succeed(`systemd-analyze security --no-pager ${units.join(" ")}`);
+  const found = [...text.matchAll(/Overall exposure level for (\S+): ([\d.]+)/g)];
+  return Object.fromEntries(found.map(([, unit, level]) => [unit, Number(level)]));
 }
 
 /**

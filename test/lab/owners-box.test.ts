@@ -10,13 +10,14 @@ import { differences, listingOf } from "../../lab/box/listing";
 import { cacheDirectory } from "../../lab/cache";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd } from "../../lab/cloud-end";
+import { newNetwork } from "../../lab/deployment/new-network";
 import { Lab } from "../../lab/machines/lab";
 import { DATA_CENTER_CIDR, LAN } from "../../lab/network";
 import { runBound } from "../../lab/process";
 import { prepareProviders } from "../../lab/terraform/providers";
 import { DualTunnelVpn, HostKey, type SshOptions } from "../../lib";
 import { sshTo, uplink } from "./shapes-stacks";
-import { newNetwork, StackDeployment } from "./stack-deployment";
+import { StackDeployment } from "./stack-deployment";
 
 jest.setTimeout(400_000);
 

@@ -9,6 +9,7 @@ import { cacheDirectory } from "../../lab/cache";
 import { WorldCloudEnd } from "../../lab/cloud-end";
 import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { newPsk } from "../../lab/deployment/deployment";
+import { newNetwork } from "../../lab/deployment/new-network";
 import { DeployedProduct } from "../../lab/faults/product";
 import { Scene } from "../../lab/faults/scene";
 import { Lab } from "../../lab/machines/lab";
@@ -17,7 +18,7 @@ import { prepareProviders } from "../../lab/terraform/providers";
 import { Traffic, type Mark } from "../../lab/traffic/traffic";
 import { DualTunnelVpn, Encryption, type SingleTunnelOptions } from "../../lib";
 import { sshTo, uplink } from "./shapes-stacks";
-import { newNetwork, StackDeployment } from "./stack-deployment";
+import { StackDeployment } from "./stack-deployment";
 
 jest.setTimeout(900_000);
 

@@ -1,5 +1,6 @@
 // The stacks that test/lab/shapes.test.ts deploys: between them they have every shape that the library offers.
 import { TerraformOutput, TerraformStack, TerraformVariable } from "cdktf";
+import { newNetwork, ZONES } from "../../lab/deployment/new-network";
 import type { Lab } from "../../lab/machines/lab";
 import { BRANCH, DATA_CENTER_CIDR, UPLINKS } from "../../lab/network";
 import {
@@ -23,7 +24,6 @@ import {
   type IIpsecDualConnection,
   type SshOptions,
 } from "../../lib";
-import { newNetwork, ZONES } from "./stack-deployment";
 import type { Algorithms } from "./suites";
 
 const algorithms = (

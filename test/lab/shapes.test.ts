@@ -8,6 +8,7 @@ import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { WorldCloudEnd, type TunnelReport } from "../../lab/cloud-end";
 import { differences, listingOf } from "../../lab/box/listing";
 import { cacheDirectory } from "../../lab/cache";
+import { REGION } from "../../lab/deployment/new-network";
 import { Lab } from "../../lab/machines/lab";
 import { BRANCH, ECS, LAN, VPC_CIDR } from "../../lab/network";
 import { prepareProviders } from "../../lab/terraform/providers";
@@ -26,7 +27,7 @@ import {
   TAGS,
   type ExistingVpc,
 } from "./shapes-stacks";
-import { REGION, StackDeployment, type StackDeploymentOptions } from "./stack-deployment";
+import { StackDeployment, type StackDeploymentOptions } from "./stack-deployment";
 import { expectedSuite, negotiatedSuites, type Algorithms, type Suite } from "./suites";
 
 jest.setTimeout(600_000);

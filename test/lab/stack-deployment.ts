@@ -1,32 +1,13 @@
 // A stack of the library's constructs, synthesized in this process and applied by the real Terraform to the emulated API.
 import { AlicloudProvider } from "@cdktf/provider-alicloud/lib/provider";
 import { NullProvider } from "@cdktf/provider-null/lib/provider";
-import { Vpc } from "@cdktf/provider-alicloud/lib/vpc";
-import { Vswitch } from "@cdktf/provider-alicloud/lib/vswitch";
 import { RandomProvider } from "@cdktf/provider-random/lib/provider";
 import { App, LocalBackend, TerraformStack, Testing } from "cdktf";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { VPC_CIDR } from "../../lab/network";
+import { REGION } from "../../lab/deployment/new-network";
 import type { Finished } from "../../lab/process";
 import { assertEmulated, DUMMY_KEYS, runTerraform } from "../../lab/terraform/terraform";
-
-export const REGION = "ap-southeast-1";
-export const ZONES = [`${REGION}a`, `${REGION}b`] as const;
-/** Blocks of the VPC, each a vSwitch's. */
-export const VSWITCHES = ["192.168.10.0/24", "192.168.20.0/24"] as const;
-
-/** The lab's VPC with a vSwitch in each of two zones, made by the stack: what a new gateway stands in. */
-export function newNetwork(stack: TerraformStack, vpcName: string): { vpc: Vpc; vswitches: [Vswitch, Vswitch] } {
-  const vpc = new Vpc(stack, "vpc", { vpcName, cidrBlock: VPC_CIDR });
-  const vswitch = (index: 0 | 1) =>
-    new Vswitch(stack, `vswitch-${index + 1}`, {
-      vpcId: vpc.id,
-      cidrBlock: VSWITCHES[index],
-      zoneId: ZONES[index],
-    });
-  return { vpc, vswitches: [vswitch(0), vswitch(1)] };
-}
 
 export interface StackDeploymentOptions {
   /** The stack's name. */

@@ -49,6 +49,7 @@ describe("the places on the box", () => {
       "systemd/dual-tunnel-vpn-repair@.service",
       "systemd/dual-tunnel-vpn-rollback@.service",
       "systemd/dual-tunnel-vpn-rollback@.timer",
+      "systemd/dual-tunnel-vpn-vrrp@.service",
     ]);
   });
 
@@ -66,7 +67,7 @@ describe("the places on the box", () => {
   });
 
   it("have the units by the names that paths.py has", () => {
-    const ours = ["guard", "links", "repair", "agent", "bgp", "rollback"].map((unit) =>
+    const ours = ["guard", "links", "repair", "agent", "bgp", "vrrp", "rollback"].map((unit) =>
       paths[`${unit}_unit`].replace("NAME", ""),
     );
     expect(UNITS).toEqual(expect.arrayContaining([...ours, paths.rollback_timer.replace("NAME", "")]));
@@ -81,6 +82,12 @@ describe("the places on the box", () => {
   it("have the agent's state in the directory that systemd makes for its unit", () => {
     const [, directory] = /^RuntimeDirectory=(.*)$/m.exec(read("systemd/dual-tunnel-vpn-agent@.service"))!;
     expect(path.posix.join("/run", directory)).toBe(path.posix.dirname(paths.agent_state));
+  });
+
+  it("have what VRRP follows in the directory that systemd makes for its unit", () => {
+    const [, directory] = /^RuntimeDirectory=(.*)$/m.exec(read("systemd/dual-tunnel-vpn-vrrp@.service"))!;
+    for (const place of [paths.vrrp_aside, paths.agent_alive])
+      expect(path.posix.join("/run", directory)).toBe(path.posix.dirname(place));
   });
 
   it("have the BGP speaker's socket in the directory that systemd makes for its unit", () => {

@@ -43,6 +43,27 @@ describe("a connection's NAME", () => {
     );
   });
 
+  it("gives two names no Terraform name of a box in common, with one box or two", () => {
+    const files = ["site.json", "owner.json", "tunnel-1.conf", "secrets-2.conf", "packages"];
+    const ofBox = (text: string, number?: 1 | 2) => {
+      const names = terraformNames(text, number);
+      const { box, presence, preparation, configuration } = names;
+      return [box, presence, preparation, configuration, ...files.map((file) => names.file(file))];
+    };
+    const all = (text: string) => [...ofBox(text), ...ofBox(text, 1), ...ofBox(text, 2)];
+    fc.assert(
+      fc.property(name, name, (a, b) => {
+        fc.pre(a !== b);
+        // The name of another connection as one that begins like it, which is where they could meet.
+        for (const other of [b, `${a.slice(0, 5)}-box-1`, `${a.slice(0, 4)}-of-box-1`.slice(0, 11)]) {
+          if (other === a) continue;
+          const both = [...all(a), ...all(other)];
+          expect(new Set(both).size).toBe(both.length);
+        }
+      }),
+    );
+  });
+
   it("makes variables that a shell can export", () => {
     fc.assert(
       fc.property(name, fc.constantFrom("active", "standby"), (text, role) =>

@@ -1,5 +1,13 @@
 import * as fc from "fast-check";
-import { derivedMark, derivedNumber, MARK_BITS_OF_OTHERS, numbersClash } from "../../lib/host/numbers";
+import {
+  derivedMark,
+  derivedNumber,
+  derivedPort,
+  derivedVirtualRouterId,
+  MARK_BITS_OF_OTHERS,
+  numbersClash,
+  pairNumbersClash,
+} from "../../lib/host/numbers";
 
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
 
@@ -77,4 +85,28 @@ describe("the firewall marks of a connection", () => {
 it("says of two names whether one box can have both", () => {
   expect(numbersClash("singapore", "beta")).toBe(true);
   expect(numbersClash("singapore", "jakarta")).toBe(false);
+});
+
+describe("the numbers of a connection on two boxes", () => {
+  it("stay as they are from version to version", () => {
+    expect([derivedVirtualRouterId("singapore"), derivedPort("singapore")]).toEqual([65, 5519]);
+  });
+
+  it("are as many as there is room for", () => {
+    const names = Array.from({ length: 20000 }, (_, index) => `site-${index}`);
+    const ids = names.map(derivedVirtualRouterId);
+    const ports = names.map(derivedPort);
+    expect([new Set(ids).size, Math.min(...ids), Math.max(...ids)]).toEqual([255, 1, 255]);
+    expect([new Set(ports).size, Math.min(...ports), Math.max(...ports)]).toEqual([1000, 4800, 5799]);
+  });
+
+  it("clash where one of the two is one", () => {
+    const other = (same: (text: string) => number, differs: (text: string) => number) =>
+      Array.from({ length: 5000 }, (_, index) => `site-${index}`).find(
+        (text) => same(text) === same("singapore") && differs(text) !== differs("singapore"),
+      )!;
+    expect(pairNumbersClash("singapore", other(derivedVirtualRouterId, derivedPort))).toBe(true);
+    expect(pairNumbersClash("singapore", other(derivedPort, derivedVirtualRouterId))).toBe(true);
+    expect(pairNumbersClash("singapore", "jakarta")).toBe(false);
+  });
 });

@@ -5,6 +5,7 @@ import * as path from "node:path";
 import * as fc from "fast-check";
 import {
   BgpOptions,
+  DualTunnelVpn,
   Encryption,
   Integrity,
   IpsecDualConnection,
@@ -13,9 +14,9 @@ import {
   StrongswanHostProps,
   TunnelOptions,
 } from "../../lib";
-import { derivedMark, derivedNumber } from "../../lib/host/numbers";
+import { derivedMark, derivedNumber, derivedPort, derivedVirtualRouterId } from "../../lib/host/numbers";
 import { SITE_BOUNDS, SITE_PATTERNS, SITE_VERSION } from "../../lib/host/site-format";
-import { newStack, problems, SITE, synthesized, UPLINK_1, UPLINK_2 } from "./site";
+import { newStack, problems, SITE, synthesized, TWO_BOXES, UPLINK_1, UPLINK_2 } from "./site";
 
 jest.setTimeout(60_000);
 
@@ -75,6 +76,23 @@ function rendered({ name = "singapore", gatewayBandwidth, tunnels = {}, bgp, ...
   return { text: site, complaints: problems(stack) };
 }
 
+/** What the library makes of the two boxes of a pair, and what it says to them. */
+function renderedPair(prefixLength: number, bgp = false): { texts: string[]; complaints: string[] } {
+  const stack = newStack();
+  const boxes = ["172.1.3.2", "172.1.3.3"].map((address, index) => ({
+    ...TWO_BOXES.boxes[index],
+    uplink: { address: `10.0.${index}.1/24`, gateway: `10.0.${index}.2`, egressIp: `198.51.100.${index + 1}` },
+    lan: { address: `${address}/${prefixLength}` },
+  }));
+  const routing = bgp ? Routing.bgp({ tunnelCidrs: ["169.254.11.0/30", "169.254.12.0/30"] }) : undefined;
+  new DualTunnelVpn(stack, "vpn", { ...TWO_BOXES, boxes, virtualGateway: "172.1.3.1", routing, asn: 65010 });
+  const locals = synthesized(stack).locals!;
+  const texts = [1, 2].map((number) =>
+    locals[`singapore_site_json_of_box_${number}`].replaceAll(/\$\{[^}]*disaster[^}]*\}/g, "192.0.2.10"),
+  );
+  return { texts: texts.map((text) => text.replaceAll(/\$\{[^}]*\}/g, "192.0.2.152")), complaints: problems(stack) };
+}
+
 function bgpOptions({ cloudAsn, holdSeconds }: Partial<BgpOptions>): Partial<BgpOptions> {
   return { cloudAsn, holdSeconds };
 }
@@ -127,6 +145,20 @@ describe("the format of site.json", () => {
     }
   });
 
+  it("is taken by both boxes of a pair as the library renders it, with the shortest and the longest prefix of a LAN", () => {
+    for (const length of SITE_BOUNDS["pair.lan.prefixLength"]) {
+      for (const bgp of [false, true]) {
+        const { texts, complaints } = renderedPair(length, bgp);
+        expect([length, complaints]).toEqual([length, []]);
+        expect(parsed(texts)).toEqual(["", ""]);
+      }
+    }
+  });
+
+  it("is refused by the library one beyond the prefixes of a LAN", () => {
+    for (const length of [7, 30]) expect(renderedPair(length).complaints).not.toEqual([]);
+  });
+
   it("is taken by both at each bound of each option", () => {
     const tried = Object.entries(OPTIONS).flatMap(([field, changes]) =>
       SITE_BOUNDS[field as Field].map((value) => ({ field, value, ...rendered(changes(value)) })),
@@ -151,11 +183,12 @@ describe("the format of site.json", () => {
 
   it("is refused by the box one beyond each bound, in words that name the field", () => {
     const texts = BEYOND.map(([field, value]) => {
-      const document = JSON.parse(rendered({ bgp: {} }).text) as Section;
+      const text = field.startsWith("pair.") ? renderedPair(24).texts[0] : rendered({ bgp: {} }).text;
+      const document = JSON.parse(text) as Section;
       const steps = field.split(".");
       const section = steps.slice(0, -1).reduce((outer, step) => {
         const inner = outer[step] as Section | Section[];
-        return Array.isArray(inner) ? inner[1] : inner;
+        return Array.isArray(inner) ? inner.at(-1)! : inner;
       }, document);
       section[steps.at(-1)!] = value;
       return JSON.stringify(document);
@@ -177,6 +210,8 @@ describe("the format of site.json", () => {
           ["uplinks.table", derivedNumber(name, number)],
           ["tunnels.ifId", derivedNumber(name, number)],
           ["uplinks.mark", derivedMark(name, number)],
+          ["pair.virtualRouterId", derivedVirtualRouterId(name)],
+          ["pair.port", derivedPort(name)],
         ] as const) {
           expect(value).toBeGreaterThanOrEqual(SITE_BOUNDS[field][0]);
           expect(value).toBeLessThanOrEqual(SITE_BOUNDS[field][1]);

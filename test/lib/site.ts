@@ -45,13 +45,25 @@ export const EXISTING_CUSTOMER_GATEWAYS: CustomerGatewayPairAttributes = {
 };
 
 /** The how-to page's site. */
-export const SITE: DualTunnelVpnProps = {
+export const SITE: DualTunnelVpnProps & Required<Pick<DualTunnelVpnProps, "ssh" | "uplinks">> = {
   name: "singapore",
   gateway: NEW_GATEWAY,
   dataCenterCidrs: ["172.16.0.0/16"],
   uplinks: [UPLINK_1, UPLINK_2],
   ssh: { host: "box.example.com", hostKey: HostKey.ecdsa(HOST_KEY) },
 };
+
+/** The same with two boxes, each with one of the uplinks. */
+export const TWO_BOXES = {
+  ...SITE,
+  ssh: undefined,
+  uplinks: undefined,
+  boxes: [
+    { ssh: { ...SITE.ssh, host: "box-1.example.com" }, uplink: UPLINK_1, lan: { address: "172.16.3.2/24" } },
+    { ssh: { ...SITE.ssh, host: "box-2.example.com" }, uplink: UPLINK_2, lan: { address: "172.16.3.3/24" } },
+  ],
+  virtualGateway: "172.16.3.1",
+} satisfies DualTunnelVpnProps;
 
 /** One directory for the apps of a test file: cdktf makes it when an app is made, whether or not anything is written. */
 const outdir = fs.mkdtempSync(path.join(os.tmpdir(), "dual-tunnel-vpn-test-"));

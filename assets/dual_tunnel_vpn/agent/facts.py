@@ -155,6 +155,14 @@ class TakeOver:
 
 
 @dataclass(frozen=True)
+class StandAside:
+    """Have VRRP give the virtual gateway to the other box, whatever priorities say; or take part in it (again)."""
+
+    aside: bool
+    reason: str
+
+
+@dataclass(frozen=True)
 class Initiate:
     """Ask charon to set the tunnel up."""
 
@@ -201,4 +209,4 @@ class Say:
     reason: str
 
 
-Action = Union[SetInner, SetOuter, TakeOver, Initiate, Load, Terminate, Trigger, KillCharon, Say]
+Action = Union[SetInner, SetOuter, TakeOver, StandAside, Initiate, Load, Terminate, Trigger, KillCharon, Say]

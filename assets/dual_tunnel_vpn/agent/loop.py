@@ -25,6 +25,8 @@ from ..ipsec.sas import Sa
 from ..ipsec.states import Orphans
 from ..net.netlink import FILTER_GROUPS, NETLINK_NETFILTER, Ipsec, Monitor, NetlinkError, Nftables
 from ..net.rewriting import Rewriting
+from ..pair.side import Side, stand_aside, stands_aside
+from ..pair.talk import Talk
 from ..site import Site
 from .cadence import PathProbe, Prober, Round
 from .facts import (
@@ -36,6 +38,7 @@ from .facts import (
     SetInner,
     SetOuter,
     Settings,
+    StandAside,
     TakeOver,
     Terminate,
     Trigger,
@@ -45,6 +48,7 @@ from .health import Path
 from .machine import Machine
 from .moved import Moved
 from .notify import Notifier, log
+from .pair import REQUESTS, PairMachine
 from .probes import Echo, IkeKnock, ThroughTunnel
 from .repairs import Repairs
 from .routes import RouteOwner, Routes
@@ -75,17 +79,21 @@ class Agent:
             outer_move=options.outer_move,
             delete_by_other_uplink=options.delete_by_other_uplink,
         )
-        first, second = (
+        shapes = tuple(
             TunnelShape(tunnel.number, tunnel.uplink, tunnel.role, tunnel.ipsec_address) for tunnel in site.tunnels
         )
-        self.machine = Machine(
-            (first, second),
-            tuple(uplink.number for uplink in site.uplinks),
-            settings,
-            bool(options.vpc_probe_addresses),
-        )
+        end_to_end = bool(options.vpc_probe_addresses)
         self._nftables = Nftables()
         self.routes = Routes(site, self._nftables)
+        self.machine: Machine
+        self.side: Side | None = None
+        """Where the connection has two boxes: what this one hears and says of it."""
+        if site.pair is None:
+            self.machine = Machine(shapes, tuple(uplink.number for uplink in site.uplinks), settings, end_to_end)
+        else:
+            request = random.randrange(REQUESTS)
+            self.machine = one = PairMachine(shapes[0], settings, end_to_end, site.bgp is not None, request)
+            self.side = Side(site, site.pair, one, self.routes.carried)
         self.owner: RouteOwner = self.routes
         self._rewriting = Rewriting(site, self._nftables)
         self._orphans = Orphans(site, Ipsec())
@@ -108,7 +116,7 @@ class Agent:
         self._tunnel_echo = ThroughTunnel(random.randrange(1, 1 << 16))
         self._echo_sequence = 0
         self._echoes: dict[int, tuple[int, float]] = {}
-        self._watched: dict[int, tuple[vici.Channel | Control, bool]] = {}
+        self._watched: dict[int, tuple[vici.Channel | Control | Talk, bool]] = {}
         """The channels by descriptor, and whether each is watched for writing too."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._monitor, selectors.EVENT_READ, "monitor")
@@ -136,7 +144,11 @@ class Agent:
         now = time.monotonic()
         self.routes.refresh()
         outer = {t.number: self.routes.outer(t.number) or t.uplink for t in self.site.tunnels}
-        self.machine.adopt(now, self.owner.inner(), outer, read_memory(self.site.name))
+        memory = read_memory(self.site.name)
+        if isinstance(self.machine, PairMachine):
+            self.machine.adopt(now, self.owner.inner(), outer, memory, stands_aside(self.site.name))
+        else:
+            self.machine.adopt(now, self.owner.inner(), outer, memory)
         carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
         self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
         self._look_for_change()
@@ -164,6 +176,8 @@ class Agent:
         self._monitor.close()
         self._filter_monitor.close()
         self.charon.close()
+        if self.side is not None:
+            self.side.close()
         if self.speaker is not None:
             self.speaker.close()
         self.routes.close()
@@ -194,7 +208,12 @@ class Agent:
         return [*self.charon.channels, *(self.speaker.channels if self.speaker is not None else ())]
 
     def _watch(self) -> None:
-        wanted = {channel.fileno(): (channel, channel.wants_write) for channel in self._channels()}
+        wanted: dict[int, tuple[vici.Channel | Control | Talk, bool]] = {
+            channel.fileno(): (channel, channel.wants_write) for channel in self._channels()
+        }
+        if self.side is not None and self.side.talk.is_open:
+            # What has come is heard at the next tick, which is at once.
+            wanted[self.side.talk.fileno()] = self.side.talk, False
         if wanted == self._watched:
             return
         for descriptor in self._watched:
@@ -212,6 +231,10 @@ class Agent:
             self.charon.excuse(late)
             if self.speaker is not None:
                 self.speaker.excuse(late)
+            if isinstance(machine, PairMachine):
+                machine.excuse(late)
+        if self.side is not None:
+            self.side.hear(now)
         while self._echoes and now - next(iter(self._echoes.values()))[1] > ECHO_PATIENCE:
             del self._echoes[next(iter(self._echoes))]
         for sequence, _ in self._tunnel_echo.receive(len(self._echoes)):
@@ -228,6 +251,8 @@ class Agent:
         # First the deeds, then the words: a line in the journal costs as much as a route.
         done: list[tuple[Action, str]] = []
         due = self._round.step(now, lambda action: done.append((action, self._act(action, now))))
+        if self.side is not None:
+            due = min(due, self.side.say(now))
         self._tell(done)
         self._look_after(now)
         self._report(now)
@@ -244,6 +269,8 @@ class Agent:
             # What was seen last still stands, and probes go on.
             self._say(str(error), 4)
             return
+        if self.side is not None:
+            self.side.refresh(self.routes.network)
         trouble = self._rewriting.prepare(self.routes.devices)
         if trouble:
             self._say(trouble, 4)
@@ -324,6 +351,7 @@ class Agent:
                 self.machine.observe_traffic(now, tunnel, counters.sent, counters.received)
             machine = self.machine
             changing = [*(path.health for path in machine.paths.values()), *machine.sessions.values()]
+            changing.append(None if self.side is None else self.side.state())
             if changing != self._changing:
                 self._changing, self._state_at = changing, now
         if now >= self._orphans_at:
@@ -357,6 +385,8 @@ class Agent:
             failed = failed or self.routes.misled(action.tunnel, action.uplink)
         elif isinstance(action, TakeOver) and self.speaker is not None:
             failed = self.speaker.take_over(action.tunnels)
+        elif isinstance(action, StandAside):
+            failed = stand_aside(self.site.name, action.aside)
         elif isinstance(action, Initiate):
             self.charon.initiate(self.routes.tunnel(action.tunnel), now)
         elif isinstance(action, Load):
@@ -454,6 +484,7 @@ class Agent:
             ],
             "history": list(self._history),
             "memory": machine.memory(),
+            **({} if self.side is None else {"pair": self.side.state()}),
         }
 
     def _session(self, number: int) -> dict[str, object]:

@@ -15,7 +15,7 @@ from .facts import Action, Initiate, KillCharon, Load, Phase, Say, Settings, Ter
 from .health import RECOVER, Health, Path
 from .rescue import rescue, start_delete
 from .situation import Situation
-from .steering import may_return, silenced, steer
+from .steering import may_return, silenced, steer, takeover
 from .traffic import Traffic
 
 MEMORY_VERSION = 2
@@ -27,7 +27,7 @@ class Machine(Situation):
 
     def __init__(
         self,
-        tunnels: tuple[TunnelShape, TunnelShape],
+        tunnels: tuple[TunnelShape, ...],
         uplinks: tuple[int, ...],
         settings: Settings,
         end_to_end: bool = False,
@@ -217,11 +217,15 @@ class Machine(Situation):
         for tunnel in self.tunnels.values():
             rescue(self, now, tunnel)
         self._choose_inner(now)
-        steer(self)
+        steer(self, self._takeover())
         for number in self.tunnels:
             self._bring_up(now, number)
         actions, self.actions = self.actions, []
         return actions
+
+    def _takeover(self) -> frozenset[int]:
+        """The tunnels by whose sessions the cloud is to send everything."""
+        return takeover(self)
 
     def watched(self, uplink: int, number: int) -> bool:
         """Whether that path is probed at the full rate: the active tunnel's own, and the standby's while it carries.
@@ -312,7 +316,7 @@ class Machine(Situation):
         other, path = self.other_tunnel(number), self.path(number)
         if not silenced(self.traffic[number], now, self.settings.one_way):
             return
-        if self.sessions[other].works and self.ready(other):
+        if self.works(other) and self.could_carry(other):
             self._forgive()
             path.mark_down()
             self.doubt(now, path)
@@ -327,7 +331,8 @@ class Machine(Situation):
         number = self.inner
         # Where all BGP sessions have ended the cloud has no way back by either tunnel, and neither is to blame.
         known = self.ended == set(self.tunnels)
-        if number is None or known or not self.usable(number) or not self._one_way(now, number):
+        ours = number is not None and number in self.tunnels
+        if number is None or not ours or known or not self.usable(number) or not self._one_way(now, number):
             self._echo_since = None
             return
         tunnel, path = self.tunnels[number], self.path(number)
@@ -381,11 +386,9 @@ class Machine(Situation):
             return
         current, other = self.inner, self.other_tunnel(self.inner)
         if not self.usable(current):
-            tunnel = self.tunnels[current]
             # A tunnel without an SA carries nothing for certain; one that probes speak against might.
-            if self.ready(other) or (not tunnel.sa.installed and self.tunnels[other].sa.installed):
-                lost = "has no SA" if not tunnel.sa.installed else f"has no way: {self.why_down(current, tunnel.outer)}"
-                self.set_inner(now, other, f"{self.name(current)} {lost}")
+            if self.ready(other) or (self._is_gone(current) and self._is_up(other)):
+                self.set_inner(now, other, f"{self.name(current)} {self._why_left(current)}")
         elif current == self.held:
             if self.ready(other):
                 self.set_inner(now, other, f"{self.name(current)} is about to be changed", planned=True)
@@ -393,6 +396,18 @@ class Machine(Situation):
             self.set_inner(now, self.preferred, f"{self.name(self.preferred)} has been well for its hold")
         if self.preferred_since is not None and now - self.preferred_since >= self.settings.calm:
             self.hold = self.settings.hold
+
+    def _is_up(self, number: int) -> bool:
+        return number in self.tunnels and self.tunnels[number].sa.installed
+
+    def _is_gone(self, number: int) -> bool:
+        return number in self.tunnels and not self.tunnels[number].sa.installed
+
+    def _why_left(self, number: int) -> str:
+        if number not in self.tunnels:
+            return "takes nothing any more"
+        tunnel = self.tunnels[number]
+        return f"has no way: {self.why_down(number, tunnel.outer)}" if tunnel.sa.installed else "has no SA"
 
     def _may_fail_back(self, now: float) -> bool:
         tunnel = self.tunnels[self.preferred]

@@ -17,6 +17,7 @@ from ..net.netlink import (
     UNICAST,
     UNREACHABLE,
     Counters,
+    Link,
     Netlink,
     NetlinkError,
     Nftables,
@@ -104,13 +105,16 @@ class Routes:
 
     def inner(self) -> int | None:
         """The tunnel that the routes to every block of the VPC lead to; None when one is missing or they differ."""
-        return next((tunnel.number for tunnel in self.site.tunnels if self._leads_to(tunnel)), None)
-
-    def _leads_to(self, tunnel: Tunnel) -> bool:
-        link = self.network.links.get(tunnel.interface)
         routes = [self._inner_routes(block) for block in self.site.vpc_cidrs]
         first = [min(each, key=lambda route: route.metric, default=None) for each in routes]
-        return link is not None and all(route is not None and route.oif == link.ifindex for route in first)
+        pair = self.site.pair
+        if pair is not None and all(route is not None and route.gateway == pair.other_lan_address for route in first):
+            return 3 - pair.number
+        return next((tunnel.number for tunnel in self.site.tunnels if self._lead_to(tunnel, first)), None)
+
+    def _lead_to(self, tunnel: Tunnel, routes: list[Route | None]) -> bool:
+        link = self.network.links.get(tunnel.interface)
+        return link is not None and all(route is not None and route.oif == link.ifindex for route in routes)
 
     def _inner_routes(self, block: str) -> list[Route]:
         """Our routes to a block of the VPC. A former version's may have another metric or no source."""
@@ -119,24 +123,38 @@ class Routes:
 
     def settled(self, number: int) -> bool:
         """Whether the routes to the VPC are just as they are wanted by that tunnel, and there is no other of ours."""
-        link = self.network.links.get(self.tunnel(number).interface)
+        link = self._link_to(number)
         if link is None:
             return False
         source = self.source()
         return all(
-            self._inner_routes(block) == [wanted.inner_route(self.site, block, link.ifindex, source)]
+            self._inner_routes(block) == [self._inner_route(number, block, link.ifindex, source)]
             for block in self.site.vpc_cidrs
         )
 
+    def _link_to(self, number: int) -> Link | None:
+        """The interface by which a tunnel is reached: its own, or the LAN's where the other box of two has it."""
+        if self._is_ours(number):
+            return self.network.links.get(self.tunnel(number).interface)
+        return self.network.links.get(wanted.lan_device(self.site, self.network) or "")
+
+    def _is_ours(self, number: int) -> bool:
+        return any(tunnel.number == number for tunnel in self.site.tunnels)
+
+    def _inner_route(self, number: int, block: str, ifindex: int, source: str | None) -> Route:
+        if self._is_ours(number):
+            return wanted.inner_route(self.site, block, ifindex, source)
+        return wanted.beyond_route(self.site, block, ifindex)
+
     def set_inner(self, number: int) -> str:
         """Routes the VPC by a tunnel, each block in one step; what failed, in words."""
-        tunnel = self.tunnel(number)
-        link = self.network.links.get(tunnel.interface)
+        link = self._link_to(number)
         if link is None:
-            return f"there is no interface {tunnel.interface}"
+            return f"there is no interface {self.tunnel(number).interface if self._is_ours(number) else 'to the LAN'}"
         source = self.source()
         for block in self.site.vpc_cidrs:
-            failed = self._in_the_place_of(block) or self._put_inner(block, link.ifindex, source)
+            route = self._inner_route(number, block, link.ifindex, source)
+            failed = self._in_the_place_of(block) or self._put_inner(route)
             if failed:
                 return failed
         return ""
@@ -146,11 +164,10 @@ class Routes:
         theirs = [place for place in self._others or () if (place.table, place.destination, place.metric) == here]
         return f"somebody else's route to {ways.describe(theirs[0])} has the metric of ours: it stays" if theirs else ""
 
-    def _put_inner(self, block: str, ifindex: int, source: str | None) -> str:
-        route = wanted.inner_route(self.site, block, ifindex, source)
+    def _put_inner(self, route: Route) -> str:
         # The address may have gone a moment ago: what is forwarded needs none.
         failed = self._put(route) and self._put(route._replace(source=None))
-        for former in [] if failed else self._inner_routes(block):
+        for former in [] if failed else self._inner_routes(route.destination):
             if former.metric != route.metric:
                 self._remove(former)
         return failed
@@ -235,6 +252,7 @@ class Routes:
             gone.append("the packet filter's table")
         told = [f"{', '.join(gone)} had vanished"] if gone else []
         told += sysctl.amiss(self.site, self._present())
+        told += sysctl.redirects_amiss(wanted.lan_device(self.site, self.network))
         shared = self._nftables.has_table(NFT_IPV4, paths.SHARED_TABLE)
         if sysctl.forwarded_by_others() and shared:
             told.append("somebody else has switched forwarding on: what goes beside the tunnels is theirs")
@@ -265,6 +283,13 @@ class Routes:
                     continue
         return found
 
+    def carried(self, ifindex: int) -> Counters | None:
+        """What an interface has carried; None when it is gone."""
+        try:
+            return self._netlink.counters(ifindex)
+        except NetlinkError:
+            return None
+
     def leave(self, moved: bool) -> None:
         """Takes back what only a running agent needs; the VPC's guards always stay.
 
@@ -281,7 +306,7 @@ class Routes:
 
     def tunnel(self, number: int) -> Tunnel:
         """The tunnel of that number."""
-        return next(tunnel for tunnel in self.site.tunnels if tunnel.number == number)
+        return self.site.tunnel(number)
 
     def close(self) -> None:
         """Ends the socket."""

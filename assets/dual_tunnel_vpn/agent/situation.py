@@ -11,11 +11,11 @@ from .health import Health, Path
 
 
 class Situation:
-    """Two tunnels, one or two uplinks. Times are seconds of a monotonic clock that never jumps."""
+    """The box's tunnels and uplinks. Times are seconds of a monotonic clock that never jumps."""
 
     def __init__(
         self,
-        tunnels: tuple[TunnelShape, TunnelShape],
+        tunnels: tuple[TunnelShape, ...],
         uplinks: tuple[int, ...],
         settings: Settings,
         end_to_end: bool = False,
@@ -32,7 +32,9 @@ class Situation:
         self.links = dict.fromkeys(uplinks, True)
         self.link_reasons = dict.fromkeys(uplinks, "")
         self.inner: int | None = None
-        """The tunnel that the routes to the VPC lead to; None: they do not exist yet."""
+        """The tunnel that the routes to the VPC lead to, this box's or another's; None: they do not exist yet."""
+        self.offered = False
+        """Whether another box that has the other tunnel takes what this one sends it."""
         self.held: int | None = None
         """The tunnel that is to carry nothing while another can, because it is about to be changed."""
         self.hold = settings.hold
@@ -75,17 +77,29 @@ class Situation:
 
     def ready(self, number: int) -> bool:
         """Whether the tunnel is worth moving traffic to."""
+        if number not in self.tunnels:
+            return self.offered
         return self.usable(number) and self.inviting(number, self.tunnels[number].outer)
 
     def usable(self, number: int) -> bool:
         """Whether traffic put into the tunnel now should arrive."""
+        if number not in self.tunnels:
+            return self.offered
         tunnel = self.tunnels[number]
         doubtful = tunnel.outer != tunnel.shape.uplink and not tunnel.proved
         return tunnel.sa.installed and not doubtful and self.passable(number, tunnel.outer)
 
+    def could_carry(self, number: int) -> bool:
+        """Whether traffic could be moved to the tunnel."""
+        return self.ready(number)
+
+    def works(self, number: int) -> bool:
+        """Whether the tunnel's BGP session proves that it works inside."""
+        return number in self.sessions and self.sessions[number].works
+
     def steers(self, number: int) -> bool:
         """Whether the cloud can be told by BGP to send everything by this tunnel."""
-        return self.taking_over is not None and self.sessions[number].established
+        return self.taking_over is not None and number in self.tunnels and self.sessions[number].established
 
     def other_uplink(self, number: int) -> int | None:
         """The uplink that is not the tunnel's own, if there is one."""
@@ -93,11 +107,13 @@ class Situation:
         return next((uplink for uplink in self.uplinks if uplink != own), None)
 
     def other_tunnel(self, number: int) -> int:
-        """The other tunnel's number."""
-        return next(other for other in self.tunnels if other != number)
+        """The other tunnel's number, whichever box has it."""
+        return 3 - number
 
     def name(self, number: int) -> str:
         """A tunnel as it is spoken of."""
+        if number not in self.tunnels:
+            return f"the other box, by tunnel {number}"
         return f"tunnel {number} ({self.tunnels[number].shape.role})"
 
     def why_down(self, number: int, uplink: int) -> str:

@@ -11,11 +11,10 @@ from .situation import Situation
 from .traffic import Traffic
 
 
-def steer(situation: Situation) -> None:
-    """Has the cloud told what fits where the routes lead."""
+def steer(situation: Situation, wanted: frozenset[int]) -> None:
+    """Has the cloud told to send everything by these tunnels, where it is told otherwise; none: as is usual."""
     if situation.taking_over is None or situation.inner is None:
         return
-    wanted = _wanted(situation, situation.inner)
     if wanted != situation.taking_over:
         situation.taking_over = wanted
         names = ", ".join(map(situation.name, sorted(wanted)))
@@ -23,7 +22,11 @@ def steer(situation: Situation) -> None:
         situation.do(TakeOver(wanted, said))
 
 
-def _wanted(situation: Situation, inner: int) -> frozenset[int]:
+def takeover(situation: Situation) -> frozenset[int]:
+    """What fits where the routes lead, on a box that has both tunnels."""
+    inner = situation.inner
+    if inner is None:
+        return frozenset()
     if inner != situation.preferred:
         return frozenset({inner})
     # The cloud may go by what the standby's session told it before it died, for as long as it keeps that.
@@ -36,7 +39,7 @@ def may_return(situation: Situation) -> bool:
     """Whether BGP has nothing against the active tunnel: it works inside, or the standby is not seen to, either."""
     preferred = situation.preferred
     standby = situation.other_tunnel(preferred)
-    return situation.sessions[preferred].works or not situation.sessions[standby].works
+    return situation.works(preferred) or not situation.works(standby)
 
 
 def silenced(traffic: Traffic, now: float, seconds: float) -> bool:

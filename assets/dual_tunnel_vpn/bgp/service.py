@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from .. import failover, installed, library, manifest, paths, verdict
-from ..commands import Refusal, find, must, run
+from ..commands import Refusal, find, must, run, start
 from ..ipsec import strongswan
 from ..net import wanted
 from ..net.network import Network, observe
@@ -116,10 +116,10 @@ def follow(site: Site, anew: bool = False) -> None:
     if not state.enabled:
         must("systemctl", "enable", "--quiet", "--no-reload", unit)
     if new_unit or not state.active:
-        must("systemctl", "restart", unit)
+        start(unit)
     elif changed or anew:
         # No session that stays the same is ended by it.
-        must("systemctl", "reload-or-restart", unit)
+        start(unit, "reload-or-restart")
 
 
 def await_sessions(site: Site) -> list[str]:

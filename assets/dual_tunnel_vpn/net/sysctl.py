@@ -77,6 +77,20 @@ def wanted(site: Site, devices: Iterable[str]) -> dict[str, str]:
     return {loose(device): "2" for device in (*devices, *site.interfaces)}
 
 
+def no_redirects(device: str | None) -> dict[str, str]:
+    """What keeps the box from telling the LAN's hosts to send to the other box of two; None: no such interface.
+
+    The kernel sends redirects where the interface or `all` says so; others' interfaces say it for themselves.
+    """
+    return {} if device is None else {f"{_CONF}/{name}/send_redirects": "0" for name in (device, "all")}
+
+
+def redirects_amiss(device: str | None) -> list[str]:
+    """The same, not as wanted, in words."""
+    wrong = any(read(key) not in (value, None) for key, value in no_redirects(device).items())
+    return [f"ICMP redirects were switched on ({device})"] if wrong else []
+
+
 def forwarded_by_others() -> bool:
     """Whether somebody else wants the box to forward."""
     return read(FORWARD) == "1"

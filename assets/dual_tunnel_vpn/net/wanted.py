@@ -12,6 +12,9 @@ from .network import Change, Key, Network, Put, Remove, XfrmLink, key, same_rule
 RULE_PRIORITY = 5157
 """Of the rules that send marked packets (probes) to an uplink's own table, where nobody else's rule comes sooner."""
 
+VIRTUAL_LENGTH = 32
+"""The prefix length that VRRP gives the virtual gateway's address: the LAN's block is the box's own address's."""
+
 _DEFAULT = "0.0.0.0/0"
 
 
@@ -20,6 +23,40 @@ def device_of(uplink: Uplink, network: Network) -> str | None:
     if uplink.device is not None:
         return uplink.device if uplink.device in network.links else None
     return network.device_with(uplink.address)
+
+
+def lan_device(site: Site, network: Network) -> str | None:
+    """The interface of a box of two that has its LAN address, or None when it is not there now."""
+    if site.pair is None:
+        return None
+    device = site.pair.lan.device
+    if device is not None:
+        return device if device in network.links else None
+    return network.device_with(site.pair.lan.address)
+
+
+def lan_trouble(site: Site, network: Network) -> str:
+    """Why nothing can pass by the LAN's interface, in words that go on from `the LAN`; empty when it can."""
+    assert site.pair is not None
+    device = lan_device(site, network)
+    if device is None:
+        return f"has no interface with the address {site.pair.lan.address}"
+    link = network.links[device]
+    if not link.up:
+        return f"({device}) is switched off"
+    if not link.carrier:
+        return f"({device}) has lost its carrier"
+    if network.device_with(site.pair.lan.address) != device:
+        return f"({device}) has lost its address {site.pair.lan.address}"
+    return ""
+
+
+def virtual_addresses(site: Site, network: Network) -> list[Address]:
+    """The virtual gateway's address, where this box of two has it as VRRP gives it."""
+    if site.pair is None:
+        return []
+    here = (site.pair.virtual_gateway, VIRTUAL_LENGTH)
+    return [found for found in network.addresses if (found.address, found.prefix_length) == here]
 
 
 def in_place_of(site: Site, uplink: Uplink, network: Network) -> str:
@@ -107,9 +144,21 @@ def inner_route(site: Site, block: str, ifindex: int, source: str | None = None)
     return Route(block, ifindex, source=source, metric=site.route_metric, protocol=paths.ROUTE_PROTOCOL)
 
 
+def beyond_route(site: Site, block: str, ifindex: int) -> Route:
+    """The way to a block of the VPC by the other box of two. ifindex: the LAN's interface."""
+    assert site.pair is not None
+    way = inner_route(site, block, ifindex, site.pair.lan.address)
+    return way._replace(gateway=site.pair.other_lan_address)
+
+
 def source(site: Site, network: Network) -> str | None:
-    """An address of the box that the tunnels carry: in the data center's blocks, an uplink's only if need be."""
+    """An address of the box that the tunnels carry: in the data center's blocks, an uplink's only if need be.
+
+    Of two boxes the one on the LAN: the virtual gateway's comes and goes.
+    """
     inside = inside_addresses(site, network)
+    if site.pair is not None:
+        return site.pair.lan.address if site.pair.lan.address in inside else None
     uplinks = {uplink.address for uplink in site.uplinks}
     return next((address for address in inside if address not in uplinks), inside[0] if inside else None)
 

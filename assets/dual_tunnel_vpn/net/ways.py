@@ -34,6 +34,8 @@ class Way:
     """Empty: nowhere."""
     why: str
     """In words: by which route, or why nowhere."""
+    gateway: str = ""
+    """The next hop, where there is one."""
 
 
 def overlapping(site: Site, places: Iterable[Place]) -> list[Place]:
@@ -101,6 +103,9 @@ def _hosts(site: Site, network: Network) -> Iterator[tuple[str, int]]:
     """(address, interface) of what could be a neighbour of the box's, for each block of the data center at most one."""
     uplinks = {uplink.address for uplink in site.uplinks}
     own = {found.address for found in network.addresses}
+    if site.pair is not None:
+        # No host's: what the other box sends here, it does not send itself.
+        own |= {site.pair.other_lan_address, site.pair.virtual_gateway}
     carrying = {link.ifindex for link in network.links.values() if link.carrier}
     for block in map(ipaddress.IPv4Network, site.data_center_cidrs):
         for found in network.addresses:
@@ -124,7 +129,8 @@ def _way(question: Question, netlink: Netlink) -> Way:
     if place.kind == LOCAL:
         return Way(question.destination, question.source, "lo", "it is an address of the box itself")
     interface = device_name(place.oif) if place.oif else "several interfaces"
-    return Way(question.destination, question.source, interface, f"the route to {describe(place)}")
+    why = f"the route to {describe(place)}"
+    return Way(question.destination, question.source, interface, why, place.gateway or "")
 
 
 def describe(place: Place) -> str:
@@ -136,11 +142,16 @@ def describe(place: Place) -> str:
     return f"{destination}{gateway}{device}{table}"
 
 
+def by_other_box(site: Site, way: Way) -> bool:
+    """Whether it goes to the other box of two, which has the other tunnel."""
+    return site.pair is not None and way.gateway == site.pair.other_lan_address
+
+
 def elsewhere(site: Site, ways: Iterable[Way]) -> list[str]:
     """What is for the VPC and does not go by a tunnel, in words: one sentence for each reason."""
     reasons: dict[tuple[bool, str, str], Way] = {}
     for way in ways:
-        if way.interface not in site.interfaces:
+        if way.interface not in site.interfaces and not by_other_box(site, way):
             reasons.setdefault((bool(way.source), way.interface, way.why), way)
     # What is forwarded and what the box sends itself mostly fail for one reason.
     told = [way for key, way in reasons.items() if key[0] or (True, *key[1:]) not in reasons]

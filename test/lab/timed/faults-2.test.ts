@@ -1,3 +1,3 @@
 import { withstandFaults } from "./faults";
 
-describe("a site under faults", () => withstandFaults(1));
+describe("a site under faults", () => withstandFaults({ boxes: 1, bgp: false }, 1));

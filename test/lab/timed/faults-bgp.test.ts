@@ -1,3 +1,3 @@
 import { withstandFaults } from "./faults";
 
-describe("a site with BGP under faults", () => withstandFaults("bgp"));
+describe("a site with BGP under faults", () => withstandFaults({ boxes: 1, bgp: true }));

@@ -3,7 +3,7 @@
 // share them, each a Jest file.
 import { median } from "simple-statistics";
 import { FAULTS } from "../../../lab/faults/catalogue";
-import type { Fault } from "../../../lab/faults/fault";
+import { isMadeOn, type Fault, type SiteKind } from "../../../lab/faults/fault";
 import { beyond, run, type RunResult } from "../../../lab/faults/run";
 import { Stage } from "../../../lab/faults/stage";
 import { AGENT, FULL, tell } from "./prepare";
@@ -14,14 +14,13 @@ const STANDSTILL_S = 0.3;
 /** The fault whose story is read. */
 const TOLD = "uplink1-silent";
 
-/** The tests of every second fault on static routes, beginning with the first (0) or the second (1), or those by BGP. */
-export function withstandFaults(part: 0 | 1 | "bgp"): void {
+/** The tests of the faults of one kind of site; or of every second, beginning with the first (0) or the second (1). */
+export function withstandFaults(site: SiteKind, half?: 0 | 1): void {
   // Six times what the slowest takes on an idle machine.
   jest.setTimeout(FULL ? 1_200_000 : 300_000);
 
-  const [bgp, half] = part === "bgp" ? [true, undefined] : [false, part];
   const faults = [...FAULTS]
-    .filter(([, fault]) => (fault.bgp ?? false) === bgp)
+    .filter(([, fault]) => isMadeOn(fault, site))
     .filter((_, index) => half === undefined || index % 2 === half);
   const short = faults.filter(([, fault]) => FULL || !fault.long);
   const long = faults.filter(([, fault]) => !FULL && fault.long);
@@ -30,7 +29,7 @@ export function withstandFaults(part: 0 | 1 | "bgp"): void {
 
   beforeAll(async () => {
     const began = Date.now();
-    stage = await Stage.of("product", { agent: AGENT, bgp });
+    stage = await Stage.of("product", { agent: AGENT, ...site });
     tell(`the stage was there after ${((Date.now() - began) / 1000).toFixed(0)} s`);
   }, 900_000);
 
@@ -66,12 +65,17 @@ export function withstandFaults(part: 0 | 1 | "bgp"): void {
       expect(beyond(fault.limits, result)).toEqual([]);
     } catch (error) {
       const said = results.get(id)?.story.join("\n") ?? "The run did not come to its end.";
-      const journal = await stage.lab.box.execute(
-        "journalctl -o short-precise -n 60 -u 'dual-tunnel-vpn-agent@*' -u 'dual-tunnel-vpn-bgp@*' -u strongswan",
+      const running = stage.lab.boxes.filter((box) => box.isRunning());
+      const journals = await Promise.all(
+        running.map((box) =>
+          box.execute("journalctl -o short-precise -n 60 -u 'dual-tunnel-vpn-*@*' -u strongswan -u keepalived"),
+        ),
       );
       (error as Error).message += `\n--- what the agent said during the run\n${said}`;
       failed += 1;
-      (error as Error).message += `\n--- the box's journal\n${journal.stdout}`;
+      for (const [index, { stdout }] of journals.entries()) {
+        (error as Error).message += `\n--- the journal of ${running[index].name}\n${stdout}`;
+      }
       throw error;
     }
   });

@@ -9,7 +9,7 @@ from pathlib import Path
 from ... import files
 from ...commands import find, must, run
 from ...site import Site
-from .openings import Step, mark
+from .openings import VRRP, Step, mark
 
 START_SECONDS = 60
 """How long one that is being started is waited for."""
@@ -37,12 +37,19 @@ def render(site: Site) -> dict[Path, str]:
         for tunnel in site.tunnels
         if tunnel.bgp is not None
     ]
+    if site.pair is not None:
+        other = f'<source address="{site.pair.other_lan_address}"/>'
+        ike += [f'{other}<port port="{site.pair.port}" protocol="udp"/>', f'{other}<protocol value="{VRRP}"/>']
     inside = site.data_center_cidrs
     policies = {
         f"{site.name}-ike": policy("ANY", "HOST", ike),
         f"{site.name}-in": policy(zone, "ANY", [f'<destination address="{block}"/>' for block in inside]),
         f"{site.name}-out": policy("ANY", zone, [f'<source address="{block}"/>' for block in inside]),
     }
+    if site.pair is not None:
+        ends = [(source, to) for source in inside for to in site.vpc_cidrs]
+        around = [f'<source address="{source}"/><destination address="{to}"/>' for source, to in ends]
+        policies[f"{site.name}-two"] = policy("ANY", "ANY", around)
     texts = {_FIREWALLD / "zones" / f"{zone}.xml": f"{head}<zone>\n{interfaces}</zone>\n"}
     texts.update({_FIREWALLD / "policies" / f"{name}.xml": text for name, text in policies.items()})
     return texts

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...site import Site
+
+VRRP = "112"
+"""The protocol's number: not every system has its name."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def openings(site: Site) -> dict[str, tuple[Opening, ...]]:
     """What must pass, by hook. `postrouting` is the exemption from address translation."""
     cloud = tuple(tunnel.ipsec_address for tunnel in site.tunnels)
     inside = site.data_center_cidrs
+    other, between, around = _of_two_boxes(site)
     # What else comes by the tunnels for the box's end of a session, our own table drops.
     sessions = [(tunnel.interface, tunnel.bgp) for tunnel in site.tunnels if tunnel.bgp is not None]
     ends = {name: (bgp.block,) for name, bgp in sessions}
@@ -93,17 +97,34 @@ def openings(site: Site) -> dict[str, tuple[Opening, ...]]:
             Opening(sources=cloud, protocol="esp"),
             Opening(sources=cloud, protocol="icmp"),
             *(Opening(iif=name, sources=(bgp.cloud_address,), protocol="tcp") for name, bgp in sessions),
+            *(replace(each, sources=other) for each in between),
         ),
         "output": (
             Opening(destinations=cloud, protocol="udp", ports=(500, 4500)),
             Opening(destinations=cloud, protocol="esp"),
             Opening(destinations=cloud, protocol="icmp"),
             *(Opening(oif=name, destinations=(bgp.cloud_address,), protocol="tcp") for name, bgp in sessions),
+            *(replace(each, destinations=other) for each in between),
         ),
-        "forward": tuple(
-            opening
-            for name in site.interfaces
-            for opening in (Opening(iif=name, destinations=inside), Opening(oif=name, sources=inside))
+        "forward": (
+            *(
+                opening
+                for name in site.interfaces
+                for opening in (Opening(iif=name, destinations=inside), Opening(oif=name, sources=inside))
+            ),
+            *around,
         ),
-        "postrouting": tuple(Opening(oif=name, sources=(*inside, *ends.get(name, ()))) for name in site.interfaces),
+        "postrouting": (
+            *(Opening(oif=name, sources=(*inside, *ends.get(name, ()))) for name in site.interfaces),
+            *around,
+        ),
     }
+
+
+def _of_two_boxes(site: Site) -> tuple[tuple[str, ...], tuple[Opening, ...], tuple[Opening, ...]]:
+    """The other box's address, what the two send each other, and what one sends the VPC by way of the other."""
+    if site.pair is None:
+        return (), (), ()
+    between = Opening(protocol="udp", ports=(site.pair.port,)), Opening(protocol=VRRP)
+    around = Opening(sources=site.data_center_cidrs, destinations=site.vpc_cidrs)
+    return (site.pair.other_lan_address,), between, (around,)

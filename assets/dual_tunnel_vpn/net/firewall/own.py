@@ -19,7 +19,8 @@ from ... import files, manifest, paths
 from ...bgp.speaker import BGP_PORT, PORT
 from ...commands import must, run
 from ...site import Site, SiteError, load
-from .. import rewriting, sysctl
+from .. import rewriting, sysctl, wanted
+from ..network import observe
 from .openings import names, set_of
 from .ruleset import entries, load_script, table_content, tables
 
@@ -132,15 +133,19 @@ def _sessions(site: Site) -> tuple[str, str]:
 """
 
 
-def render_shared(interfaces: Iterable[str], before: Iterable[str], bridges: Iterable[str]) -> str:
+def render_shared(
+    interfaces: Iterable[str], before: Iterable[str], bridges: Iterable[str], around: Iterable[str] = ()
+) -> str:
     """nft's input that replaces the shared table, which drops what the box forwards beside the tunnels.
 
     interfaces: all connections'. before: those from which the box forwarded already. bridges: what they carry
-    from port to port passes here too (br_netfilter), and is not forwarded by us.
+    from port to port passes here too (br_netfilter), and is not forwarded by us. around: nft's matches of what one of
+    two boxes sends the VPC by way of the other.
     """
     table = f"ip {paths.SHARED_TABLE}"
     tunnels, before, pairs = names(interfaces), tuple(before), [f'"{name}" . "{name}"' for name in bridges]
     exempt = [f"        iifname {names(before)} accept"] if before else []
+    exempt += [f"        {match} accept" for match in around]
     exempt += [f"        iifname . oifname {set_of(pairs)} accept"] if pairs else []
     lines = "\n".join([f"        iifname {tunnels} accept", f"        oifname {tunnels} accept", *exempt])
     return f"""{_anew(table)}table {table} {{
@@ -157,15 +162,28 @@ def render_shared(interfaces: Iterable[str], before: Iterable[str], bridges: Ite
 
 def _shared(without: str = "") -> str:
     interfaces: list[str] = []
+    around: list[str] = []
     for name in manifest.names():
         try:
-            interfaces += load(paths.site(name)).interfaces if name != without else ()
+            if name != without:
+                site = load(paths.site(name))
+                interfaces += site.interfaces
+                around += _around(site)
         except SiteError:
             continue
     if not interfaces or sysctl.forwarded_by_others():
         return _anew(f"ip {paths.SHARED_TABLE}")
     bridges = sorted(path.parent.name for path in Path("/sys/class/net").glob("*/bridge"))
-    return render_shared(interfaces, sysctl.forwarded_before(manifest.load_box()), bridges)
+    return render_shared(interfaces, sysctl.forwarded_before(manifest.load_box()), bridges, around)
+
+
+def _around(site: Site) -> list[str]:
+    """What a box of two forwards from its LAN to its LAN."""
+    device = None if site.pair is None else wanted.lan_device(site, observe())
+    if device is None:
+        return []
+    ends = f"ip saddr {set_of(site.data_center_cidrs)} ip daddr {set_of(site.vpc_cidrs)}"
+    return [f'iifname "{device}" oifname "{device}" {ends}']
 
 
 def _differing(site: Site, uplinks: Collection[str]) -> dict[tuple[str, str], str]:

@@ -1,0 +1,125 @@
+"""keepalived on the box: whether it can be had, its configuration and its unit, where a connection has two boxes.
+
+The package's own unit, keepalived.service, is none of ours: one that comes with the package that we add is masked while
+a connection has two boxes, and one that was there before is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from .. import installed, library, manifest, paths
+from ..commands import Refusal, find, must, run, start
+from ..ipsec import strongswan
+from ..net import wanted
+from ..net.firewall import stateful
+from ..net.network import Network, observe
+from ..site import Site, SiteError, load
+from .keepalived import render
+
+UNIT_FILE = "dual-tunnel-vpn-vrrp@.service"
+
+PACKAGES = frozenset({"keepalived"})
+
+PACKAGED_UNIT = "keepalived.service"
+
+
+def problems(site: Site, network: Network) -> Iterator[str]:
+    """What keeps this box from being one of two, each in one sentence; nothing where the connection has one box."""
+    if site.pair is None:
+        return
+    pair, device = site.pair, wanted.lan_device(site, network)
+    where = f"interface {pair.lan.device}" if pair.lan.device else f"address {pair.lan.address}"
+    if device is None:
+        addresses = ", ".join(sorted({found.address for found in network.addresses} - {"127.0.0.1"})) or "none"
+        yield f"the LAN wants the {where}, which this box does not have (addresses: {addresses})"
+    elif network.device_with(pair.lan.address) != device:
+        yield f"the LAN wants the address {pair.lan.address} on {device}, which lacks it"
+    elif device in {wanted.device_of(uplink, network) for uplink in site.uplinks}:
+        yield f"the LAN and the uplink are on one interface of this box, {device}: give each its own"
+    if wanted.source(site, network) is None and device is not None:
+        blocks = ", ".join(site.data_center_cidrs)
+        yield (
+            f"the LAN's address {pair.lan.address} is in none of the data center's blocks ({blocks}): add the block of "
+            "the LAN, whose hosts the VPC is to reach"
+        )
+    by_vrrp = wanted.virtual_addresses(site, network) if paths.keepalived_conf(site.name).exists() else []
+    for found in network.addresses:
+        if found.address == pair.virtual_gateway and found not in by_vrrp:
+            yield (
+                f"interface {network.name(found.ifindex)} of this box has the address {found.address} of the virtual "
+                "gateway for good, which VRRP gives to one of the two boxes: take it away from the box"
+            )
+    for chain in stateful.invalid_dropped_by():
+        yield (
+            f"{chain} of this box drops what conntrack takes for invalid, as is what comes by another box than its "
+            "answers: accept what goes between the VPC and the data center before that rule, or take it away"
+        )
+
+
+def hold(box: manifest.Box, packages: list[str]) -> None:
+    """Keeps the unit of a package that is about to be added from starting, while a connection has two boxes."""
+    if PACKAGES & set(packages) and not box.vrrp_held:
+        box.vrrp_held = True
+        box.save()
+        run("systemctl", "mask", "--quiet", PACKAGED_UNIT)
+
+
+def let_go(box: manifest.Box, name: str) -> None:
+    """Leaves that unit to the box's owner once no connection beside that one has two boxes."""
+    if not box.vrrp_held or _needed(name):
+        return
+    # One that the owner has unmasked is the owner's.
+    if strongswan.units(PACKAGED_UNIT)[PACKAGED_UNIT].masked:
+        run("systemctl", "unmask", "--quiet", "--no-reload", PACKAGED_UNIT)
+        run("systemctl", "disable", "--quiet", "--no-reload", PACKAGED_UNIT)
+    box.vrrp_held = False
+    box.save()
+
+
+def _needed(beside: str) -> bool:
+    """Whether another connection of this box has two boxes."""
+    for name in manifest.names():
+        with suppress(SiteError):
+            if name != beside and load(paths.site(name)).pair is not None:
+                return True
+    return False
+
+
+def follow(site: Site, anew: bool = False) -> None:
+    """Has VRRP do as the site says. anew: what it does may not be what its file says."""
+    if site.pair is None:
+        remove(site.name)
+        return
+    device = wanted.lan_device(site, observe())
+    if device is None:
+        raise Refusal(f"this box has no interface with the LAN's address {site.pair.lan.address} any more: give it one")
+    if find("keepalived") is None:
+        raise Refusal("keepalived is not installed on this box: run install.sh apply")
+    target, unit = paths.keepalived_conf(site.name), paths.vrrp_unit(site.name)
+    changed = installed.put(target, render(site, device).encode(), 0o600)
+    new_unit = installed.put(paths.UNITS / UNIT_FILE, library.asset(f"systemd/{UNIT_FILE}"))
+    if new_unit:
+        must("systemctl", "daemon-reload")
+    if changed:
+        # One that is told nonsense would end, and be started anew for ever.
+        must("keepalived", "--config-test", f"--use-file={target}")
+    state = strongswan.units(unit)[unit]
+    if not state.enabled:
+        must("systemctl", "enable", "--quiet", "--no-reload", unit)
+    if new_unit or not state.active:
+        start(unit)
+    elif changed or anew:
+        # Whoever has the address keeps it.
+        start(unit, "reload-or-restart")
+
+
+def remove(name: str) -> None:
+    """Ends VRRP of a connection, and with it this box's claim to the address; nothing to do is a success."""
+    if (paths.UNITS / UNIT_FILE).exists():
+        run("systemctl", "stop", paths.vrrp_unit(name))
+        run("systemctl", "disable", "--quiet", "--no-reload", paths.vrrp_unit(name))
+    installed.remove(paths.keepalived_conf(name))
+    if not _needed(name) and installed.remove(paths.UNITS / UNIT_FILE):
+        run("systemctl", "daemon-reload")
