@@ -128,5 +128,6 @@ if (require.main === module) {
   const runs = updated(known(), labFiles(), readOutcomes());
   fs.writeFileSync(RUNS, `${JSON.stringify(runs, null, 2)}\n`);
   fs.writeFileSync(PAGE, rendered(fs.readFileSync(PAGE, "utf8"), runs));
-  fs.rmSync(OUTCOMES, { force: true });
+  // Put back, it can be read once more.
+  if (fs.existsSync(OUTCOMES)) fs.renameSync(OUTCOMES, `${OUTCOMES}.taken`);
 }

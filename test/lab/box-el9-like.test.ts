@@ -2,12 +2,11 @@
 // there. docs/guests.md says what that proves of EL9.
 import { cloudState, NAME } from "../../lab/box/staged-connection";
 import { Traffic } from "../../lab/traffic/traffic";
+import { FULL } from "./full";
 import { tellGaps, trafficBy, well } from "./on-a-box";
 import { shortLife, type Life } from "./short-life";
 
 jest.setTimeout(600_000);
-
-const FULL = process.env.DUAL_TUNNEL_VPN_TEST === "full";
 
 /** Where the box's dnf finds packages. */
 const REPOSITORIES = "/var/local/rpms";

@@ -184,12 +184,15 @@ describe("every shape in one lab", () => {
     const carries = ({ sas }: TunnelReport) =>
       sas.some(({ children }) => children.some(({ bytesIn, bytesOut }) => bytesIn > 0 && bytesOut > 0));
     // A host that is busy enough makes an agent use the standby tunnel for a moment.
-    for (const deadline = Date.now() + 60_000; ; await delay(1000)) {
+    for (const deadline = Date.now() + 180_000; ; await delay(1000)) {
       for (const pair of PAIRS) await reachEachOther(lab, pair);
       await reachEachOther(lab, [BRANCH.server, ECS.address], "branch");
       const idle = (await active()).filter((tunnel) => !carries(tunnel)).map(({ connection }) => connection);
       if (idle.length === 0) break;
-      if (Date.now() > deadline) throw new Error(`the active tunnel carries nothing: ${idle.join(", ")}`);
+      if (Date.now() > deadline) {
+        const { stdout } = await lab.box.execute("dual-tunnel-vpn status");
+        throw new Error(`the active tunnel carries nothing: ${idle.join(", ")}\n${stdout}`);
+      }
     }
   });
 

@@ -17,6 +17,7 @@ import type { Machine } from "../../lab/machines/machine";
 import { ECS, TWO_BOXES } from "../../lab/network";
 import { prepareProviders } from "../../lab/terraform/providers";
 import { Traffic } from "../../lab/traffic/traffic";
+import { itInFull } from "./full";
 import { FIRST_PAIR, reachEachOther } from "./more-networks";
 import { exposures } from "./on-a-box";
 import { StackDeployment } from "./stack-deployment";
@@ -110,7 +111,7 @@ describe("a site with two boxes", () => {
     expect(journals.join("").match(/.*(not permitted|permission denied|read-only).*/gi) ?? []).toEqual([]);
   });
 
-  it("loses nothing by a change of both boxes", async () => {
+  itInFull("loses nothing by a change of both boxes", "two minutes", async () => {
     const mark = await scene.traffic.mark();
     holdSeconds = 3;
     await site.apply();
@@ -142,21 +143,25 @@ describe("a site with two boxes", () => {
     await scene.well();
   });
 
-  it("goes by box 2 when box 1 loses its power, as fast as no timer of the cloud", async () => {
-    const mark = await scene.traffic.mark();
-    await lab.box.stop();
-    await scene.gatewayAt(2);
-    await scene.cloudBy(2);
-    await scene.flowing();
-    const { out, in: back } = await scene.traffic.since(mark);
-    expect(out.longestGapS).toBeLessThan(3);
-    expect(back.longestGapS).toBeLessThan(5);
-    expect(await status(lab.box2)).toMatch(
-      /the other one is 172\.16\.3\.2; the virtual gateway 172\.16\.3\.1 is at this box$[^]*^ {2}! the other box is not heard$/m,
-    );
-  });
+  itInFull(
+    "goes by box 2 when box 1 loses its power, as fast as no timer of the cloud",
+    "with its boot three minutes",
+    async () => {
+      const mark = await scene.traffic.mark();
+      await lab.box.stop();
+      await scene.gatewayAt(2);
+      await scene.cloudBy(2);
+      await scene.flowing();
+      const { out, in: back } = await scene.traffic.since(mark);
+      expect(out.longestGapS).toBeLessThan(3);
+      expect(back.longestGapS).toBeLessThan(5);
+      expect(await status(lab.box2)).toMatch(
+        /the other one is 172\.16\.3\.2; the virtual gateway 172\.16\.3\.1 is at this box$[^]*^ {2}! the other box is not heard$/m,
+      );
+    },
+  );
 
-  it("takes box 1 back without loss once its tunnel works", async () => {
+  itInFull("takes box 1 back without loss once its tunnel works", "two minutes", async () => {
     const mark = await scene.traffic.mark();
     await lab.box.powerOn();
     await lab.box.waitForSsh();

@@ -6,7 +6,8 @@ import { FAULTS } from "../../../lab/faults/catalogue";
 import { isMadeOn, type Fault, type SiteKind } from "../../../lab/faults/fault";
 import { beyond, run, type RunResult } from "../../../lab/faults/run";
 import { Stage } from "../../../lab/faults/stage";
-import { AGENT, FULL, tell } from "./prepare";
+import { FULL } from "../full";
+import { AGENT, tell } from "./prepare";
 
 /** Seconds for which a machine may have stood still in a run that is judged. */
 const STANDSTILL_S = 0.3;
@@ -24,6 +25,12 @@ export function withstandFaults(site: SiteKind, half?: 0 | 1): void {
     .filter((_, index) => half === undefined || index % 2 === half);
   const short = faults.filter(([, fault]) => FULL || !fault.long);
   const long = faults.filter(([, fault]) => !FULL && fault.long);
+  if (long.length > 0) {
+    it.skip.each(long.map(([id]) => id))("withstands %s (takes a minute or more: npm run test:full)", () => undefined);
+  }
+  // No stage is made for nothing.
+  if (short.length === 0) return;
+
   let stage: Stage;
   const results = new Map<string, RunResult>();
 
@@ -79,10 +86,6 @@ export function withstandFaults(site: SiteKind, half?: 0 | 1): void {
       throw error;
     }
   });
-
-  if (long.length > 0) {
-    it.skip.each(long.map(([id]) => id))("withstands %s (takes a minute or more: npm run test:full)", () => undefined);
-  }
 
   if (short.some(([id]) => id === TOLD)) {
     it("is told about a failover so that a person understands it", () => {
