@@ -20,8 +20,10 @@ const LANDED = "7bbf443";
 const ROOT = path.join(__dirname, "../..");
 /** Between two packets of the traffic, each way. */
 const INTERVAL_MS = 20;
-/** For so long at most none arrive where a tunnel in use is negotiated anew. */
+/** The traffic is led away before a tunnel ends; an agent of that version may be at work still. */
 const MOVED_MS = 500;
+/** The gateway, that of a busy host, goes on sending into a tunnel that the box has ended. */
+const GATEWAY_MS = 1500;
 const isThere = spawnSync("git", ["cat-file", "-e", `${LANDED}^{commit}`], { cwd: ROOT }).status === 0;
 
 const whenThere = isThere ? it : it.skip;
@@ -91,13 +93,14 @@ describe("an upgrade from the version before", () => {
       await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
       const { out, in: back } = await traffic.since(mark);
       await traffic.stop();
+      process.stderr.write(`       packets of ${INTERVAL_MS} ms lost: ${out.lost} to the cloud, ${back.lost} from it\n`);
       // There and back: while the active tunnel was negotiated anew traffic went by the other.
       const { agent } = JSON.parse(await lab.box.succeed("dual-tunnel-vpn status singapore --json")) as {
         agent: { switches: number };
       };
       expect(agent.switches).toBeLessThanOrEqual(2);
       expect(out.lost).toBeLessThanOrEqual(MOVED_MS / INTERVAL_MS);
-      expect(back.lost).toBeLessThanOrEqual(MOVED_MS / INTERVAL_MS);
+      expect(back.lost).toBeLessThanOrEqual(GATEWAY_MS / INTERVAL_MS);
       const after = await sas();
       for (const tunnel of ["singapore-1", "singapore-2"]) {
         expect(isUp(after.get(tunnel))).toBe(true);
