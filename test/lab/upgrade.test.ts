@@ -93,7 +93,9 @@ describe("an upgrade from the version before", () => {
       await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
       const { out, in: back } = await traffic.since(mark);
       await traffic.stop();
-      process.stderr.write(`       packets of ${INTERVAL_MS} ms lost: ${out.lost} to the cloud, ${back.lost} from it\n`);
+      process.stderr.write(
+        `       packets of ${INTERVAL_MS} ms lost: ${out.lost} to the cloud, ${back.lost} from it\n`,
+      );
       // There and back: while the active tunnel was negotiated anew traffic went by the other.
       const { agent } = JSON.parse(await lab.box.succeed("dual-tunnel-vpn status singapore --json")) as {
         agent: { switches: number };
