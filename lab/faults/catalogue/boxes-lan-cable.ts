@@ -5,7 +5,6 @@ export default {
   what: "The LAN's cable of box 1 is pulled: box 2 takes the shared address.",
   boxes: 2,
   bgp: true,
-  long: true,
   prepare: (scene) => powerOff.prepare(scene),
   async make(scene) {
     await scene.box.unplug("lan");

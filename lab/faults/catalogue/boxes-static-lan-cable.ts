@@ -4,7 +4,6 @@ import cable from "./boxes-lan-cable";
 export default {
   what: "The LAN's cable of box 1 of a site with two boxes and static routes is pulled: box 1 ends its tunnel, which tells the cloud.",
   boxes: 2,
-  long: true,
   make: (scene) => cable.make(scene),
   undo: (scene) => cable.undo(scene),
   limits: { out: { gapS: 3 }, in: { gapS: 5 } },

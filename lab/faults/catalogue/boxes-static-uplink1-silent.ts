@@ -4,7 +4,6 @@ import { CLOUD_TIMERS, OWN_DETECTION_S } from "./uplink1-silent-pinned";
 export default {
   what: "The uplink of box 1 of a site with two boxes and static routes goes silent (the cloud's own DPD: 2 s, then 5.5 s).",
   boxes: 2,
-  long: true,
   peer: "pinned",
   cloudTimers: CLOUD_TIMERS,
   async make(scene) {

@@ -4,7 +4,6 @@ import silent from "./boxes-uplink1-silent";
 export default {
   ...silent,
   what: "The uplink's cable of box 1 is pulled: it keeps the shared address, and leads traffic to box 2.",
-  long: true,
   async make(scene) {
     await scene.box.unplug("uplink1");
     await scene.trafficBy(2);

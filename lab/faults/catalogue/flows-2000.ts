@@ -6,6 +6,7 @@ let flows: Flows | undefined;
 
 export default {
   what: `Uplink 1 goes silent while ${COUNT} hosts' flows of the LAN are answered from the VPC.`,
+  long: true,
   async prepare(scene) {
     flows = await Flows.start(scene.lab, COUNT);
     await flows.allAnswered();

@@ -23,10 +23,13 @@ export function withstandFaults(site: SiteKind, half?: 0 | 1): void {
   const faults = [...FAULTS]
     .filter(([, fault]) => isMadeOn(fault, site))
     .filter((_, index) => half === undefined || index % 2 === half);
-  const short = faults.filter(([, fault]) => FULL || !fault.long);
-  const long = faults.filter(([, fault]) => !FULL && fault.long);
+  // Of two boxes test/lab/two-boxes.test.ts has a sample: three machines of their own take minutes to be there.
+  const isShort = (fault: Fault) => FULL || (fault.long !== true && site.boxes === 1);
+  const short = faults.filter(([, fault]) => isShort(fault));
+  const long = faults.filter(([, fault]) => !isShort(fault));
+  const takes = site.boxes === 1 ? "a minute or more" : "three machines";
   if (long.length > 0) {
-    it.skip.each(long.map(([id]) => id))("withstands %s (takes a minute or more: npm run test:full)", () => undefined);
+    it.skip.each(long.map(([id]) => id))(`withstands %s (takes ${takes}: npm run test:full)`, () => undefined);
   }
   // No stage is made for nothing.
   if (short.length === 0) return;
