@@ -33,7 +33,12 @@ describe("the box", () => {
     ).tunnels;
   const ids = async (number: 1 | 2) => {
     const { up, ike, child } = (await tunnels())[number - 1];
-    expect(up).toBe(true);
+    if (!up) {
+      const box = await lab.box.succeed(
+        "swanctl --list-sas; journalctl -o short-precise -n 80 -u 'dual-*' -u strongswan",
+      );
+      throw new Error(`tunnel ${number} is not up: ${box}\n${await cloud.log(40)}`);
+    }
     return [ike.id, child.id];
   };
 
