@@ -107,7 +107,9 @@ class Calls(unittest.TestCase):
     def test_lists_sas_in_the_order_charon_streams_them(self) -> None:
         with FakeCharon({"list-sas": lambda _: (LIST_SAS, {})}) as charon, vici.Client(charon.path) as client:
             self.assertEqual([name for name, _ in client.list_sas()], ["lab-1", "lab-2"])
-            self.assertEqual(charon.asked, [("list-sas", {"noblock": "yes"})])
+            client.list_sas(wait=True)
+            # Whatever noblock says: charon waits only where it is not given.
+            self.assertEqual(charon.asked, [("list-sas", {"noblock": "yes"}), ("list-sas", {})])
 
     def test_tells_two_sas_of_one_connection_apart(self) -> None:
         twice: list[tuple[str, Any]] = [LIST_SAS[0], ("list-sa", {"lab-1": {"uniqueid": "9"}})]

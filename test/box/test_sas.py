@@ -70,3 +70,25 @@ class ReadsSas(unittest.TestCase):
         client.__enter__.return_value.list_sas.return_value = list(listed.items())
         with mock.patch.object(vici, "Client", return_value=client):
             self.assertEqual(strongswan.tunnel_sas(samples.site()), sas.of_tunnels(samples.site(), [listed]))
+
+    def ask(self, *answers: vici.Message | Exception) -> tuple[dict[int, sas.Sa], list[bool]]:
+        """What is heard where charon answers so, and which of the questions waited for what charon is busy with."""
+        client = mock.MagicMock()
+        asked = client.__enter__.return_value.list_sas
+        asked.side_effect = [answer if isinstance(answer, Exception) else list(answer.items()) for answer in answers]
+        with mock.patch.object(vici, "Client", return_value=client):
+            found = strongswan.tunnel_sas(samples.site())
+        return found, [call.kwargs.get("wait", False) for call in asked.call_args_list]
+
+    def test_a_tunnel_that_charon_is_busy_with_is_not_down(self) -> None:
+        first = ike_sa("ESTABLISHED", "5", ("7", "INSTALLED"))
+        both = {**first, **ike_sa("REKEYING", "6", ("8", "INSTALLED"), name="singapore-2")}
+        found, waited = self.ask(first, both)
+        self.assertEqual([sa.installed for sa in found.values()], [True, True])
+        self.assertEqual(waited, [False, True])
+        self.assertEqual(self.ask(both)[1], [False])
+
+    def test_what_charon_is_busy_with_for_too_long_is_absent(self) -> None:
+        found, waited = self.ask(ike_sa("ESTABLISHED", "5", ("7", "INSTALLED")), vici.ViciTimeout("busy"))
+        self.assertEqual([sa.installed for sa in found.values()], [True, False])
+        self.assertEqual(waited, [False, True])

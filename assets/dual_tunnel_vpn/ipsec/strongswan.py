@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from ..site import Site, Tunnel
 from . import sas, vici
 
 UNIT = "strongswan.service"
+
+BUSY = 5.0
+"""Seconds for which charon may be busy with one SA; what it is busy with longer is told as absent."""
 
 PATIENCE = 20.0
 """How long charon may take to answer, seconds: a slow box that is busy starting takes its time."""
@@ -176,9 +180,18 @@ def _harmless(line: str) -> str:
 
 
 def tunnel_sas(site: Site) -> dict[int, sas.Sa]:
-    """Both tunnels' SAs by number; raises vici.ViciError when charon does not answer."""
+    """Both tunnels' SAs by number; raises vici.ViciError when charon does not answer.
+
+    A list passes over an SA that charon is busy with, as in a rekey: an absence counts when one that waits repeats it.
+    """
     with vici.Client(timeout=PATIENCE) as client:
-        return sas.of_tunnels(site, [{name: sa} for name, sa in client.list_sas()])
+        found = sas.of_tunnels(site, [{name: sa} for name, sa in client.list_sas()])
+        if all(sa.installed for sa in found.values()):
+            return found
+        with suppress(vici.ViciTimeout):
+            listed = client.list_sas(timeout=BUSY, wait=True)
+            found = sas.of_tunnels(site, [{name: sa} for name, sa in listed])
+        return found
 
 
 def terminate(connection: str, wait: float = 3.0) -> None:

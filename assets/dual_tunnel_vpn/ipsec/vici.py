@@ -358,9 +358,14 @@ class Client:
         """Daemon, version, sysname, release, machine."""
         return self.request("version", None, timeout)
 
-    def list_sas(self, ike: str | None = None, timeout: float | None = None) -> list[tuple[str, Message]]:
-        """(connection name, IKE_SA) for each IKE_SA, those being deleted included."""
-        streamed = self.stream("list-sas", "list-sa", {"ike": ike, "noblock": True}, timeout)
+    def list_sas(
+        self, ike: str | None = None, timeout: float | None = None, wait: bool = False
+    ) -> list[tuple[str, Message]]:
+        """(connection name, IKE_SA) for each IKE_SA, those being deleted included.
+
+        What charon is busy with is passed over, or waited for. That noblock is given is what counts for charon.
+        """
+        streamed = self.stream("list-sas", "list-sa", {"ike": ike, "noblock": None if wait else True}, timeout)
         return [(name, sa) for entry in streamed for name, sa in entry.items() if isinstance(sa, dict)]
 
     def list_conns(self, ike: str | None = None, timeout: float | None = None) -> dict[str, Message]:
