@@ -25,7 +25,7 @@ jest.setTimeout(900_000);
 /** Between two packets of the traffic, each way. */
 const INTERVAL_MS = 50;
 /** Static routing: the gateway sends into the tunnel that is being changed until it has moved, half a second on an idle machine. */
-const GATEWAY_MS = 1500;
+const GATEWAY_MS = 4000;
 /** For so long at most the tunnel that is changed is down. */
 const DOWN_S = 5;
 

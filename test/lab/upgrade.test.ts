@@ -23,7 +23,7 @@ const INTERVAL_MS = 20;
 /** The traffic is led away before a tunnel ends; an agent of that version may be at work still. */
 const MOVED_MS = 500;
 /** The gateway, that of a busy host, goes on sending into a tunnel that the box has ended. */
-const GATEWAY_MS = 1500;
+const GATEWAY_MS = 4000;
 const isThere = spawnSync("git", ["cat-file", "-e", `${LANDED}^{commit}`], { cwd: ROOT }).status === 0;
 
 const whenThere = isThere ? it : it.skip;
