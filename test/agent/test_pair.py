@@ -26,6 +26,16 @@ def settled(seed: int = 1, bgp: bool = True) -> Pair:
     return pair
 
 
+def unprobed(bgp: bool = True) -> Pair:
+    """The same where the gateway answers no probes."""
+    pair = Pair(1, bgp)
+    for box in pair.boxes.values():
+        box.faults = Faults(probes_filtered=True)
+    pair.run(20)
+    assert pair.as_is_usual, pair.story()
+    return pair
+
+
 def uplink(number: int, **faults: Any) -> Fault:
     """What befalls a box's uplink, charon or tunnel."""
 
@@ -206,6 +216,33 @@ class Targets(unittest.TestCase):
             self.assertGreater(inward, 5)
         for fault in (apart, agent(1), CHARON_2, power(2), SILENT_2, CABLE_2):
             self.kept(fault, 0, 0, bgp=False)
+
+    def test_where_the_gateway_answers_no_probes(self) -> None:
+        for name, began, out in (
+            ("carrier", Faults(carrier_lost={1}), 0),
+            ("charon", Faults(charon_dead=True), 0),
+            # Only the traffic tells.
+            ("silent", Faults(out_dead={1}, in_dead={1}), 5),
+        ):
+            with self.subTest(name):
+                pair = unprobed()
+                after = pair.now
+                pair.boxes[1].faults = replace(began, probes_filtered=True)
+                pair.run(15)
+                self.assertEqual(pair.boxes[1].inner, 2, pair.story())
+                self.assertLessEqual(pair.gaps(after)[0], out, pair.story())
+                self.assertEqual(pair.loops, [])
+        pair = unprobed()
+        hold(1)(pair)
+        after = pair.now
+        pair.run(5)
+        self.assertEqual((pair.boxes[1].inner, pair.gaps(after)), (2, (0, 0)), pair.story())
+        # Silence, which proves nothing here, on both: neither may route by the other.
+        pair = unprobed()
+        for number, box in pair.boxes.items():
+            box.faults = Faults(probes_filtered=True, out_dead={number}, in_dead={number})
+        pair.run(30)
+        self.assertEqual(pair.loops, [], pair.story())
 
 
 class Rules(unittest.TestCase):

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .facts import Action, Say, Settings, StandAside, Terminate, TunnelShape
+from .health import Health
 from .machine import Machine
 
 UNHEARD = 0.5
@@ -176,7 +177,7 @@ class PairMachine(Machine):
         """What the other box is to be told."""
         return Word(
             able=self.able,
-            steady=self.path(self.own).missed_in_a_row < 2,
+            steady=self._steady,
             asks=self.asks,
             grants=self.grants,
             master=self.master,
@@ -191,6 +192,12 @@ class PairMachine(Machine):
     def able(self) -> bool:
         """Whether this box's tunnel takes what it is given."""
         return self.usable(self.own) and self.own != self.held
+
+    @property
+    def _steady(self) -> bool:
+        path = self.path(self.own)
+        # Where no probe was ever answered, that none is tells nothing.
+        return path.health is Health.UNPROVEN or path.missed_in_a_row < 2
 
     def usable(self, number: int) -> bool:
         """As of one box, and with its charon there: without it nothing comes in, and the other box has another."""
