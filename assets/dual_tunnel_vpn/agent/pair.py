@@ -94,6 +94,8 @@ class PairMachine(Machine):
         self.heard_at = -1e9
         self.lan_trouble = ""
         """What is wrong with the LAN's interface, in words that go on from `the LAN`."""
+        self.talk_trouble = ""
+        """Why the other box cannot be talked with, or the LAN's hosts not be asked; a sentence."""
         self.received_at = -1e9
         """When the LAN last brought something, while the other box was not heard."""
         self.witnesses = 0
@@ -141,6 +143,12 @@ class PairMachine(Machine):
         if bool(trouble) != bool(self.lan_trouble):
             self.do(Say(f"the LAN {trouble or 'is back'}"))
         self.lan_trouble = trouble
+
+    def observe_talk(self, trouble: str) -> None:
+        """Why the other box cannot be talked with, or the LAN's hosts not be asked; empty when both can be."""
+        if trouble != self.talk_trouble:
+            self.talk_trouble = trouble
+            self.do(Say(trouble or "what the talk with the other box and the questions to the LAN need is there again"))
 
     def observe_received(self, now: float) -> None:
         """The LAN has brought something since this was asked last, while the other box was not heard."""
