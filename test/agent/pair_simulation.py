@@ -210,6 +210,7 @@ class Box:
         machine, now = self.machine, self.now
         assert machine is not None
         lost = self.number in self.faults.carrier_lost
+        machine.observe_witnesses(self.pair.witnesses)
         machine.observe_link(self.number, not lost, "has lost its carrier" if lost else "is back")
         machine.observe_lan("has lost its carrier" if self.lan.carrier_lost else "")
         machine.observe_charon(now, not self.faults.charon_dead)
@@ -235,8 +236,6 @@ class Box:
         self.machine = PairMachine(shape, SETTINGS, True, self.pair.bgp, self.random.randrange(2**32))
         aside = self.aside is not False
         self.machine.adopt(self.now, self.inner, {self.number: self.number}, self.kept, aside)
-        self.machine.observe_witnesses(2)
-
         def opener(by_ike: bool) -> SimulatedProber:
             return SimulatedProber(self, self.number, self.number, by_ike)  # type: ignore[arg-type]
 
@@ -341,6 +340,10 @@ class Pair:
         self.words_lost = 0.0
         self.word_delay = 0.0
         self.hosts_answer = True
+        self.witnesses = 2
+        """The hosts that the boxes' kernels know on the LAN."""
+        self.cloud_calls_again: float | None = None
+        """Seconds after which the cloud negotiates a tunnel anew that a box has ended; None: it waits for the box."""
         self.cloud_sa = {1: False, 2: False}
         self.cloud_heard = {1: 0.0, 2: 0.0}
         self.sessions = {1: _Session(), 2: _Session()}
@@ -436,6 +439,8 @@ class Pair:
             box.charonless, box.sa, box.negotiating = False, "none", self.now
         if box.deleting is not None and self.now - box.deleting >= 0.1 and passes:
             box.deleting, box.sa, self.cloud_sa[number] = None, "none", False
+            if self.cloud_calls_again is not None and box.negotiating is None:
+                box.negotiating = self.now + self.cloud_calls_again
         if box.negotiating is not None:
             if self.now - box.negotiating > 9.0:
                 box.negotiating = None

@@ -286,14 +286,60 @@ class Rules(unittest.TestCase):
 
     def test_a_quiet_lan_is_not_taken_for_a_lost_one(self) -> None:
         pair = settled()
-        pair.hosts_answer = False
-        for box in pair.boxes.values():
-            assert box.machine is not None
-            box.machine.observe_witnesses(0)
+        pair.hosts_answer, pair.witnesses = False, 0
         power(2)(pair)
         with unittest.mock.patch.object(Box, "_lan_says_something", lambda _: False):
             pair.run(60)
         self.assertEqual((pair.boxes[1].aside, pair.boxes[1].vrrp.state), (False, "master"), pair.story())
+
+    def test_a_box_that_is_alone_does_not_count_on_what_the_other_said_last(self) -> None:
+        for bgp in (True, False):
+            pair = settled(bgp=bgp)
+            power(2)(pair)
+            pair.run(15)
+            pair.hosts_answer = False
+            with unittest.mock.patch.object(Box, "_lan_says_something", lambda _: False):
+                pair.run(5)
+            first = pair.boxes[1]
+            self.assertEqual((first.aside, first.sa, first.vrrp.state), (False, "up", "master"), pair.story())
+            # Nor is there anybody whom the cloud could use instead.
+            CABLE_1(pair)
+            pair.run(5)
+            self.assertEqual((first.aside, first.sa), (True, "up"), pair.story())
+
+    def test_a_lan_that_was_lost_is_lost_until_it_brings_something(self) -> None:
+        for bgp in (True, False):
+            for fault in (LAN_DEAF_1, LAN_SILENT_1, LAN_MUTE_1, CABLE_1):
+                with self.subTest(bgp=bgp, fault=fault):
+                    pair = settled(bgp=bgp)
+                    fault(pair)
+                    pair.run(5)
+                    first = pair.boxes[1]
+                    began = pair.now
+                    # The kernel forgets whom it has not heard for long; and the agent is started anew.
+                    pair.witnesses = 0
+                    pair.run(1)
+                    pair.kill_agent(1)
+                    pair.run(4)
+                    self.assertEqual((first.vrrp.state, first.sa), ("fault", "up" if bgp else "none"), pair.story())
+                    self.assertEqual(pair.gaps(began), (0, 0), pair.story())
+                    pair.heal()
+                    pair.run(15)
+                    self.assertTrue(pair.as_is_usual, pair.story())
+
+    def test_a_tunnel_that_was_ended_for_the_lan_is_ended_again_as_often_as_the_cloud_sets_it_up(self) -> None:
+        pair = settled(bgp=False)
+        pair.cloud_calls_again = 0.5
+        CABLE_1(pair)
+        pair.run(5)
+        up = 0
+        for _ in range(200):
+            pair.run(STEP)
+            up += pair.cloud_choice != 2
+        self.assertLess(up / 200, 0.2, pair.story())
+        pair.heal()
+        pair.run(25)
+        self.assertTrue(pair.as_is_usual, pair.story())
 
     def test_an_old_grant_is_no_grant(self) -> None:
         machine = alone(1)
@@ -326,9 +372,7 @@ class Rules(unittest.TestCase):
 
     def test_the_one_that_is_cut_off_does_not_call_the_traffic_though_it_knows_nobody_on_the_lan(self) -> None:
         pair = settled()
-        for box in pair.boxes.values():
-            assert box.machine is not None
-            box.machine.observe_witnesses(0)
+        pair.witnesses = 0
         LAN_SILENT_1(pair)
         pair.run(8)
         self.assertEqual((pair.cloud_choice, pair.boxes[1].told), (2, frozenset()), pair.story())

@@ -11,8 +11,8 @@ answers a number that is asked for no more.
 
 Who has the traffic, and has tunnel 2, tells the cloud by BGP to send everything by it; who has tunnel 1 does so while
 the other box may have told the cloud something and cannot take it back. A box that does not hear the other has to have
-received something from the LAN since: else it is the one that is cut off. Without BGP a box that has lost its LAN ends
-its tunnel, by which the cloud learns it.
+received something from the LAN since: else it is the one that is cut off. Once it has, what the other said last counts
+no more: it may be gone for good. Without BGP a box that has lost its LAN ends its tunnel, by which the cloud learns it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,11 @@ MUTE = 0.3
 DEAF = 1.0
 """Seconds without anything from the LAN, whose hosts were asked, after which it counts as lost."""
 
-WITHDRAWN = 5.0
-"""Seconds until a tunnel that the cloud has set up anew is ended once more."""
+WITHDRAWN = 0.2
+"""Seconds between two requests to end a tunnel: one that the cloud has set up anew is ended once more, at once."""
+
+BACK = 0.5
+"""Seconds without anything wrong with the LAN after which a tunnel that was ended for it is set up again."""
 
 REQUESTS = 2**32
 """A request's number is less than this."""
@@ -104,11 +107,14 @@ class PairMachine(Machine):
         self.aside = True
         self.asks = 0
         self.grants = 0
+        self.deaf = False
+        """Whether the LAN has brought nothing though its hosts were asked; until it brings something."""
         self.withdrawn = False
-        """Whether the tunnel was ended because the LAN is lost."""
+        """Whether the tunnel is to be down because the LAN is lost."""
         self._request = request
         self._mute_since: float | None = None
         self._withdrew_at = -1e9
+        self._lost_at = -1e9
 
     # What is seen
 
@@ -118,14 +124,17 @@ class PairMachine(Machine):
         """As of one box; aside: whether VRRP has been told that this box stands aside."""
         super().adopt(now, inner, outer, memory)
         self.aside = aside
-        self.heard_at = now
+        self.heard_at = self._lost_at = now
+        # The kernel may know nobody on the LAN by now who could be asked, and the cloud takes a tunnel that is up.
+        self.deaf = memory.get("deaf") is True
+        self.withdrawn = not self.bgp and memory.get("withdrawn") is True
         asks = memory.get("asks")
         if inner == self.beyond:
             self.asks = asks if isinstance(asks, int) and 0 < asks < REQUESTS else self._next_request()
 
     def memory(self) -> dict[str, Any]:
-        """As of one box, and the request that is open."""
-        return {**super().memory(), "asks": self.asks}
+        """As of one box, and the request that is open, and what is so until the LAN is back."""
+        return {**super().memory(), "asks": self.asks, "deaf": self.deaf, "withdrawn": self.withdrawn}
 
     def observe_word(self, now: float, word: Word) -> None:
         """The other box has said something."""
@@ -232,6 +241,12 @@ class PairMachine(Machine):
         if self.heard and now - self.heard_at > UNHEARD:
             self.heard = False
             self.do(Say(f"the other box has not been heard for {UNHEARD:g} s"))
+        if self.heard or self._proved:
+            self.deaf = False
+            # It is the other one that is silent: whether it could take what this box leaves, nobody knows any more.
+            self.other = self.other if self.heard else Word()
+        elif self.other.able and self.witnesses and now - self.heard_at >= DEAF:
+            self.deaf = True
         granted = self.asks != 0 and self.other.grants == self.asks and self.other.steady
         self.offered = self.heard and self.other.able and (self.inner == self.beyond or granted)
 
@@ -290,8 +305,7 @@ class PairMachine(Machine):
         self._mute_since = (now if self._mute_since is None else self._mute_since) if mute else None
         if self._mute_since is not None and now - self._mute_since >= MUTE:
             return "the other box does not hear this one, but the LAN"
-        silent = now - max(self.heard_at, self.received_at)
-        if not self.heard and self.other.able and self.witnesses and silent >= DEAF:
+        if self.deaf:
             return f"nothing has come from the LAN for {DEAF:g} s, nor an answer to what its hosts were asked"
         return ""
 
@@ -309,13 +323,16 @@ class PairMachine(Machine):
         """The cloud sends by tunnel 1 while that is up: its end is all that can be told without BGP."""
         lost = "" if self.bgp else self._lan_lost(now)
         tunnel = self.tunnels[self.own]
-        if not lost or not self.other.able:
-            if self.withdrawn:
-                tunnel.initiate_at = now
-            self.withdrawn = False
-        elif tunnel.sa.installed and not tunnel.sa.deleting and now - self._withdrew_at >= WITHDRAWN:
-            self.withdrawn, self._withdrew_at = True, now
-            self.do(Terminate(self.own, False, f"{lost}: {self.name(self.own)} is ended, so that the cloud learns it"))
+        if lost:
+            self._lost_at = now
+            self.withdrawn = self.withdrawn or self.other.able
+        elif self.withdrawn and now - self._lost_at >= BACK:
+            self.withdrawn, tunnel.initiate_at = False, now
+        up = tunnel.sa.installed and not tunnel.sa.deleting
+        if self.withdrawn and up and now - self._withdrew_at >= WITHDRAWN:
+            self._withdrew_at = now
+            why = lost or "the LAN was lost a moment ago"
+            self.do(Terminate(self.own, False, f"{why}: {self.name(self.own)} is ended, so that the cloud learns it"))
 
     def _bring_up(self, now: float, number: int) -> None:
         if not self.withdrawn:
