@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import unittest
 import unittest.mock
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from dual_tunnel_vpn.agent.facts import SetInner, StandAside, Terminate, TunnelShape
+from dual_tunnel_vpn.agent.facts import SetInner, StandAside, TakeOver, Terminate, TunnelShape
 from dual_tunnel_vpn.agent.pair import PairMachine, Word
 
 from .pair_simulation import Box, LanFaults, Pair
@@ -142,6 +143,25 @@ class Start(unittest.TestCase):
                 touched = [a for _, _, a in pair.actions if isinstance(a, (SetInner, StandAside, Terminate))]
                 self.assertEqual(touched, [], pair.story())
                 self.assertEqual(pair.out.longest(began, pair.now), 0, pair.story())
+
+
+    def test_an_agent_that_learns_late_of_its_tunnel_or_of_the_other_box_touches_nothing(self) -> None:
+        cases = [(fault, number) for number in (1, 2) for fault in (None, hold(number))]
+        for (fault, number), (listed, heard) in itertools.product(cases, ((0.5, 0.0), (0.05, 0.4))):
+            with self.subTest(held=fault is not None, number=number, listed=listed, heard=heard):
+                pair = settled()
+                if fault is not None:
+                    fault(pair)
+                    pair.run(3)
+                began = pair.now
+                pair.actions.clear()
+                pair.listed, pair.deaf_at_start = listed, heard
+                pair.kill_agent(number)
+                pair.run(3)
+                kinds = (SetInner, StandAside, TakeOver, Terminate)
+                touched = [a for _, who, a in pair.actions if who == number and isinstance(a, kinds)]
+                self.assertEqual(touched, [], pair.story())
+                self.assertEqual(pair.gaps(began), (0, 0), pair.story())
 
 
 class Targets(unittest.TestCase):
@@ -392,6 +412,7 @@ def alone(number: int) -> PairMachine:
     machine.adopt(10.0, number, {number: number}, {}, aside=False)
     machine.observe_master(True)
     machine.observe_link(number, False, "has lost its carrier")
+    machine.observe_sas(10.0, {})
     machine.step(10.0)
     return machine
 

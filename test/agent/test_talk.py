@@ -222,6 +222,15 @@ class Sides(unittest.TestCase):
         self.assertEqual(said[:2], [["UDP port 4893 is taken"], []])
         self.assertIn("is there again", said[2][0])
 
+    def test_says_nothing_before_it_knows_of_its_own_tunnel(self) -> None:
+        with mock.patch.object(self.side.talk, "say", return_value=0.0) as said:
+            self.machine.step(10.0)
+            self.side.say(10.0)
+            said.assert_not_called()
+            self.machine.observe_sas(10.1, {})
+            self.side.say(10.1)
+            said.assert_called_once()
+
     def test_a_lan_without_its_interface_is_said(self) -> None:
         self.side.refresh(samples.network())
         self.assertEqual(self.machine.lan_trouble, "has no interface with the address 172.16.3.2")

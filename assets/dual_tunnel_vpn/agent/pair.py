@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..ipsec.sas import Sa
 from .facts import Action, Say, Settings, StandAside, Terminate, TunnelShape
 from .health import Health
 from .machine import Machine
@@ -42,6 +43,9 @@ WITHDRAWN = 0.2
 
 BACK = 0.5
 """Seconds without anything wrong with the LAN after which a tunnel that was ended for it is set up again."""
+
+FIRST = 1.0
+"""Seconds for which an agent that has just started waits for charon's first list and the other box's first word."""
 
 REQUESTS = 2**32
 """A request's number is less than this."""
@@ -112,6 +116,8 @@ class PairMachine(Machine):
         self.withdrawn = False
         """Whether the tunnel is to be down because the LAN is lost."""
         self._request = request
+        self._started = -1e9
+        self._listed = False
         self._mute_since: float | None = None
         self._withdrew_at = -1e9
         self._lost_at = -1e9
@@ -124,7 +130,7 @@ class PairMachine(Machine):
         """As of one box; aside: whether VRRP has been told that this box stands aside."""
         super().adopt(now, inner, outer, memory)
         self.aside = aside
-        self.heard_at = self._lost_at = now
+        self.heard_at = self._started = self._lost_at = now
         # The kernel may know nobody on the LAN by now who could be asked, and the cloud takes a tunnel that is up.
         self.deaf = memory.get("deaf") is True
         self.withdrawn = not self.bgp and memory.get("withdrawn") is True
@@ -135,6 +141,11 @@ class PairMachine(Machine):
     def memory(self) -> dict[str, Any]:
         """As of one box, and the request that is open, and what is so until the LAN is back."""
         return {**super().memory(), "asks": self.asks, "deaf": self.deaf, "withdrawn": self.withdrawn}
+
+    def observe_sas(self, now: float, sas: Mapping[int, Sa]) -> None:
+        """As of one box."""
+        super().observe_sas(now, sas)
+        self._listed = True
 
     def observe_word(self, now: float, word: Word) -> None:
         """The other box has said something."""
@@ -172,6 +183,15 @@ class PairMachine(Machine):
         if master != self.master:
             self.master = master
             self.do(Say(f"this box {'has the address of' if master else 'is no more'} the virtual gateway"))
+
+    @property
+    def informed(self) -> bool:
+        """Whether it is known how this box's tunnel is: else it says nothing, and nothing is judged by that."""
+        return self._listed or not self._is_new
+
+    @property
+    def _is_new(self) -> bool:
+        return self.now - self._started < FIRST
 
     def is_quiet(self, now: float) -> bool:
         """Whether the other box has been silent for so long that what the LAN brings would tell something."""
@@ -248,11 +268,14 @@ class PairMachine(Machine):
         elif self.other.able and self.witnesses and now - self.heard_at >= DEAF:
             self.deaf = True
         granted = self.asks != 0 and self.other.grants == self.asks and self.other.steady
-        self.offered = self.heard and self.other.able and (self.inner == self.beyond or granted)
+        by_other = self.inner == self.beyond
+        # One that the former agent routed by, and that has had no time yet to say anything, is not left for that.
+        unasked = by_other and self._is_new and not self.heard
+        self.offered = unasked or (self.heard and self.other.able and (by_other or granted))
 
     def _ask_and_grant(self) -> None:
         if self.inner != self.beyond:
-            wanted = self.heard and self.other.able and not self.able
+            wanted = self.informed and self.heard and self.other.able and not self.able
             self.asks = (self.asks or self._next_request()) if wanted else 0
         grants = self.heard and self.able and self.inner == self.own and not self.asks
         self.grants = self.other.asks if grants else 0
@@ -272,6 +295,9 @@ class PairMachine(Machine):
         return self.inner == self.own and self.usable(self.own) and not self.aside and (self.master or serving)
 
     def _takeover(self) -> frozenset[int]:
+        if not self.informed or (self._is_new and not self.heard):
+            # As the former agent had it.
+            return self.taking_over or frozenset()
         alone = not (self.heard and self.other.able)
         known = self.heard or self._proved
         # Without a word, tunnel 1 is what the cloud takes.
@@ -292,7 +318,8 @@ class PairMachine(Machine):
     def _why_aside(self, now: float) -> str:
         if self._lan_lost(now):
             return self._lan_lost(now)
-        if not self.usable(self.own) and not self.master and self.heard and self.other.able:
+        lost = self.informed and not self.usable(self.own)
+        if lost and not self.master and self.heard and self.other.able:
             return f"{self.name(self.own)} does not work, and the other box's does"
         return ""
 
@@ -301,7 +328,8 @@ class PairMachine(Machine):
         if self.lan_trouble:
             return f"the LAN {self.lan_trouble}"
         # As the other box has it, which then is the one that the LAN's hosts hear.
-        mute = self.heard and self.other.able and self.other.lan and not self.other.hears
+        # One that says nothing yet cannot be heard.
+        mute = self.informed and self.heard and self.other.able and self.other.lan and not self.other.hears
         self._mute_since = (now if self._mute_since is None else self._mute_since) if mute else None
         if self._mute_since is not None and now - self._mute_since >= MUTE:
             return "the other box does not hear this one, but the LAN"

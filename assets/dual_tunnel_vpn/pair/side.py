@@ -114,6 +114,8 @@ class Side:
             if stands_aside(self._name) != self._machine.aside:
                 # Somebody else has been at it.
                 stand_aside(self._name, self._machine.aside)
+        if not self._machine.informed:
+            return self._vouch_at
         return min(self._vouch_at, self.talk.say(now, self._machine.word()))
 
     def state(self) -> dict[str, object]:
