@@ -54,6 +54,8 @@ def pair(site: Site, agent: Any) -> list[str]:
     if site.pair is None or said is None:
         return []
     told = [f"the LAN {said['lan']}"] if said["lan"] else []
+    if said.get("talk"):
+        told.append(said["talk"])
     if unable := _other_unable(agent):
         told.append(unable)
     if said["aside"]:

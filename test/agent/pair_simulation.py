@@ -141,6 +141,7 @@ class Box:
         self.vrrp = Vrrp(self.pair.now, self.number)
         self.machine = None
         self.kept = {}
+        self.listed_at = self.hears_at = self.pair.now
         self.inbox: list[tuple[float, int, Word]] = []
         self.last_word = Word()
         self.word_at = 0.0
@@ -210,10 +211,11 @@ class Box:
         machine, now = self.machine, self.now
         assert machine is not None
         lost = self.number in self.faults.carrier_lost
+        machine.observe_witnesses(self.pair.witnesses)
         machine.observe_link(self.number, not lost, "has lost its carrier" if lost else "is back")
         machine.observe_lan("has lost its carrier" if self.lan.carrier_lost else "")
         machine.observe_charon(now, not self.faults.charon_dead)
-        if not self.faults.charon_dead:
+        if not self.faults.charon_dead and now >= self.listed_at:
             up = "1" if self.sa == "up" else None
             found = Sa(ike_id=up, child_id=up, deleting=self.sa == "deleting", connecting=self.negotiating is not None)
             machine.observe_sas(now, {self.number: found})
@@ -234,9 +236,9 @@ class Box:
         shape = TunnelShape(self.number, self.number, ("active", "standby")[self.number - 1], f"192.0.2.{self.number}")
         self.machine = PairMachine(shape, SETTINGS, True, self.pair.bgp, self.random.randrange(2**32))
         aside = self.aside is not False
+        self.listed_at = self.now + self.pair.listed
+        self.hears_at = self.now + self.pair.deaf_at_start
         self.machine.adopt(self.now, self.inner, {self.number: self.number}, self.kept, aside)
-        self.machine.observe_witnesses(2)
-
         def opener(by_ike: bool) -> SimulatedProber:
             return SimulatedProber(self, self.number, self.number, by_ike)  # type: ignore[arg-type]
 
@@ -261,6 +263,8 @@ class Box:
         """Takes what has come; whether anything has."""
         due = [entry for entry in self.inbox if entry[0] <= self.now]
         self.inbox = [entry for entry in self.inbox if entry[0] > self.now]
+        if self.now < self.hears_at:
+            return False
         for _, sequence, word in due:
             if self.machine is not None and sequence > self.heard_sequence:
                 self.heard_sequence = sequence
@@ -272,7 +276,7 @@ class Box:
         assert self.machine is not None
         self.round.step(self.now, self._act)
         word = self.machine.word()
-        if word != self.last_word or self.now >= self.word_at:
+        if self.machine.informed and (word != self.last_word or self.now >= self.word_at):
             self.last_word, self.word_at = word, self.now + WORDS_EVERY - STEP / 2
             self.sequence += 1
             self.pair.send(self, self.sequence, word)
@@ -341,6 +345,14 @@ class Pair:
         self.words_lost = 0.0
         self.word_delay = 0.0
         self.hosts_answer = True
+        self.witnesses = 2
+        """The hosts that the boxes' kernels know on the LAN."""
+        self.listed = 0.1
+        """Seconds from an agent's start to charon's first list."""
+        self.deaf_at_start = 0.0
+        """Seconds from an agent's start to the first word that it hears."""
+        self.cloud_calls_again: float | None = None
+        """Seconds after which the cloud negotiates a tunnel anew that a box has ended; None: it waits for the box."""
         self.cloud_sa = {1: False, 2: False}
         self.cloud_heard = {1: 0.0, 2: 0.0}
         self.sessions = {1: _Session(), 2: _Session()}
@@ -436,6 +448,8 @@ class Pair:
             box.charonless, box.sa, box.negotiating = False, "none", self.now
         if box.deleting is not None and self.now - box.deleting >= 0.1 and passes:
             box.deleting, box.sa, self.cloud_sa[number] = None, "none", False
+            if self.cloud_calls_again is not None and box.negotiating is None:
+                box.negotiating = self.now + self.cloud_calls_again
         if box.negotiating is not None:
             if self.now - box.negotiating > 9.0:
                 box.negotiating = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import unittest
 import unittest.mock
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from dual_tunnel_vpn.agent.facts import SetInner, StandAside, Terminate, TunnelShape
+from dual_tunnel_vpn.agent.facts import SetInner, StandAside, TakeOver, Terminate, TunnelShape
 from dual_tunnel_vpn.agent.pair import PairMachine, Word
 
 from .pair_simulation import Box, LanFaults, Pair
@@ -22,6 +23,16 @@ def settled(seed: int = 1, bgp: bool = True) -> Pair:
     """Two boxes on which all has been well for a while."""
     pair = Pair(seed, bgp)
     pair.run(20 + pair.random.random())
+    assert pair.as_is_usual, pair.story()
+    return pair
+
+
+def unprobed(bgp: bool = True) -> Pair:
+    """The same where the gateway answers no probes."""
+    pair = Pair(1, bgp)
+    for box in pair.boxes.values():
+        box.faults = Faults(probes_filtered=True)
+    pair.run(20)
     assert pair.as_is_usual, pair.story()
     return pair
 
@@ -134,6 +145,25 @@ class Start(unittest.TestCase):
                 self.assertEqual(pair.out.longest(began, pair.now), 0, pair.story())
 
 
+    def test_an_agent_that_learns_late_of_its_tunnel_or_of_the_other_box_touches_nothing(self) -> None:
+        cases = [(fault, number) for number in (1, 2) for fault in (None, hold(number))]
+        for (fault, number), (listed, heard) in itertools.product(cases, ((0.5, 0.0), (0.05, 0.4))):
+            with self.subTest(held=fault is not None, number=number, listed=listed, heard=heard):
+                pair = settled()
+                if fault is not None:
+                    fault(pair)
+                    pair.run(3)
+                began = pair.now
+                pair.actions.clear()
+                pair.listed, pair.deaf_at_start = listed, heard
+                pair.kill_agent(number)
+                pair.run(3)
+                kinds = (SetInner, StandAside, TakeOver, Terminate)
+                touched = [a for _, who, a in pair.actions if who == number and isinstance(a, kinds)]
+                self.assertEqual(touched, [], pair.story())
+                self.assertEqual(pair.gaps(began), (0, 0), pair.story())
+
+
 class Targets(unittest.TestCase):
     def worst(self, fault: Fault, bgp: bool = True, seconds: float = 12, heal: bool = False) -> tuple[float, float]:
         """The longest gaps of some runs, out of the data center and into it."""
@@ -207,6 +237,33 @@ class Targets(unittest.TestCase):
         for fault in (apart, agent(1), CHARON_2, power(2), SILENT_2, CABLE_2):
             self.kept(fault, 0, 0, bgp=False)
 
+    def test_where_the_gateway_answers_no_probes(self) -> None:
+        for name, began, out in (
+            ("carrier", Faults(carrier_lost={1}), 0),
+            ("charon", Faults(charon_dead=True), 0),
+            # Only the traffic tells.
+            ("silent", Faults(out_dead={1}, in_dead={1}), 5),
+        ):
+            with self.subTest(name):
+                pair = unprobed()
+                after = pair.now
+                pair.boxes[1].faults = replace(began, probes_filtered=True)
+                pair.run(15)
+                self.assertEqual(pair.boxes[1].inner, 2, pair.story())
+                self.assertLessEqual(pair.gaps(after)[0], out, pair.story())
+                self.assertEqual(pair.loops, [])
+        pair = unprobed()
+        hold(1)(pair)
+        after = pair.now
+        pair.run(5)
+        self.assertEqual((pair.boxes[1].inner, pair.gaps(after)), (2, (0, 0)), pair.story())
+        # Silence, which proves nothing here, on both: neither may route by the other.
+        pair = unprobed()
+        for number, box in pair.boxes.items():
+            box.faults = Faults(probes_filtered=True, out_dead={number}, in_dead={number})
+        pair.run(30)
+        self.assertEqual(pair.loops, [], pair.story())
+
 
 class Rules(unittest.TestCase):
     def test_the_master_keeps_the_address_and_routes_by_the_other_box(self) -> None:
@@ -249,14 +306,60 @@ class Rules(unittest.TestCase):
 
     def test_a_quiet_lan_is_not_taken_for_a_lost_one(self) -> None:
         pair = settled()
-        pair.hosts_answer = False
-        for box in pair.boxes.values():
-            assert box.machine is not None
-            box.machine.observe_witnesses(0)
+        pair.hosts_answer, pair.witnesses = False, 0
         power(2)(pair)
         with unittest.mock.patch.object(Box, "_lan_says_something", lambda _: False):
             pair.run(60)
         self.assertEqual((pair.boxes[1].aside, pair.boxes[1].vrrp.state), (False, "master"), pair.story())
+
+    def test_a_box_that_is_alone_does_not_count_on_what_the_other_said_last(self) -> None:
+        for bgp in (True, False):
+            pair = settled(bgp=bgp)
+            power(2)(pair)
+            pair.run(15)
+            pair.hosts_answer = False
+            with unittest.mock.patch.object(Box, "_lan_says_something", lambda _: False):
+                pair.run(5)
+            first = pair.boxes[1]
+            self.assertEqual((first.aside, first.sa, first.vrrp.state), (False, "up", "master"), pair.story())
+            # Nor is there anybody whom the cloud could use instead.
+            CABLE_1(pair)
+            pair.run(5)
+            self.assertEqual((first.aside, first.sa), (True, "up"), pair.story())
+
+    def test_a_lan_that_was_lost_is_lost_until_it_brings_something(self) -> None:
+        for bgp in (True, False):
+            for fault in (LAN_DEAF_1, LAN_SILENT_1, LAN_MUTE_1, CABLE_1):
+                with self.subTest(bgp=bgp, fault=fault):
+                    pair = settled(bgp=bgp)
+                    fault(pair)
+                    pair.run(5)
+                    first = pair.boxes[1]
+                    began = pair.now
+                    # The kernel forgets whom it has not heard for long; and the agent is started anew.
+                    pair.witnesses = 0
+                    pair.run(1)
+                    pair.kill_agent(1)
+                    pair.run(4)
+                    self.assertEqual((first.vrrp.state, first.sa), ("fault", "up" if bgp else "none"), pair.story())
+                    self.assertEqual(pair.gaps(began), (0, 0), pair.story())
+                    pair.heal()
+                    pair.run(15)
+                    self.assertTrue(pair.as_is_usual, pair.story())
+
+    def test_a_tunnel_that_was_ended_for_the_lan_is_ended_again_as_often_as_the_cloud_sets_it_up(self) -> None:
+        pair = settled(bgp=False)
+        pair.cloud_calls_again = 0.5
+        CABLE_1(pair)
+        pair.run(5)
+        up = 0
+        for _ in range(200):
+            pair.run(STEP)
+            up += pair.cloud_choice != 2
+        self.assertLess(up / 200, 0.2, pair.story())
+        pair.heal()
+        pair.run(25)
+        self.assertTrue(pair.as_is_usual, pair.story())
 
     def test_an_old_grant_is_no_grant(self) -> None:
         machine = alone(1)
@@ -289,9 +392,7 @@ class Rules(unittest.TestCase):
 
     def test_the_one_that_is_cut_off_does_not_call_the_traffic_though_it_knows_nobody_on_the_lan(self) -> None:
         pair = settled()
-        for box in pair.boxes.values():
-            assert box.machine is not None
-            box.machine.observe_witnesses(0)
+        pair.witnesses = 0
         LAN_SILENT_1(pair)
         pair.run(8)
         self.assertEqual((pair.cloud_choice, pair.boxes[1].told), (2, frozenset()), pair.story())
@@ -311,6 +412,7 @@ def alone(number: int) -> PairMachine:
     machine.adopt(10.0, number, {number: number}, {}, aside=False)
     machine.observe_master(True)
     machine.observe_link(number, False, "has lost its carrier")
+    machine.observe_sas(10.0, {})
     machine.step(10.0)
     return machine
 

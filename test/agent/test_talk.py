@@ -13,8 +13,8 @@ from pathlib import Path
 from unittest import mock
 
 from box import samples
-from dual_tunnel_vpn import paths
-from dual_tunnel_vpn.agent.facts import Settings, TunnelShape
+from dual_tunnel_vpn import paths, verdict
+from dual_tunnel_vpn.agent.facts import Say, Settings, TunnelShape
 from dual_tunnel_vpn.agent.pair import PairMachine, Word
 from dual_tunnel_vpn.net.netlink import Counters
 from dual_tunnel_vpn.pair import lan, side, talk
@@ -135,6 +135,17 @@ class Sockets(unittest.TestCase):
         second.reopen("nowhere0")
         self.assertFalse(second.is_open)
 
+    def test_says_why_it_is_not_open(self) -> None:
+        first, second = self.ends
+        rival = self.end(2, "127.0.0.3", "127.0.0.2")
+        rival.reopen("lo")
+        self.assertIn(f"UDP port {self.port} of 127.0.0.3, for the talk with the other box", rival.trouble)
+        self.assertIn("cannot be opened: Address already in use", rival.trouble)
+        self.assertEqual((rival.is_open, second.trouble), (False, ""))
+        second.close()
+        rival.reopen("lo")
+        self.assertEqual((rival.is_open, rival.trouble), (True, ""))
+
 
 class Sides(unittest.TestCase):
     def setUp(self) -> None:
@@ -145,7 +156,8 @@ class Sides(unittest.TestCase):
         for target, name, value in (
             (paths, "RUN", Path(directory.name)),
             (talk.Talk, "reopen", lambda *_: None),
-            (lan, "ask", lambda *_: self.asked),
+            (lan.Questions, "reopen", lambda *_: None),
+            (lan.Questions, "ask", lambda *_: self.asked),
         ):
             patch = mock.patch.object(target, name, value)
             patch.start()
@@ -196,6 +208,28 @@ class Sides(unittest.TestCase):
         self.count += 1
         self.side.hear(10.5)
         self.assertEqual((self.machine.received_at, self.machine.witnesses), (10.5, 3))
+
+    def test_a_port_that_another_program_has_is_said_once_and_when_it_is_free_again(self) -> None:
+        self.machine.step(10.0)
+        said = []
+        for trouble in ("UDP port 4893 is taken", "UDP port 4893 is taken", ""):
+            self.side.talk.trouble = trouble
+            self.side.refresh(samples.pair_network())
+            self.assertEqual(self.side.state()["talk"], trouble)
+            told = verdict.pair(samples.pair_site(), {"pair": self.side.state()})
+            self.assertEqual([words for words in told if "UDP" in words], [trouble] if trouble else [])
+            said.append([action.reason for action in self.machine.step(10.0) if isinstance(action, Say)])
+        self.assertEqual(said[:2], [["UDP port 4893 is taken"], []])
+        self.assertIn("is there again", said[2][0])
+
+    def test_says_nothing_before_it_knows_of_its_own_tunnel(self) -> None:
+        with mock.patch.object(self.side.talk, "say", return_value=0.0) as said:
+            self.machine.step(10.0)
+            self.side.say(10.0)
+            said.assert_not_called()
+            self.machine.observe_sas(10.1, {})
+            self.side.say(10.1)
+            said.assert_called_once()
 
     def test_a_lan_without_its_interface_is_said(self) -> None:
         self.side.refresh(samples.network())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import tempfile
 import time
 import unittest
@@ -27,7 +28,7 @@ from dual_tunnel_vpn.commands import Refusal, Result
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.sas import Sa
 from dual_tunnel_vpn.ipsec.strongswan import Unit
-from dual_tunnel_vpn.net import sysctl, wanted, ways
+from dual_tunnel_vpn.net import neighbours, sysctl, wanted, ways
 from dual_tunnel_vpn.net.firewall import firewalld, openings, own, stateful
 from dual_tunnel_vpn.net.firewall.ruleset import Ruleset
 from dual_tunnel_vpn.net.netlink import Address
@@ -315,6 +316,31 @@ class Lan(unittest.TestCase):
 broken
 """
         self.assertEqual(lan.hosts(text, "lan", ("172.16.3.3",)), ["172.16.3.10"])
+        with tempfile.NamedTemporaryFile("w", encoding="ascii") as known, mock.patch.object(socket, "socket") as made:
+            known.write(text)
+            known.flush()
+            made.return_value.getsockname.return_value = ("lan", 0, 0, 1, b"\x52\x54\0\0\0\x09")
+            questions = lan.Questions()
+            with mock.patch.object(lan, "KNOWN", Path(known.name)):
+                self.assertEqual(questions.ask("172.16.3.2", ("172.16.3.3",)), 0)
+                questions.reopen("lan")
+                for _ in range(3):
+                    self.assertEqual(questions.ask("172.16.3.2", ("172.16.3.3",)), 1)
+        # The agent would wait for the kernel each time that it closes one; and nothing is to be received by it.
+        self.assertEqual((made.call_count, made.return_value.close.call_count), (1, 0))
+        made.return_value.bind.assert_called_once_with(("lan", 0))
+        sent = [call.args for call in made.return_value.sendto.call_args_list]
+        asked = neighbours.request(b"\x52\x54\0\0\0\x09", "172.16.3.2", "172.16.3.10")
+        self.assertEqual(sent, [(asked, ("lan", 0x0806))] * 3)
+
+    def test_says_why_nobody_can_be_asked(self) -> None:
+        questions = lan.Questions()
+        with mock.patch.object(socket, "socket", side_effect=OSError(97, "Address family not supported by protocol")):
+            questions.reopen("lan")
+        self.assertFalse(questions.is_open)
+        self.assertIn("cannot be asked whether they are there: Address family not supported", questions.trouble)
+        questions.reopen(None)
+        self.assertEqual(questions.trouble, "")
 
 
 class Unit_(unittest.TestCase):

@@ -6,6 +6,7 @@ import configparser
 import re
 import shutil
 import subprocess
+import sys
 import unittest
 from pathlib import Path
 
@@ -89,6 +90,19 @@ class Units(unittest.TestCase):
         self.assertEqual(service["Type"], ["notify"])
         for key in ("WatchdogSec", "MemoryMax"):
             self.assertIn(key, service)
+
+    def test_the_agent_may_open_every_kind_of_socket_that_it_opens(self) -> None:
+        names = "[m.__file__ for n, m in sys.modules.items() if n.startswith('dual_tunnel_vpn.')]"
+        code = f"import sys, dual_tunnel_vpn.agent.main, dual_tunnel_vpn.agent.loop; print(*{names})"
+        assets = str(SYSTEMD.parent)
+        done = subprocess.run([sys.executable, "-c", code], cwd=assets, capture_output=True, text=True, check=True)
+        sources = [Path(name).read_text(encoding="utf-8") for name in done.stdout.split()]
+        opened = {found for text in sources for found in re.findall(r"\bsocket\.socket\(\s*socket\.(AF_\w+)", text)}
+        self.assertIn("AF_PACKET", opened)
+        service = unit("dual-tunnel-vpn-agent@.service")["Service"]
+        self.assertEqual(opened - set(service["RestrictAddressFamilies"][0].split()), set())
+        # What a packet socket, and a raw one, takes besides.
+        self.assertIn("CAP_NET_RAW", service["CapabilityBoundingSet"][0].split())
 
     def test_what_we_run_is_confined(self) -> None:
         for name in ("agent", "bgp", "guard", "links", "repair"):

@@ -11,8 +11,8 @@ answers a number that is asked for no more.
 
 Who has the traffic, and has tunnel 2, tells the cloud by BGP to send everything by it; who has tunnel 1 does so while
 the other box may have told the cloud something and cannot take it back. A box that does not hear the other has to have
-received something from the LAN since: else it is the one that is cut off. Without BGP a box that has lost its LAN ends
-its tunnel, by which the cloud learns it.
+received something from the LAN since: else it is the one that is cut off. Once it has, what the other said last counts
+no more: it may be gone for good. Without BGP a box that has lost its LAN ends its tunnel, by which the cloud learns it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..ipsec.sas import Sa
 from .facts import Action, Say, Settings, StandAside, Terminate, TunnelShape
+from .health import Health
 from .machine import Machine
 
 UNHEARD = 0.5
@@ -36,8 +38,14 @@ MUTE = 0.3
 DEAF = 1.0
 """Seconds without anything from the LAN, whose hosts were asked, after which it counts as lost."""
 
-WITHDRAWN = 5.0
-"""Seconds until a tunnel that the cloud has set up anew is ended once more."""
+WITHDRAWN = 0.2
+"""Seconds between two requests to end a tunnel: one that the cloud has set up anew is ended once more, at once."""
+
+BACK = 0.5
+"""Seconds without anything wrong with the LAN after which a tunnel that was ended for it is set up again."""
+
+FIRST = 1.0
+"""Seconds for which an agent that has just started waits for charon's first list and the other box's first word."""
 
 REQUESTS = 2**32
 """A request's number is less than this."""
@@ -93,6 +101,8 @@ class PairMachine(Machine):
         self.heard_at = -1e9
         self.lan_trouble = ""
         """What is wrong with the LAN's interface, in words that go on from `the LAN`."""
+        self.talk_trouble = ""
+        """Why the other box cannot be talked with, or the LAN's hosts not be asked; a sentence."""
         self.received_at = -1e9
         """When the LAN last brought something, while the other box was not heard."""
         self.witnesses = 0
@@ -101,11 +111,16 @@ class PairMachine(Machine):
         self.aside = True
         self.asks = 0
         self.grants = 0
+        self.deaf = False
+        """Whether the LAN has brought nothing though its hosts were asked; until it brings something."""
         self.withdrawn = False
-        """Whether the tunnel was ended because the LAN is lost."""
+        """Whether the tunnel is to be down because the LAN is lost."""
         self._request = request
+        self._started = -1e9
+        self._listed = False
         self._mute_since: float | None = None
         self._withdrew_at = -1e9
+        self._lost_at = -1e9
 
     # What is seen
 
@@ -115,14 +130,22 @@ class PairMachine(Machine):
         """As of one box; aside: whether VRRP has been told that this box stands aside."""
         super().adopt(now, inner, outer, memory)
         self.aside = aside
-        self.heard_at = now
+        self.heard_at = self._started = self._lost_at = now
+        # The kernel may know nobody on the LAN by now who could be asked, and the cloud takes a tunnel that is up.
+        self.deaf = memory.get("deaf") is True
+        self.withdrawn = not self.bgp and memory.get("withdrawn") is True
         asks = memory.get("asks")
         if inner == self.beyond:
             self.asks = asks if isinstance(asks, int) and 0 < asks < REQUESTS else self._next_request()
 
     def memory(self) -> dict[str, Any]:
-        """As of one box, and the request that is open."""
-        return {**super().memory(), "asks": self.asks}
+        """As of one box, and the request that is open, and what is so until the LAN is back."""
+        return {**super().memory(), "asks": self.asks, "deaf": self.deaf, "withdrawn": self.withdrawn}
+
+    def observe_sas(self, now: float, sas: Mapping[int, Sa]) -> None:
+        """As of one box."""
+        super().observe_sas(now, sas)
+        self._listed = True
 
     def observe_word(self, now: float, word: Word) -> None:
         """The other box has said something."""
@@ -141,6 +164,12 @@ class PairMachine(Machine):
             self.do(Say(f"the LAN {trouble or 'is back'}"))
         self.lan_trouble = trouble
 
+    def observe_talk(self, trouble: str) -> None:
+        """Why the other box cannot be talked with, or the LAN's hosts not be asked; empty when both can be."""
+        if trouble != self.talk_trouble:
+            self.talk_trouble = trouble
+            self.do(Say(trouble or "what the talk with the other box and the questions to the LAN need is there again"))
+
     def observe_received(self, now: float) -> None:
         """The LAN has brought something since this was asked last, while the other box was not heard."""
         self.received_at = now
@@ -154,6 +183,15 @@ class PairMachine(Machine):
         if master != self.master:
             self.master = master
             self.do(Say(f"this box {'has the address of' if master else 'is no more'} the virtual gateway"))
+
+    @property
+    def informed(self) -> bool:
+        """Whether it is known how this box's tunnel is: else it says nothing, and nothing is judged by that."""
+        return self._listed or not self._is_new
+
+    @property
+    def _is_new(self) -> bool:
+        return self.now - self._started < FIRST
 
     def is_quiet(self, now: float) -> bool:
         """Whether the other box has been silent for so long that what the LAN brings would tell something."""
@@ -176,7 +214,7 @@ class PairMachine(Machine):
         """What the other box is to be told."""
         return Word(
             able=self.able,
-            steady=self.path(self.own).missed_in_a_row < 2,
+            steady=self._steady,
             asks=self.asks,
             grants=self.grants,
             master=self.master,
@@ -191,6 +229,12 @@ class PairMachine(Machine):
     def able(self) -> bool:
         """Whether this box's tunnel takes what it is given."""
         return self.usable(self.own) and self.own != self.held
+
+    @property
+    def _steady(self) -> bool:
+        path = self.path(self.own)
+        # Where no probe was ever answered, that none is tells nothing.
+        return path.health is Health.UNPROVEN or path.missed_in_a_row < 2
 
     def usable(self, number: int) -> bool:
         """As of one box, and with its charon there: without it nothing comes in, and the other box has another."""
@@ -217,12 +261,21 @@ class PairMachine(Machine):
         if self.heard and now - self.heard_at > UNHEARD:
             self.heard = False
             self.do(Say(f"the other box has not been heard for {UNHEARD:g} s"))
+        if self.heard or self._proved:
+            self.deaf = False
+            # It is the other one that is silent: whether it could take what this box leaves, nobody knows any more.
+            self.other = self.other if self.heard else Word()
+        elif self.other.able and self.witnesses and now - self.heard_at >= DEAF:
+            self.deaf = True
         granted = self.asks != 0 and self.other.grants == self.asks and self.other.steady
-        self.offered = self.heard and self.other.able and (self.inner == self.beyond or granted)
+        by_other = self.inner == self.beyond
+        # One that the former agent routed by, and that has had no time yet to say anything, is not left for that.
+        unasked = by_other and self._is_new and not self.heard
+        self.offered = unasked or (self.heard and self.other.able and (by_other or granted))
 
     def _ask_and_grant(self) -> None:
         if self.inner != self.beyond:
-            wanted = self.heard and self.other.able and not self.able
+            wanted = self.informed and self.heard and self.other.able and not self.able
             self.asks = (self.asks or self._next_request()) if wanted else 0
         grants = self.heard and self.able and self.inner == self.own and not self.asks
         self.grants = self.other.asks if grants else 0
@@ -242,6 +295,9 @@ class PairMachine(Machine):
         return self.inner == self.own and self.usable(self.own) and not self.aside and (self.master or serving)
 
     def _takeover(self) -> frozenset[int]:
+        if not self.informed or (self._is_new and not self.heard):
+            # As the former agent had it.
+            return self.taking_over or frozenset()
         alone = not (self.heard and self.other.able)
         known = self.heard or self._proved
         # Without a word, tunnel 1 is what the cloud takes.
@@ -262,7 +318,8 @@ class PairMachine(Machine):
     def _why_aside(self, now: float) -> str:
         if self._lan_lost(now):
             return self._lan_lost(now)
-        if not self.usable(self.own) and not self.master and self.heard and self.other.able:
+        lost = self.informed and not self.usable(self.own)
+        if lost and not self.master and self.heard and self.other.able:
             return f"{self.name(self.own)} does not work, and the other box's does"
         return ""
 
@@ -271,12 +328,12 @@ class PairMachine(Machine):
         if self.lan_trouble:
             return f"the LAN {self.lan_trouble}"
         # As the other box has it, which then is the one that the LAN's hosts hear.
-        mute = self.heard and self.other.able and self.other.lan and not self.other.hears
+        # One that says nothing yet cannot be heard.
+        mute = self.informed and self.heard and self.other.able and self.other.lan and not self.other.hears
         self._mute_since = (now if self._mute_since is None else self._mute_since) if mute else None
         if self._mute_since is not None and now - self._mute_since >= MUTE:
             return "the other box does not hear this one, but the LAN"
-        silent = now - max(self.heard_at, self.received_at)
-        if not self.heard and self.other.able and self.witnesses and silent >= DEAF:
+        if self.deaf:
             return f"nothing has come from the LAN for {DEAF:g} s, nor an answer to what its hosts were asked"
         return ""
 
@@ -294,13 +351,16 @@ class PairMachine(Machine):
         """The cloud sends by tunnel 1 while that is up: its end is all that can be told without BGP."""
         lost = "" if self.bgp else self._lan_lost(now)
         tunnel = self.tunnels[self.own]
-        if not lost or not self.other.able:
-            if self.withdrawn:
-                tunnel.initiate_at = now
-            self.withdrawn = False
-        elif tunnel.sa.installed and not tunnel.sa.deleting and now - self._withdrew_at >= WITHDRAWN:
-            self.withdrawn, self._withdrew_at = True, now
-            self.do(Terminate(self.own, False, f"{lost}: {self.name(self.own)} is ended, so that the cloud learns it"))
+        if lost:
+            self._lost_at = now
+            self.withdrawn = self.withdrawn or self.other.able
+        elif self.withdrawn and now - self._lost_at >= BACK:
+            self.withdrawn, tunnel.initiate_at = False, now
+        up = tunnel.sa.installed and not tunnel.sa.deleting
+        if self.withdrawn and up and now - self._withdrew_at >= WITHDRAWN:
+            self._withdrew_at = now
+            why = lost or "the LAN was lost a moment ago"
+            self.do(Terminate(self.own, False, f"{why}: {self.name(self.own)} is ended, so that the cloud learns it"))
 
     def _bring_up(self, now: float, number: int) -> None:
         if not self.withdrawn:

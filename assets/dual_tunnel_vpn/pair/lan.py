@@ -31,18 +31,57 @@ def hosts(text: str, device: str, besides: Collection[str]) -> list[str]:
     return [address for address in known if address not in besides][:MOST]
 
 
-def ask(device: str, address: str, besides: Collection[str]) -> int:
-    """Asks the hosts on the device whether they are there; how many. besides: addresses that are no host's."""
-    try:
-        asked = hosts(KNOWN.read_text(encoding="ascii", errors="replace"), device, besides)
-        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as opened:
-            opened.bind((device, _ETH_P_ARP))
-            hardware = opened.getsockname()[4]
-            for host in asked:
-                with suppress(OSError):
-                    opened.send(neighbours.request(hardware, address, host))
-    except (OSError, ValueError):
-        # The interface is away, which is said elsewhere.
-        return 0
-    return len(asked)
+class Questions:
+    """Asks them. The socket stays open: to close one makes the caller wait for the kernel, up to 30 ms."""
 
+    def __init__(self) -> None:
+        self.trouble = ""
+        """Why nobody can be asked, in words; empty when they can, or the LAN's interface is not there."""
+        self._device = ""
+        self._socket: socket.socket | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody could be asked."""
+        return self._socket is not None
+
+    def reopen(self, device: str | None) -> None:
+        """Makes a new socket. device: the LAN's interface, None when it is not there."""
+        self.close()
+        self.trouble = ""
+        if device is None:
+            return
+        try:
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
+        except OSError as error:
+            self.trouble = f"the LAN's hosts cannot be asked whether they are there: {error.strerror}"
+            return
+        try:
+            # For no protocol: it is there to send, and what it received nobody would read.
+            made.bind((device, 0))
+        except OSError:
+            # The interface has just gone, which is said elsewhere.
+            made.close()
+            return
+        self._device, self._socket = device, made
+
+    def ask(self, address: str, besides: Collection[str]) -> int:
+        """Asks the hosts on the LAN; how many. address: the box's. besides: addresses that are no host's."""
+        if self._socket is None:
+            return 0
+        try:
+            asked = hosts(KNOWN.read_text(encoding="ascii", errors="replace"), self._device, besides)
+        except (OSError, ValueError):
+            return 0
+        hardware = self._socket.getsockname()[4]
+        for host in asked:
+            # An interface that is down, or busy, has said enough by its silence.
+            with suppress(OSError):
+                self._socket.sendto(neighbours.request(hardware, address, host), (self._device, _ETH_P_ARP))
+        return len(asked)
+
+    def close(self) -> None:
+        """Ends it."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

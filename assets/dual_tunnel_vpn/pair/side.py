@@ -59,6 +59,7 @@ class Side:
     ) -> None:
         """received: what an interface has carried, by its number; None when that cannot be told."""
         self.talk = Talk(site.name, pair)
+        self.questions = lan.Questions()
         self._name = site.name
         self._site = site
         self._pair = pair
@@ -76,10 +77,13 @@ class Side:
         trouble, pair = wanted.lan_trouble(self._site, network), self._pair
         device = None if trouble else wanted.lan_device(self._site, network)
         ifindex = network.links[device].ifindex if device is not None else 0
-        if (device, ifindex) != (self._device, self._ifindex) or (device is not None and not self.talk.is_open):
-            self._device, self._ifindex = device, ifindex
-            self.talk.reopen(device)
+        changed = (device, ifindex) != (self._device, self._ifindex)
+        self._device, self._ifindex = device, ifindex
+        for end in (self.talk, self.questions):
+            if changed or not end.is_open:
+                end.reopen(device)
         self._machine.observe_lan(trouble)
+        self._machine.observe_talk("; ".join(end.trouble for end in (self.talk, self.questions) if end.trouble))
         self._machine.observe_master(any(found.address == pair.virtual_gateway for found in network.addresses))
 
     def hear(self, now: float) -> None:
@@ -95,7 +99,7 @@ class Side:
             self._ask_at = now + lan.EVERY
             pair = self._pair
             nobody = (pair.lan.address, pair.other_lan_address, pair.virtual_gateway)
-            machine.observe_witnesses(lan.ask(self._device, pair.lan.address, nobody))
+            machine.observe_witnesses(self.questions.ask(pair.lan.address, nobody))
         found = self._received(self._ifindex) if self._ifindex else None
         if found is not None:
             if self._count is not None and found.received > self._count:
@@ -110,6 +114,8 @@ class Side:
             if stands_aside(self._name) != self._machine.aside:
                 # Somebody else has been at it.
                 stand_aside(self._name, self._machine.aside)
+        if not self._machine.informed:
+            return self._vouch_at
         return min(self._vouch_at, self.talk.say(now, self._machine.word()))
 
     def state(self) -> dict[str, object]:
@@ -119,6 +125,7 @@ class Side:
             "master": machine.master,
             "aside": machine.aside,
             "lan": machine.lan_trouble,
+            "talk": machine.talk_trouble,
             "routesByOther": machine.inner == machine.beyond,
             "serves": machine.grants != 0,
             "heard": machine.heard,
@@ -126,5 +133,6 @@ class Side:
         }
 
     def close(self) -> None:
-        """Ends the talk."""
+        """Ends talk and questions."""
         self.talk.close()
+        self.questions.close()

@@ -63,6 +63,8 @@ class Talk:
     def __init__(self, name: str, pair: Pair) -> None:
         self._name = name
         self._pair = pair
+        self.trouble = ""
+        """Why it is not open although the LAN's interface and address are there, in words; empty when it is."""
         self._socket: socket.socket | None = None
         self._session = random.randrange(1, REQUESTS)
         self._sequence = 0
@@ -79,6 +81,7 @@ class Talk:
     def reopen(self, device: str | None) -> None:
         """Makes a new socket; without the LAN's interface and address there is none. device: the LAN's interface."""
         self.close()
+        self.trouble = ""
         if device is None:
             return
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
@@ -87,8 +90,10 @@ class Talk:
             made.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _TTL)
             made.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
             made.bind((self._pair.lan.address, self._pair.port))
-        except OSError:
+        except OSError as error:
             made.close()
+            port = f"UDP port {self._pair.port} of {self._pair.lan.address}"
+            self.trouble = f"{port}, for the talk with the other box, cannot be opened: {error.strerror}"
             return
         self._socket = made
         self._say_at = 0.0

@@ -8,7 +8,8 @@ export default {
   prepare: (scene) => powerOff.prepare(scene),
   async make(scene) {
     await scene.cut("lan");
-    // Box 1 may keep the address: it cannot know that nobody hears it.
+    // Box 1 knows the server, and gives the address up once that has not answered it for a second.
+    await scene.gatewayAt(2);
     await scene.cloudBy(2);
   },
   limits: powerOff.limits,
