@@ -23,6 +23,7 @@ from dual_tunnel_vpn import (
     planned,
     status,
 )
+from dual_tunnel_vpn.agent import routes
 from dual_tunnel_vpn.commands import Refusal, Result
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.sas import Sa
@@ -108,6 +109,14 @@ class Filter(unittest.TestCase):
         self.assertEqual(match, f'iifname "lan" oifname "lan" {ends}')
         text = own.render_shared(["singapore-1"], [], [], [match])
         self.assertLess(text.index(f"{match} accept"), text.index("drop"))
+
+    def test_follows_the_lan_whose_address_comes_last(self) -> None:
+        with mock.patch.object(routes, "Netlink"):
+            agents = routes.Routes(samples.pair_site(), mock.Mock())
+        agents.network = samples.network()
+        before = agents.surroundings()
+        agents.network = box()
+        self.assertNotEqual(agents.surroundings(), before)
 
     def test_others_let_the_two_talk_and_send_by_each_other(self) -> None:
         rules = {
