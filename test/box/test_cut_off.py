@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from box.samples import DOCUMENT, starter
+from box.samples import DOCUMENT, pair_document, starter
 from dual_tunnel_vpn import (
     apply,
     checks,
@@ -168,6 +168,41 @@ class Applies(Cuts):
         self.apply(1)
         self.apply(2, cut="restart")
         self.assertEqual([site.uplinks[0].mark for site in uninstall._sites("singapore")], [2, 1])
+
+
+class LeavesATunnelToTheOtherBox(Cuts):
+    def setUp(self) -> None:
+        super().setUp()
+        self.layout = strongswan.Layout(self.root / "conf.d", self.root / "strongswan.d")
+        self.ended: list[str] = []
+        for target, name, value in (
+            (checks, "strongswan_expected", lambda: self.layout),
+            (apply.vrrp, "follow", lambda *_: None),
+            (strongswan, "units", lambda name: {name: strongswan.Unit(True, True, True)}),
+            (strongswan, "load", lambda _: self.must("swanctl", "load")),
+            (strongswan, "terminate", lambda name: self.ended.append(name)),
+        ):
+            patch = mock.patch.object(target, name, value)
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.apply(1)
+        for path in self.layout.tunnel_files("singapore", 2):
+            files.put(path, b"x")
+
+    def become_one_of_two(self, cut: str = "") -> list[str]:
+        """The connections whose SAs an apply has ended by which the box has tunnel 1 alone."""
+        self.cut, self.ended = cut, []
+        text = json.dumps(pair_document())
+        files.put(self.root / "staged/site.json", text.encode())
+        with contextlib.suppress(Cut):
+            apply._apply(parse(text), self.root / "staged", mock.Mock(moved=""), mock.Mock(), False)
+        return self.ended
+
+    def test_once_and_after_a_cut_once_more(self) -> None:
+        self.assertEqual(self.become_one_of_two(cut="load"), [])
+        self.assertEqual(self.become_one_of_two(), ["singapore-2"])
+        self.assertEqual(self.become_one_of_two(), [])
+        self.assertFalse(any(path.exists() for path in self.layout.tunnel_files("singapore", 2)))
 
 
 class Removals(Cuts):
