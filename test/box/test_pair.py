@@ -356,7 +356,8 @@ class Unit_(unittest.TestCase):
     def test_is_tested_started_and_enabled_once_and_then_left_alone(self) -> None:
         service.follow(samples.pair_site())
         unit = "dual-tunnel-vpn-vrrp@singapore.service"
-        self.assertIn(f"--config-test --use-file={paths.keepalived_conf('singapore')}", self.calls)
+        trial = paths.keepalived_conf("singapore").with_suffix(".trial")
+        self.assertIn(f"--config-test --use-file={trial}", self.calls)
         self.assertEqual(self.calls[-2:], [f"enable --quiet --no-reload {unit}", f"restart {unit}"])
         self.calls, self.running = [], True
         service.follow(samples.pair_site())
@@ -364,6 +365,17 @@ class Unit_(unittest.TestCase):
         pair = {**samples.pair_document()["pair"], "virtualGateway": "172.16.3.9"}
         service.follow(samples.pair_site(pair=pair))
         self.assertEqual(self.calls[-1], f"reload-or-restart {unit}")
+
+    def test_what_keepalived_refuses_is_refused_by_each_apply_and_never_started(self) -> None:
+        def refuses(*command: str, **_: object) -> Result:
+            if "--config-test" in command:
+                raise Refusal("keepalived: unknown keyword")
+            return self.run_(*command)
+
+        with mock.patch.object(service, "must", refuses):
+            for _ in range(2):
+                self.assertRaises(Refusal, service.follow, samples.pair_site())
+        self.assertEqual((self.calls, list(paths.connection("singapore").iterdir())), ([], []))
 
     def test_goes_where_the_connection_has_one_box_again(self) -> None:
         service.follow(samples.pair_site())

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
-from .. import installed, library, manifest, paths
+from .. import files, installed, library, manifest, paths
 from ..commands import Refusal, find, must, run, start
 from ..ipsec import strongswan
 from ..net import wanted
@@ -98,13 +99,13 @@ def follow(site: Site, anew: bool = False) -> None:
     if find("keepalived") is None:
         raise Refusal("keepalived is not installed on this box: run install.sh apply")
     target, unit = paths.keepalived_conf(site.name), paths.vrrp_unit(site.name)
-    changed = installed.put(target, render(site, device).encode(), 0o600)
+    text = render(site, device).encode()
+    if files.content(target) != text:
+        _test(text, target)
+    changed = installed.put(target, text, 0o600)
     new_unit = installed.put(paths.UNITS / UNIT_FILE, library.asset(f"systemd/{UNIT_FILE}"))
     if new_unit:
         must("systemctl", "daemon-reload")
-    if changed:
-        # One that is told nonsense would end, and be started anew for ever.
-        must("keepalived", "--config-test", f"--use-file={target}")
     state = strongswan.units(unit)[unit]
     if not state.enabled:
         must("systemctl", "enable", "--quiet", "--no-reload", unit)
@@ -113,6 +114,16 @@ def follow(site: Site, anew: bool = False) -> None:
     elif changed or anew:
         # Whoever has the address keeps it.
         start(unit, "reload-or-restart")
+
+
+def _test(text: bytes, target: Path) -> None:
+    """Refusal where keepalived does not understand the text: it would end, and be started anew for ever."""
+    trial = target.with_suffix(".trial")
+    try:
+        files.put(trial, text, 0o600)
+        must("keepalived", "--config-test", f"--use-file={trial}")
+    finally:
+        files.remove(trial)
 
 
 def remove(name: str) -> None:
