@@ -164,7 +164,11 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
             raise Refusal(f"{access.moved}: the change is taken back, check the routes that the connection makes")
         steps.say("interfaces, routes and packet filter are in place")
     bgp.follow(site, anew)
+    if site.bgp is None:
+        bgp.let_go(box, site.name)
     vrrp.follow(site, anew)
+    if site.pair is None:
+        vrrp.let_go(box, site.name)
 
     def start_agent() -> None:
         _agent(site.name, new_site, anew)

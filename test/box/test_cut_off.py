@@ -45,6 +45,7 @@ class Cuts(unittest.TestCase):
         self.cut = ""
         self.confirmed = False
         self.moved = ""
+        self.document = DOCUMENT
         state = self.root / "state"
         patches: list[Any] = [
             mock.patch.object(paths, "STATE", state),
@@ -89,7 +90,7 @@ class Cuts(unittest.TestCase):
     def apply(self, mark: int, cut: str = "", bandwidth: int | None = None) -> list[str]:
         """What an apply has done; with a cut, until it was there."""
         self.ran, self.stale, self.cut = [], [], cut
-        document = copy.deepcopy(DOCUMENT)
+        document = copy.deepcopy(self.document)
         document["uplinks"][0]["mark"] = mark
         document["bandwidthMbps"] = bandwidth
         text = json.dumps(document)
@@ -168,6 +169,29 @@ class Applies(Cuts):
         self.apply(1)
         self.apply(2, cut="restart")
         self.assertEqual([site.uplinks[0].mark for site in uninstall._sites("singapore")], [2, 1])
+
+
+class LetsGo(Cuts):
+    def test_of_the_packages_own_units_once_the_connection_has_neither_bgp_nor_two_boxes(self) -> None:
+        masked = strongswan.Unit(False, False, False, masked=True)
+        with (
+            mock.patch.object(apply.bgp, "follow"),
+            mock.patch.object(apply.bgp, "run", self.must),
+            mock.patch.object(apply.vrrp, "follow"),
+            mock.patch.object(apply.vrrp, "run", self.must),
+            mock.patch.object(apply.bgp, "await_sessions", return_value=[]),
+            mock.patch.object(apply, "_leave_to_the_other_box"),
+            mock.patch.object(strongswan, "units", lambda name: {name: masked}),
+        ):
+            manifest.Box(speaker_held=True, vrrp_held=True).save()
+            self.document = pair_document(bgp=True)
+            self.assertNotIn("unmask", " ".join(self.apply(1)))
+            self.document = DOCUMENT
+            ran = " ".join(self.apply(1))
+        for unit in ("bird.service", "keepalived.service"):
+            self.assertIn(f"unmask --quiet --no-reload {unit} disable --quiet --no-reload {unit}", ran)
+        box = manifest.load_box()
+        self.assertEqual(box, manifest.Box())
 
 
 class LeavesATunnelToTheOtherBox(Cuts):

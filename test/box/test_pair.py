@@ -34,7 +34,7 @@ from dual_tunnel_vpn.net.firewall.ruleset import Ruleset
 from dual_tunnel_vpn.net.netlink import Address
 from dual_tunnel_vpn.net.network import Network, Remove
 from dual_tunnel_vpn.net.ways import Way
-from dual_tunnel_vpn.pair import keepalived, lan, service
+from dual_tunnel_vpn.pair import keepalived, lan, service, side
 from dual_tunnel_vpn.site import load, parse
 
 from . import samples
@@ -122,9 +122,9 @@ class Filter(unittest.TestCase):
         rules = {
             hook: [each.nft() for each in found] for hook, found in openings.openings(samples.pair_site()).items()
         }
-        for hook, side in (("input", "saddr"), ("output", "daddr")):
-            self.assertIn(f"ip {side} {{ 172.16.3.3 }} udp dport {{ 4893 }} accept", rules[hook])
-            self.assertIn(f"ip {side} {{ 172.16.3.3 }} ip protocol 112 accept", rules[hook])
+        for hook, end in (("input", "saddr"), ("output", "daddr")):
+            self.assertIn(f"ip {end} {{ 172.16.3.3 }} udp dport {{ 4893 }} accept", rules[hook])
+            self.assertIn(f"ip {end} {{ 172.16.3.3 }} ip protocol 112 accept", rules[hook])
         around = "ip saddr { 172.16.0.0/16 } ip daddr { 192.168.0.0/16 } accept"
         self.assertIn(around, rules["forward"])
         self.assertIn(around, rules["postrouting"])
@@ -335,6 +335,7 @@ class Unit_(unittest.TestCase):
         self.running = False
         for target, name, value in (
             (paths, "STATE", root / "state"),
+            (paths, "RUN", root / "run"),
             (paths, "UNITS", root / "units"),
             (manifest, "_BOX", root / "state/box.json"),
             (service, "run", self.run_),
@@ -384,6 +385,19 @@ class Unit_(unittest.TestCase):
         service.follow(samples.site())
         self.assertFalse(paths.keepalived_conf("singapore").exists() or (paths.UNITS / service.UNIT_FILE).exists())
         self.assertNotIn(paths.vrrp_unit("singapore"), drift.units_at_work("singapore"))
+
+    def test_a_box_that_is_one_of_two_again_begins_standing_aside_with_nobody_to_vouch_for_its_agent(self) -> None:
+        service.follow(samples.pair_site())
+        service.follow(samples.site())
+        # As the agent from before leaves them, which ends after that.
+        side.stand_aside("singapore", False)
+        side.vouch("singapore")
+        service.follow(samples.pair_site())
+        self.assertTrue(side.stands_aside("singapore"))
+        self.assertFalse(paths.agent_alive("singapore").exists())
+        side.stand_aside("singapore", False)
+        service.follow(samples.pair_site())
+        self.assertFalse(side.stands_aside("singapore"))
 
     def test_the_packages_own_unit_is_kept_from_starting_only_where_the_package_is_ours(self) -> None:
         record = manifest.Box()

@@ -99,9 +99,13 @@ def follow(site: Site, anew: bool = False) -> None:
     if find("keepalived") is None:
         raise Refusal("keepalived is not installed on this box: run install.sh apply")
     target, unit = paths.keepalived_conf(site.name), paths.vrrp_unit(site.name)
-    text = render(site, device).encode()
-    if files.content(target) != text:
+    text, there = render(site, device).encode(), files.content(target)
+    if there != text:
         _test(text, target)
+    if there is None:
+        # What there may be is from an earlier pair: this box begins standing aside, and nobody vouches for its agent.
+        for former in (paths.vrrp_aside(site.name), paths.agent_alive(site.name)):
+            files.remove(former)
     changed = installed.put(target, text, 0o600)
     new_unit = installed.put(paths.UNITS / UNIT_FILE, library.asset(f"systemd/{UNIT_FILE}"))
     if new_unit:
