@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import tempfile
 import time
 import unittest
@@ -172,6 +174,7 @@ class Refuses(unittest.TestCase):
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
+        self.directory = directory.name
         for target, name, value in (
             (paths, "STATE", Path(directory.name)),
             (stateful, "invalid_dropped_by", lambda: self.dropping),
@@ -205,6 +208,26 @@ class Refuses(unittest.TestCase):
         paths.keepalived_conf("singapore").parent.mkdir()
         paths.keepalived_conf("singapore").touch()
         self.assertEqual(self.told(box(1, VIRTUAL)), "")
+
+    def test_a_port_that_another_program_has(self) -> None:
+        with mock.patch.object(service, "port_is_taken", lambda *place: place == ("singapore", "172.16.3.2", 4893)):
+            told = self.told(box())
+        self.assertRegex(told, "^another program has UDP port 4893 on this box, by which the two boxes' agents")
+
+    def test_no_port_that_its_own_agent_has(self) -> None:
+        state = Path(self.directory) / "agent.json"
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened,
+            mock.patch.object(paths, "agent_state", lambda _: state),
+        ):
+            opened.bind(("127.0.0.1", 0))
+            place = ("singapore", *opened.getsockname())
+            for agent, taken in ((None, True), ({"pid": os.getppid()}, True), ({"pid": os.getpid()}, False)):
+                state.write_text(json.dumps(agent))
+                self.assertEqual(service.port_is_taken(*place), taken)
+        self.assertFalse(service.port_is_taken(*place))
+        # That the box has not the address is told by itself.
+        self.assertFalse(service.port_is_taken("singapore", "192.0.2.1", place[2]))
 
     def test_rules_that_drop_half_of_a_connection(self) -> None:
         self.dropping = ["iptables' chain FORWARD"]
