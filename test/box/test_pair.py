@@ -325,10 +325,15 @@ class Keepalived(unittest.TestCase):
         for text, mine, other in ((texts[0], "172.16.3.2", "172.16.3.3"), (texts[1], "172.16.3.3", "172.16.3.2")):
             for line in ("vrrp_version 3", "advert_int 0.2", "virtual_router_id 37", "state BACKUP", "interface lan"):
                 self.assertIn(line, text)
-            self.assertRegex(text, rf"unicast_src_ip {mine}\n    unicast_peer {{\n        {other}\n")
+            self.assertRegex(text, rf"unicast_src_ip {mine}\n    check_unicast_src\n    unicast_peer {{\n        {other} ")
             self.assertIn("172.16.3.1/32 dev lan", text)
         self.assertIn("priority 200", texts[0])
         self.assertIn("priority 150", texts[1])
+
+    def test_believes_the_other_box_alone_and_only_on_the_same_link(self) -> None:
+        text = keepalived.render(samples.pair_site(), "lan")
+        self.assertIn("\n    check_unicast_src\n", text)
+        self.assertIn("\n        172.16.3.3 min_ttl 255 max_ttl 255\n", text)
 
     def test_a_box_that_starts_stands_aside_and_an_agent_that_is_gone_yields_to_one_that_is_there(self) -> None:
         text = keepalived.render(samples.pair_site(), "lan")
