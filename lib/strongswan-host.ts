@@ -178,7 +178,7 @@ export class StrongswanHost extends Construct {
     const precondition = [
       ...ofConnection,
       ...networkPreconditions(props.uplinks, connection.vpcCidrs, pair !== undefined),
-      ...(pair ? lanPreconditions(pair, connection.vpcCidrs) : []),
+      ...(pair ? lanPreconditions(pair, connection) : []),
     ];
     const delivery = { name, connection: connectionFrom(props.ssh), assets: assets.path };
     const cloudResources = this.within(connection.cloudResources);

@@ -164,7 +164,11 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
             raise Refusal(f"{access.moved}: the change is taken back, check the routes that the connection makes")
         steps.say("interfaces, routes and packet filter are in place")
     bgp.follow(site, anew)
+    if site.bgp is None:
+        bgp.let_go(box, site.name)
     vrrp.follow(site, anew)
+    if site.pair is None:
+        vrrp.let_go(box, site.name)
 
     def start_agent() -> None:
         _agent(site.name, new_site, anew)
@@ -176,6 +180,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
         box.unfinished = False
         box.save()
 
+    _leave_to_the_other_box(site, layout, anew)
     _tunnels(site, directory, layout, box, record, steps, start_agent)
     library.prune()
     wrong = ways.await_tunnels(site, ROUTE_SECONDS)
@@ -361,7 +366,6 @@ def _tunnels(
     steps: Reporter,
     start_agent: Callable[[], None],
 ) -> None:
-    _leave_to_the_other_box(site, layout)
     changes = {tunnel.number: _Change(site, tunnel, directory, layout) for tunnel in site.tunnels}
     changed = {number for number, change in changes.items() if change.differs or number in record.pending}
     if changed:
@@ -429,13 +433,15 @@ def _tunnels(
         raise Refusal(_told(site, problems))
 
 
-def _leave_to_the_other_box(site: Site, layout: strongswan.Layout) -> None:
+def _leave_to_the_other_box(site: Site, layout: strongswan.Layout, anew: bool) -> None:
     """Removes a tunnel that was this box's, where the connection has two boxes by now."""
     away = {1, 2} - {tunnel.number for tunnel in site.tunnels}
     removed = [installed.remove(path) for number in away for path in layout.tunnel_files(site.name, number)]
     for number in away:
         planned.drop(site.name, number)
-    if any(removed) and strongswan.units(strongswan.UNIT)[strongswan.UNIT].active:
+    # Where an apply was cut off, charon may still have what its files have no more.
+    gone = any(removed) or (anew and away)
+    if gone and strongswan.units(strongswan.UNIT)[strongswan.UNIT].active:
         strongswan.load(())
         for number in away:
             strongswan.terminate(f"{site.name}-{number}")

@@ -80,6 +80,13 @@ export function isIn(address: string, block: Block): IResolvable {
   return Op.eq(networkOf(address, block.prefixLength), block.text.split("/")[0]);
 }
 
+/** The condition that an address lies in one of the blocks, of which only Terraform knows some. */
+export function isInOneOf(address: string, cidrs: readonly string[]): IResolvable {
+  const each = cidrs.map((cidr) => Op.eq(networkOf(address, prefixLength(cidr)), part(cidr, 0)));
+  // What is no block is told by its own condition, once.
+  return Fn.try([Fn.anytrue(each), true]) as IResolvable;
+}
+
 /** The first address of the network of a block, or of an address, with a prefix of this length. */
 function networkOf(cidr: string, prefix: number): string {
   return Fn.cidrhost(Token.asString(Fn.format("%s/%d", [part(cidr, 0), prefix])), 0);

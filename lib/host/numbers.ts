@@ -42,13 +42,44 @@ export function derivedVirtualRouterId(name: string): number {
   return 1 + (hashOf(name) % 255);
 }
 
-// Beyond the ports of IKE, and of no program of a router's.
+// Beyond the ports of IKE.
 const FIRST_PORT = 4800;
 const PORTS = 1000;
 
-/** The UDP port on which the agents of a connection's two boxes talk: 4800 to 5799. */
+/**
+ * UDP ports among those that programs of routers, gateways and clusters are bound to, by the program. A port that is added
+ * here moves the connections that had it, and their two boxes are configured one after the other.
+ */
+export const PORTS_OF_OTHERS: Readonly<Record<string, readonly number[]>> = {
+  "Squid (HTCP)": [4827],
+  "OPC UA": [4840],
+  iperf: [5001, 5201],
+  "RTP, RTCP": [5004, 5005],
+  SIP: [5060, 5061, 5080],
+  ATMP: [5150],
+  CAPWAP: [5246, 5247],
+  "HA clusters (hacl)": [5300, 5301, 5302, 5303, 5304, 5305, 5306, 5307],
+  CFEngine: [5308],
+  "STUN, TURN over DTLS": [5349],
+  "NAT-PMP, PCP": [5350, 5351],
+  mDNS: [5353],
+  LLMNR: [5355],
+  "Corosync, a port a link": [5404, 5405, 5406, 5407, 5408, 5409, 5410, 5411, 5412],
+  "syslog, where 514 is not for it": [5514, 5544],
+  Matter: [5540],
+  "sACN (E1.31)": [5568],
+  "Zyre (ZRE)": [5670],
+  "MikroTik's neighbour discovery": [5678],
+  CoAP: [5683, 5684],
+};
+
+const TAKEN = new Set(Object.values(PORTS_OF_OTHERS).flat());
+
+/** The UDP port on which the agents of a connection's two boxes talk: 4800 to 5799, and none of another program's. */
 export function derivedPort(name: string): number {
-  return FIRST_PORT + (hashOf(name) % PORTS);
+  let port = FIRST_PORT + (hashOf(name) % PORTS);
+  while (TAKEN.has(port)) port += 1;
+  return port;
 }
 
 /** Whether two connections cannot be on one pair of boxes because a number of theirs there is one. */

@@ -3,7 +3,7 @@
 import { dependable, Fn, IResolvable, Op, Precondition, TerraformResource, TerraformStack } from "cdktf";
 import { Construct } from "constructs";
 import { registered } from "../claims";
-import { isIn, overlapPreconditions } from "../cloud/blocks-at-plan";
+import { isIn, isInOneOf, overlapPreconditions } from "../cloud/blocks-at-plan";
 import { literalBlocks } from "../cloud/gateway-checks";
 import { ADDRESS_PATTERN, expressionOf, matches } from "../expressions";
 import { Findings } from "../findings";
@@ -134,13 +134,32 @@ export function pairPreconditions({ lan, otherLanAddress, virtualGateway }: Pair
   return found;
 }
 
-/** Conditions that the LAN's network overlaps no block of the VPC that synth could not read. */
-export function lanPreconditions({ lan }: PairOptions, vpcCidrs: readonly string[]): Precondition[] {
-  const network = parsed(lan)?.network;
-  return overlapPreconditions(
-    isLiteral(vpcCidrs) ? vpcCidrs.map((cidr) => ({ what: "vpcCidrs", cidr })) : [],
-    network ? [{ what: "the network of lan", cidr: network.text }] : [],
-  );
+/**
+ * Conditions about blocks that synth could not read: that the LAN's network overlaps none of the VPC's, and that the box's
+ * address there lies in one of the data center's.
+ */
+export function lanPreconditions(
+  pair: PairOptions,
+  { vpcCidrs, dataCenterCidrs }: Pick<IIpsecDualConnection, "vpcCidrs" | "dataCenterCidrs">,
+): Precondition[] {
+  const own = parsed(pair.lan);
+  if (!own) return [];
+  const found = overlapPreconditions(isLiteral(vpcCidrs) ? vpcCidrs.map((cidr) => ({ what: "vpcCidrs", cidr })) : [], [
+    { what: "the network of lan", cidr: own.network.text },
+  ]);
+  // cdktf's functions take no expression with quotes in it.
+  const comparable = isLiteral(dataCenterCidrs) && !dataCenterCidrs.some((cidr) => cidr.includes('"'));
+  if (!comparable || dataCenterCidrs.every(isLiteral) || isAmong(dataCenterCidrs, own)) return found;
+  found.push({ condition: isInOneOf(own.address, dataCenterCidrs), errorMessage: unreachable(pair, dataCenterCidrs) });
+  return found;
+}
+
+function isAmong(dataCenterCidrs: readonly string[], { address }: InterfaceAddress): boolean {
+  return literalBlocks(dataCenterCidrs).some((block) => contains(block, address));
+}
+
+function unreachable({ number, lan }: PairOptions, dataCenterCidrs: readonly string[]): string {
+  return `lan.address ${lan.address} of box ${number} is in none of dataCenterCidrs (${dataCenterCidrs.join(", ")}); add the block of the LAN, whose hosts the VPC is to reach.`;
 }
 
 const A_FREE_ONE = "give a third address there, which no machine has";
@@ -288,7 +307,7 @@ function checkVirtualGateway(
   }
 }
 
-/** Checks that the LAN's network is none of those that the boxes reach in other ways. */
+/** Checks that the LAN's network is the data center's, and none of those that the boxes reach in other ways. */
 function checkNetwork(halves: readonly [Half, Half], network: Block, findings: Findings): void {
   for (const { pair, uplinks } of halves) {
     for (const uplink of uplinks) {
@@ -305,16 +324,22 @@ function checkNetwork(halves: readonly [Half, Half], network: Block, findings: F
       }
     }
   }
-  const { vpcCidrs, tunnels } = halves[0].connection;
-  for (const [what, blocks] of [
-    ["vpcCidrs", literalBlocks(vpcCidrs)],
-    ["routing.tunnelCidrs", networks(tunnels)],
-  ] as const) {
-    for (const block of blocks) {
-      if (block.prefixLength === 0 || !overlap(block, network)) continue;
-      findings.error(
-        `${what} ${block.text} and the LAN's network ${network.text} overlap; give blocks that share no address.`,
-      );
-    }
-  }
+  const { vpcCidrs, dataCenterCidrs, tunnels } = halves[0].connection;
+  const clashes = [
+    ["vpcCidrs", literalBlocks(vpcCidrs)] as const,
+    ["routing.tunnelCidrs", networks(tunnels)] as const,
+  ].flatMap(([what, blocks]) =>
+    blocks
+      .filter((block) => block.prefixLength > 0 && overlap(block, network))
+      .map(
+        ({ text }) =>
+          `${what} ${text} and the LAN's network ${network.text} overlap; give blocks that share no address.`,
+      ),
+  );
+  findings.error(...clashes);
+  // What only Terraform knows, or is no block, may be meant to hold the LAN.
+  const known = dataCenterCidrs.length > 0 && literalBlocks(dataCenterCidrs).length === dataCenterCidrs.length;
+  if (!known || clashes.length > 0) return;
+  const outside = halves.find(({ pair }) => !isAmong(dataCenterCidrs, parsed(pair.lan)!));
+  if (outside) findings.error(unreachable(outside.pair, dataCenterCidrs));
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from box.samples import DOCUMENT, starter
+from box.samples import DOCUMENT, pair_document, starter
 from dual_tunnel_vpn import (
     apply,
     checks,
@@ -45,6 +45,7 @@ class Cuts(unittest.TestCase):
         self.cut = ""
         self.confirmed = False
         self.moved = ""
+        self.document = DOCUMENT
         state = self.root / "state"
         patches: list[Any] = [
             mock.patch.object(paths, "STATE", state),
@@ -89,7 +90,7 @@ class Cuts(unittest.TestCase):
     def apply(self, mark: int, cut: str = "", bandwidth: int | None = None) -> list[str]:
         """What an apply has done; with a cut, until it was there."""
         self.ran, self.stale, self.cut = [], [], cut
-        document = copy.deepcopy(DOCUMENT)
+        document = copy.deepcopy(self.document)
         document["uplinks"][0]["mark"] = mark
         document["bandwidthMbps"] = bandwidth
         text = json.dumps(document)
@@ -168,6 +169,64 @@ class Applies(Cuts):
         self.apply(1)
         self.apply(2, cut="restart")
         self.assertEqual([site.uplinks[0].mark for site in uninstall._sites("singapore")], [2, 1])
+
+
+class LetsGo(Cuts):
+    def test_of_the_packages_own_units_once_the_connection_has_neither_bgp_nor_two_boxes(self) -> None:
+        masked = strongswan.Unit(False, False, False, masked=True)
+        with (
+            mock.patch.object(apply.bgp, "follow"),
+            mock.patch.object(apply.bgp, "run", self.must),
+            mock.patch.object(apply.vrrp, "follow"),
+            mock.patch.object(apply.vrrp, "run", self.must),
+            mock.patch.object(apply.bgp, "await_sessions", return_value=[]),
+            mock.patch.object(apply, "_leave_to_the_other_box"),
+            mock.patch.object(strongswan, "units", lambda name: {name: masked}),
+        ):
+            manifest.Box(speaker_held=True, vrrp_held=True).save()
+            self.document = pair_document(bgp=True)
+            self.assertNotIn("unmask", " ".join(self.apply(1)))
+            self.document = DOCUMENT
+            ran = " ".join(self.apply(1))
+        for unit in ("bird.service", "keepalived.service"):
+            self.assertIn(f"unmask --quiet --no-reload {unit} disable --quiet --no-reload {unit}", ran)
+        box = manifest.load_box()
+        self.assertEqual(box, manifest.Box())
+
+
+class LeavesATunnelToTheOtherBox(Cuts):
+    def setUp(self) -> None:
+        super().setUp()
+        self.layout = strongswan.Layout(self.root / "conf.d", self.root / "strongswan.d")
+        self.ended: list[str] = []
+        for target, name, value in (
+            (checks, "strongswan_expected", lambda: self.layout),
+            (apply.vrrp, "follow", lambda *_: None),
+            (strongswan, "units", lambda name: {name: strongswan.Unit(True, True, True)}),
+            (strongswan, "load", lambda _: self.must("swanctl", "load")),
+            (strongswan, "terminate", lambda name: self.ended.append(name)),
+        ):
+            patch = mock.patch.object(target, name, value)
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.apply(1)
+        for path in self.layout.tunnel_files("singapore", 2):
+            files.put(path, b"x")
+
+    def become_one_of_two(self, cut: str = "") -> list[str]:
+        """The connections whose SAs an apply has ended by which the box has tunnel 1 alone."""
+        self.cut, self.ended = cut, []
+        text = json.dumps(pair_document())
+        files.put(self.root / "staged/site.json", text.encode())
+        with contextlib.suppress(Cut):
+            apply._apply(parse(text), self.root / "staged", mock.Mock(moved=""), mock.Mock(), False)
+        return self.ended
+
+    def test_once_and_after_a_cut_once_more(self) -> None:
+        self.assertEqual(self.become_one_of_two(cut="load"), [])
+        self.assertEqual(self.become_one_of_two(), ["singapore-2"])
+        self.assertEqual(self.become_one_of_two(), [])
+        self.assertFalse(any(path.exists() for path in self.layout.tunnel_files("singapore", 2)))
 
 
 class Removals(Cuts):

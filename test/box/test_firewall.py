@@ -415,6 +415,31 @@ class OwnTables(unittest.TestCase):
         self.assertEqual(len(own.guard(self.site, ["wan1"])), 1)
         self.assertIn('{ "wan0", "wan1" }', self.nft.loaded[-1])
 
+    def test_of_two_boxes_know_a_lan_that_came_last_and_go_on_knowing_it_while_it_is_away(self) -> None:
+        self.site, away = samples.pair_site(), samples.network()
+        with mock.patch.object(own, "observe", lambda: away):
+            own.guard(self.site, ["eth0"])
+            self.assertTrue(own.knows(self.site, ["eth0"]))
+        exempt = 'iifname "lan" oifname "lan" ip saddr'
+        self.assertNotIn(exempt, self.nft.loaded[-1])
+        with mock.patch.object(own, "observe", samples.pair_network):
+            self.assertFalse(own.knows(self.site, ["eth0"]))
+            self.assertEqual(len(own.guard(self.site, ["eth0"])), 1)
+            self.assertIn(exempt, self.nft.loaded[-1])
+            self.assertTrue(own.knows(self.site, ["eth0"]))
+        with mock.patch.object(own, "observe", lambda: away):
+            self.assertEqual((own.amiss(self.site), own.guard(self.site)), ([], []))
+
+    def test_of_two_boxes_know_the_lan_that_another_connections_run_put_into_the_shared_one(self) -> None:
+        self.site = samples.pair_site()
+        with mock.patch.object(own, "observe", samples.network):
+            own.guard(self.site)
+        with mock.patch.object(own, "observe", samples.pair_network):
+            # The shared table is right by then.
+            with mock.patch.object(own, "_differing", lambda *_: {}):
+                own.guard(self.site)
+            self.assertTrue(own.knows(self.site, []))
+
     def test_counters_and_handles_are_no_difference(self) -> None:
         def listing(packets: int, verdict: str) -> Result:
             expressions = [{"counter": {"packets": packets, "bytes": 1}}, {verdict: None}]

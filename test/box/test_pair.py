@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import tempfile
 import time
@@ -24,6 +25,7 @@ from dual_tunnel_vpn import (
     planned,
     status,
 )
+from dual_tunnel_vpn.agent import routes
 from dual_tunnel_vpn.commands import Refusal, Result
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.ipsec.sas import Sa
@@ -34,7 +36,7 @@ from dual_tunnel_vpn.net.firewall.ruleset import Ruleset
 from dual_tunnel_vpn.net.netlink import Address
 from dual_tunnel_vpn.net.network import Network, Remove
 from dual_tunnel_vpn.net.ways import Way
-from dual_tunnel_vpn.pair import keepalived, lan, service
+from dual_tunnel_vpn.pair import keepalived, lan, service, side
 from dual_tunnel_vpn.site import load, parse
 
 from . import samples
@@ -110,13 +112,21 @@ class Filter(unittest.TestCase):
         text = own.render_shared(["singapore-1"], [], [], [match])
         self.assertLess(text.index(f"{match} accept"), text.index("drop"))
 
+    def test_follows_the_lan_whose_address_comes_last(self) -> None:
+        with mock.patch.object(routes, "Netlink"):
+            agents = routes.Routes(samples.pair_site(), mock.Mock())
+        agents.network = samples.network()
+        before = agents.surroundings()
+        agents.network = box()
+        self.assertNotEqual(agents.surroundings(), before)
+
     def test_others_let_the_two_talk_and_send_by_each_other(self) -> None:
         rules = {
             hook: [each.nft() for each in found] for hook, found in openings.openings(samples.pair_site()).items()
         }
-        for hook, side in (("input", "saddr"), ("output", "daddr")):
-            self.assertIn(f"ip {side} {{ 172.16.3.3 }} udp dport {{ 4893 }} accept", rules[hook])
-            self.assertIn(f"ip {side} {{ 172.16.3.3 }} ip protocol 112 accept", rules[hook])
+        for hook, end in (("input", "saddr"), ("output", "daddr")):
+            self.assertIn(f"ip {end} {{ 172.16.3.3 }} udp dport {{ 4893 }} accept", rules[hook])
+            self.assertIn(f"ip {end} {{ 172.16.3.3 }} ip protocol 112 accept", rules[hook])
         around = "ip saddr { 172.16.0.0/16 } ip daddr { 192.168.0.0/16 } accept"
         self.assertIn(around, rules["forward"])
         self.assertIn(around, rules["postrouting"])
@@ -164,6 +174,7 @@ class Refuses(unittest.TestCase):
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
+        self.directory = directory.name
         for target, name, value in (
             (paths, "STATE", Path(directory.name)),
             (stateful, "invalid_dropped_by", lambda: self.dropping),
@@ -197,6 +208,26 @@ class Refuses(unittest.TestCase):
         paths.keepalived_conf("singapore").parent.mkdir()
         paths.keepalived_conf("singapore").touch()
         self.assertEqual(self.told(box(1, VIRTUAL)), "")
+
+    def test_a_port_that_another_program_has(self) -> None:
+        with mock.patch.object(service, "port_is_taken", lambda *place: place == ("singapore", "172.16.3.2", 4893)):
+            told = self.told(box())
+        self.assertRegex(told, "^another program has UDP port 4893 on this box, by which the two boxes' agents")
+
+    def test_no_port_that_its_own_agent_has(self) -> None:
+        state = Path(self.directory) / "agent.json"
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened,
+            mock.patch.object(paths, "agent_state", lambda _: state),
+        ):
+            opened.bind(("127.0.0.1", 0))
+            place = ("singapore", *opened.getsockname())
+            for agent, taken in ((None, True), ({"pid": os.getppid()}, True), ({"pid": os.getpid()}, False)):
+                state.write_text(json.dumps(agent))
+                self.assertEqual(service.port_is_taken(*place), taken)
+        self.assertFalse(service.port_is_taken(*place))
+        # That the box has not the address is told by itself.
+        self.assertFalse(service.port_is_taken("singapore", "192.0.2.1", place[2]))
 
     def test_rules_that_drop_half_of_a_connection(self) -> None:
         self.dropping = ["iptables' chain FORWARD"]
@@ -294,10 +325,15 @@ class Keepalived(unittest.TestCase):
         for text, mine, other in ((texts[0], "172.16.3.2", "172.16.3.3"), (texts[1], "172.16.3.3", "172.16.3.2")):
             for line in ("vrrp_version 3", "advert_int 0.2", "virtual_router_id 37", "state BACKUP", "interface lan"):
                 self.assertIn(line, text)
-            self.assertRegex(text, rf"unicast_src_ip {mine}\n    unicast_peer {{\n        {other}\n")
+            self.assertRegex(text, rf"unicast_src_ip {mine}\n    check_unicast_src\n    unicast_peer {{\n        {other} ")
             self.assertIn("172.16.3.1/32 dev lan", text)
         self.assertIn("priority 200", texts[0])
         self.assertIn("priority 150", texts[1])
+
+    def test_believes_the_other_box_alone_and_only_on_the_same_link(self) -> None:
+        text = keepalived.render(samples.pair_site(), "lan")
+        self.assertIn("\n    check_unicast_src\n", text)
+        self.assertIn("\n        172.16.3.3 min_ttl 255 max_ttl 255\n", text)
 
     def test_a_box_that_starts_stands_aside_and_an_agent_that_is_gone_yields_to_one_that_is_there(self) -> None:
         text = keepalived.render(samples.pair_site(), "lan")
@@ -352,6 +388,7 @@ class Unit_(unittest.TestCase):
         self.running = False
         for target, name, value in (
             (paths, "STATE", root / "state"),
+            (paths, "RUN", root / "run"),
             (paths, "UNITS", root / "units"),
             (manifest, "_BOX", root / "state/box.json"),
             (service, "run", self.run_),
@@ -373,7 +410,8 @@ class Unit_(unittest.TestCase):
     def test_is_tested_started_and_enabled_once_and_then_left_alone(self) -> None:
         service.follow(samples.pair_site())
         unit = "dual-tunnel-vpn-vrrp@singapore.service"
-        self.assertIn(f"--config-test --use-file={paths.keepalived_conf('singapore')}", self.calls)
+        trial = paths.keepalived_conf("singapore").with_suffix(".trial")
+        self.assertIn(f"--config-test --use-file={trial}", self.calls)
         self.assertEqual(self.calls[-2:], [f"enable --quiet --no-reload {unit}", f"restart {unit}"])
         self.calls, self.running = [], True
         service.follow(samples.pair_site())
@@ -382,6 +420,17 @@ class Unit_(unittest.TestCase):
         service.follow(samples.pair_site(pair=pair))
         self.assertEqual(self.calls[-1], f"reload-or-restart {unit}")
 
+    def test_what_keepalived_refuses_is_refused_by_each_apply_and_never_started(self) -> None:
+        def refuses(*command: str, **_: object) -> Result:
+            if "--config-test" in command:
+                raise Refusal("keepalived: unknown keyword")
+            return self.run_(*command)
+
+        with mock.patch.object(service, "must", refuses):
+            for _ in range(2):
+                self.assertRaises(Refusal, service.follow, samples.pair_site())
+        self.assertEqual((self.calls, list(paths.connection("singapore").iterdir())), ([], []))
+
     def test_goes_where_the_connection_has_one_box_again(self) -> None:
         service.follow(samples.pair_site())
         self.assertIn(paths.vrrp_unit("singapore"), drift.units_at_work("singapore"))
@@ -389,6 +438,19 @@ class Unit_(unittest.TestCase):
         service.follow(samples.site())
         self.assertFalse(paths.keepalived_conf("singapore").exists() or (paths.UNITS / service.UNIT_FILE).exists())
         self.assertNotIn(paths.vrrp_unit("singapore"), drift.units_at_work("singapore"))
+
+    def test_a_box_that_is_one_of_two_again_begins_standing_aside_with_nobody_to_vouch_for_its_agent(self) -> None:
+        service.follow(samples.pair_site())
+        service.follow(samples.site())
+        # As the agent from before leaves them, which ends after that.
+        side.stand_aside("singapore", False)
+        side.vouch("singapore")
+        service.follow(samples.pair_site())
+        self.assertTrue(side.stands_aside("singapore"))
+        self.assertFalse(paths.agent_alive("singapore").exists())
+        side.stand_aside("singapore", False)
+        service.follow(samples.pair_site())
+        self.assertFalse(side.stands_aside("singapore"))
 
     def test_the_packages_own_unit_is_kept_from_starting_only_where_the_package_is_ours(self) -> None:
         record = manifest.Box()

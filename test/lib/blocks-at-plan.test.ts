@@ -2,9 +2,9 @@
 import { IResolvable, TerraformStack, TerraformVariable } from "cdktf";
 import * as fc from "fast-check";
 import { DualTunnelVpn, IpsecDualConnection, StrongswanHost } from "../../lib";
-import { areApart, blockPreconditions } from "../../lib/cloud/blocks-at-plan";
+import { areApart, blockPreconditions, isInOneOf } from "../../lib/cloud/blocks-at-plan";
 import { NO_NETWORKS } from "../../lib/cloud/rules";
-import { blockProblem, formatAddress, overlap, parseBlock, SHARED_ADDRESS_SPACE } from "../../lib/ip";
+import { blockProblem, contains, formatAddress, overlap, parseBlock, SHARED_ADDRESS_SPACE } from "../../lib/ip";
 import { evaluated } from "./evaluated";
 import { newStack, problems, SITE, synthesized, UPLINK_1, UPLINK_2 } from "./site";
 
@@ -47,6 +47,26 @@ describe("the overlap of blocks that only Terraform knows", () => {
       "vpcCidrs ${var.block} and the network of uplinks[0] 172.16.1.0/24 overlap; give blocks that share no address.",
     ]);
   });
+});
+
+describe("an address in one of several blocks, of which only Terraform knows some", () => {
+  it("is what it is at synth, and what is no block is left to its own condition", () => {
+    const near: [string, string][] = [
+      ["172.16.3.2", "172.16.3.0/24"],
+      ["172.16.3.2", "172.16.3.2/32"],
+      ["172.16.3.2", "172.16.4.0/24"],
+      ["172.16.3.2", "10.0.0.0/8"],
+      ["10.1.2.3", "172.16.3.0/24"],
+    ];
+    const address = fc.integer({ min: 0, max: 2 ** 32 - 1 }).map(formatAddress);
+    const pairs = [...near, ...fc.sample(fc.tuple(address, block), { numRuns: 100, seed: 7 })];
+    const inside = evaluated((one, other) => isInOneOf(one, ["10.1.0.0/16", other]), pairs);
+    expect(inside).toEqual(
+      pairs.map(([one, other]) => ["10.1.0.0/16", other].some((cidr) => contains(parseBlock(cidr)!, one))),
+    );
+    expect(new Set(inside).size).toBe(2);
+    expect(evaluated((one, other) => isInOneOf(one, [other]), [["172.16.3.2", "office"]])).toEqual([true]);
+  }, 60_000);
 });
 
 describe("a block that only Terraform knows", () => {

@@ -7,6 +7,7 @@ import {
   MARK_BITS_OF_OTHERS,
   numbersClash,
   pairNumbersClash,
+  PORTS_OF_OTHERS,
 } from "../../lib/host/numbers";
 
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
@@ -97,7 +98,18 @@ describe("the numbers of a connection on two boxes", () => {
     const ids = names.map(derivedVirtualRouterId);
     const ports = names.map(derivedPort);
     expect([new Set(ids).size, Math.min(...ids), Math.max(...ids)]).toEqual([255, 1, 255]);
-    expect([new Set(ports).size, Math.min(...ports), Math.max(...ports)]).toEqual([1000, 4800, 5799]);
+    const taken = Object.values(PORTS_OF_OTHERS).flat();
+    expect([new Set(ports).size, Math.min(...ports), Math.max(...ports)]).toEqual([1000 - taken.length, 4800, 5799]);
+  });
+
+  it("have a port that is no other program's, the next free one in the place of such a one", () => {
+    const names = Array.from({ length: 20000 }, (_, index) => `site-${index}`);
+    const taken = Object.values(PORTS_OF_OTHERS).flat();
+    expect(new Set(taken).size).toBe(taken.length);
+    expect(taken).toEqual(expect.arrayContaining([5060, 5246, 5353, 5355, 5405]));
+    expect(names.map(derivedPort).filter((port) => taken.includes(port))).toEqual([]);
+    // The hash of the first gives 5353, that of the second 5405.
+    expect([derivedPort("site-1353"), derivedPort("site-584")]).toEqual([5354, 5413]);
   });
 
   it("clash where one of the two is one", () => {

@@ -345,6 +345,20 @@ describe("a site with two boxes is refused", () => {
     );
   });
 
+  it("with a LAN that is none of the data center's blocks, which each box would refuse", () => {
+    const said = (...dataCenterCidrs: string[]) => complaints({ dataCenterCidrs });
+    expect(said("10.1.0.0/16", "172.16.4.0/24")).toEqual([
+      "lan.address 172.16.3.2/24 of box 1 is in none of dataCenterCidrs (10.1.0.0/16, 172.16.4.0/24); add the block of the LAN, whose hosts the VPC is to reach.",
+    ]);
+    expect(said("10.1.0.0/16", "172.16.3.2/32")).toEqual([
+      expect.stringMatching(/^lan\.address 172\.16\.3\.3\/24 of box 2 is in none of dataCenterCidrs/),
+    ]);
+    expect(said("10.1.0.0/16", "172.16.3.2/31")).toEqual([]);
+    // Of what is no block that alone is told.
+    expect(said("10.1.0.0/16", "172.16.3.0")).toHaveLength(1);
+    expect(said("10.1.0.0/16", Token.asString("${var.block}"))).toEqual([]);
+  });
+
   it("with an interface that is none, or the uplink's", () => {
     expect(first({ lan: { address: "172.16.3.2/24", device: "eth 2" } as typeof BOX_1.lan })).toEqual([
       'lan.device "eth 2" is not an interface\'s name; write it as ip link prints it, for example eth0.',
@@ -416,12 +430,22 @@ describe("what only Terraform knows of two boxes", () => {
     ]);
   });
 
+  const configuration = (number: number): [string, string] => [
+    "null_resource",
+    `singapore_configure_box_${number}_over_ssh`,
+  ];
+
+  it("is checked at plan: that a block of the data center has the LAN's addresses", () => {
+    const dataCenterCidrs = ["10.1.0.0/16", Token.asString("${var.block}")];
+    expect(conditions({ dataCenterCidrs }, configuration)).toEqual(
+      [1, 2].map((number) => [
+        `lan.address 172.16.3.${1 + number}/24 of box ${number} is in none of dataCenterCidrs (10.1.0.0/16, \${var.block}); add the block of the LAN, whose hosts the VPC is to reach.`,
+      ]),
+    );
+  });
+
   it("is checked at plan: that no block of the VPC is the LAN or an uplink's network", () => {
     const vpcCidrs = [Token.asString("${var.block}")];
-    const configuration = (number: number): [string, string] => [
-      "null_resource",
-      `singapore_configure_box_${number}_over_ssh`,
-    ];
     expect(conditions({ vpcCidrs }, configuration)).toEqual(
       ["172.16.1.0/24", "172.16.2.0/24"].map((network) => [
         `vpcCidrs \${var.block} and the network of uplink ${network} overlap; give blocks that share no address.`,
@@ -583,6 +607,7 @@ describe("whatever addresses two boxes are given", () => {
     fc.integer({ min: 0, max: 7 }).map((step) => formatAddress(Math.min(first + step, last)));
   const given = fc.record({ lan: block(31), vpc: block(24) }).chain(({ lan, vpc }) =>
     fc.record({
+      told: fc.boolean(),
       lan: fc.constant(lan),
       vpc: fc.constant(vpc),
       one: within(lan),
@@ -591,20 +616,21 @@ describe("whatever addresses two boxes are given", () => {
     }),
   );
 
-  it("they are taken where the three are hosts of one block that is neither the VPC's nor an uplink's", () => {
+  it("they are taken where the three are hosts of one block of the data center's that is neither the VPC's nor an uplink's", () => {
     const uplinks = ["172.16.1.0/24", "172.16.2.0/24"].map((text) => parseBlock(text)!);
     const seen = new Set<boolean>();
     fc.assert(
-      fc.property(given, ({ lan, vpc, one, two, virtual }) => {
+      fc.property(given, ({ lan, vpc, one, two, virtual, told }) => {
         // What the uplinks and the VPC say to each other is theirs.
         fc.pre(!uplinks.some((uplink) => overlap(uplink, vpc)));
         const said = lans(`${one}/${lan.prefixLength}`, `${two}/${lan.prefixLength}`, {
           virtualGateway: virtual,
           vpcCidrs: [vpc.text],
-          dataCenterCidrs: ["10.1.0.0/16"],
+          dataCenterCidrs: ["10.1.0.0/16", ...(told ? [lan.text] : [])],
         });
         const ends = [lan.first, lan.last].map(formatAddress);
         const right =
+          told &&
           lan.prefixLength >= 8 &&
           lan.prefixLength <= 29 &&
           new Set([one, two, virtual, ...ends]).size === 5 &&
@@ -623,6 +649,7 @@ describe("whatever addresses two boxes are given", () => {
               one: "172.16.3.2",
               two: "172.16.3.3",
               virtual: "172.16.3.1",
+              told: true,
             },
           ],
         ],

@@ -263,13 +263,15 @@ class Routes:
     def _present(self) -> list[str]:
         return [name for name in self.devices.values() if name in self.network.links]
 
-    def surroundings(self) -> tuple[set[str], bytes | None, list[str]]:
+    def surroundings(self) -> tuple[set[str], bytes | None, list[str], str | None]:
         """What the packet filter has to follow beside what nftables notifies.
 
-        Bridges, the older iptables' tables, and the uplinks' interfaces: an address may come back on another one.
+        Bridges, the older iptables' tables, and the uplinks' interfaces and the LAN's: an address may come late, or
+        come back on another one.
         """
         bridges = {link.name for link in self.network.links.values() if link.kind == "bridge"}
-        return bridges, files.content(paths.LEGACY_TABLES), sorted(self.devices.values())
+        lan = wanted.lan_device(self.site, self.network)
+        return bridges, files.content(paths.LEGACY_TABLES), sorted(self.devices.values()), lan
 
     def counters(self) -> dict[int, Counters]:
         """What each tunnel's XFRM interface carried."""

@@ -25,6 +25,9 @@ AGENT_GONE = 100
 ALIVE_SECONDS = 5
 """For how long an agent vouches for itself."""
 
+_TTL = 255
+"""What a router forwards has less. Unless it is told, a unicast keepalived believes adverts from anybody, anywhere."""
+
 
 def instance(site: Site) -> str:
     """What keepalived calls the connection's VRRP."""
@@ -73,8 +76,9 @@ vrrp_instance {instance(site)} {{
     advert_int {ADVERT}
     preempt_delay {PREEMPT_DELAY}
     unicast_src_ip {pair.lan.address}
+    check_unicast_src
     unicast_peer {{
-        {pair.other_lan_address}
+        {pair.other_lan_address} min_ttl {_TTL} max_ttl {_TTL}
     }}
     virtual_ipaddress {{
         {pair.virtual_gateway}/32 dev {device}

@@ -6,10 +6,14 @@ a connection has two boxes, and one that was there before is not touched.
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
-from .. import installed, library, manifest, paths
+from .. import failover, files, installed, library, manifest, paths
 from ..commands import Refusal, find, must, run, start
 from ..ipsec import strongswan
 from ..net import wanted
@@ -44,6 +48,11 @@ def problems(site: Site, network: Network) -> Iterator[str]:
             f"the LAN's address {pair.lan.address} is in none of the data center's blocks ({blocks}): add the block of "
             "the LAN, whose hosts the VPC is to reach"
         )
+    if port_is_taken(site.name, pair.lan.address, pair.port):
+        yield (
+            f"another program has UDP port {pair.port} on this box, by which the two boxes' agents would talk at "
+            f"{pair.lan.address} (`ss -lunp` says which): have it leave that port, or give the connection another name"
+        )
     by_vrrp = wanted.virtual_addresses(site, network) if paths.keepalived_conf(site.name).exists() else []
     for found in network.addresses:
         if found.address == pair.virtual_gateway and found not in by_vrrp:
@@ -56,6 +65,37 @@ def problems(site: Site, network: Network) -> Iterator[str]:
             f"{chain} of this box drops what conntrack takes for invalid, as is what comes by another box than its "
             "answers: accept what goes between the VPC and the data center before that rule, or take it away"
         )
+
+
+def port_is_taken(name: str, address: str, port: int) -> bool:
+    """Whether another program than the connection's agent keeps that from talking to the other box's."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind((address, port))
+        except OSError as error:
+            # An address that is not there is told as such.
+            return error.errno == errno.EADDRINUSE and not _agent_has(name, port)
+    return False
+
+
+def _agent_has(name: str, port: int) -> bool:
+    """Whether the connection's agent is among those who have the UDP port."""
+    try:
+        rows = [row.split() for row in Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]]
+        sockets = {f"socket:[{row[9]}]" for row in rows if int(row[1].partition(":")[2], 16) == port}
+        opened = list(Path(f"/proc/{int(failover.agent_state(name)['pid'])}/fd").iterdir())
+    except (OSError, LookupError, TypeError, ValueError):
+        # It says nothing, or is gone.
+        return False
+    return any(_leads_to(each) in sockets for each in opened)
+
+
+def _leads_to(descriptor: Path) -> str:
+    try:
+        return os.readlink(descriptor)
+    except OSError:
+        # Closed since.
+        return ""
 
 
 def hold(box: manifest.Box, packages: list[str]) -> None:
@@ -98,13 +138,17 @@ def follow(site: Site, anew: bool = False) -> None:
     if find("keepalived") is None:
         raise Refusal("keepalived is not installed on this box: run install.sh apply")
     target, unit = paths.keepalived_conf(site.name), paths.vrrp_unit(site.name)
-    changed = installed.put(target, render(site, device).encode(), 0o600)
+    text, there = render(site, device).encode(), files.content(target)
+    if there != text:
+        _test(text, target)
+    if there is None:
+        # What there may be is from an earlier pair: this box begins standing aside, and nobody vouches for its agent.
+        for former in (paths.vrrp_aside(site.name), paths.agent_alive(site.name)):
+            files.remove(former)
+    changed = installed.put(target, text, 0o600)
     new_unit = installed.put(paths.UNITS / UNIT_FILE, library.asset(f"systemd/{UNIT_FILE}"))
     if new_unit:
         must("systemctl", "daemon-reload")
-    if changed:
-        # One that is told nonsense would end, and be started anew for ever.
-        must("keepalived", "--config-test", f"--use-file={target}")
     state = strongswan.units(unit)[unit]
     if not state.enabled:
         must("systemctl", "enable", "--quiet", "--no-reload", unit)
@@ -113,6 +157,16 @@ def follow(site: Site, anew: bool = False) -> None:
     elif changed or anew:
         # Whoever has the address keeps it.
         start(unit, "reload-or-restart")
+
+
+def _test(text: bytes, target: Path) -> None:
+    """Refusal where keepalived does not understand the text: it would end, and be started anew for ever."""
+    trial = target.with_suffix(".trial")
+    try:
+        files.put(trial, text, 0o600)
+        must("keepalived", "--config-test", f"--use-file={trial}")
+    finally:
+        files.remove(trial)
 
 
 def remove(name: str) -> None:

@@ -179,8 +179,8 @@ def _shared(without: str = "") -> str:
 
 def _around(site: Site) -> list[str]:
     """What a box of two forwards from its LAN to its LAN."""
-    device = None if site.pair is None else wanted.lan_device(site, observe())
-    if device is None:
+    device = _lan(site)
+    if not device:
         return []
     ends = f"ip saddr {set_of(site.data_center_cidrs)} ip daddr {set_of(site.vpc_cidrs)}"
     return [f'iifname "{device}" oifname "{device}" {ends}']
@@ -201,18 +201,31 @@ def _seal(text: str, family: str, name: str) -> bytes:
     return hashlib.sha256(f"{text}\0{table_content(family, name)}".encode()).hexdigest().encode()
 
 
-def _known(name: str) -> Path:
-    return paths.PRIVATE / f"uplinks-{name}"
+def _known(what: str, name: str) -> Path:
+    """Where the interfaces are noted that our tables know: of uplinks or the LAN, for a connection."""
+    return paths.PRIVATE / f"{what}-{name}"
+
+
+def _known_devices(what: str, name: str) -> list[str]:
+    return (files.content(_known(what, name)) or b"").decode().split()
 
 
 def _uplinks(site: Site, devices: Iterable[str]) -> set[str]:
     """The uplinks' interfaces: those there are now, and those of before, whose address may be away for a moment."""
-    return {*devices, *(files.content(_known(site.name)) or b"").decode().split()}
+    return {*devices, *_known_devices("uplinks", site.name)}
+
+
+def _lan(site: Site) -> str:
+    """The LAN's interface of a box of two, or the one of before while its address is away; empty when there is none."""
+    if site.pair is None:
+        return ""
+    return wanted.lan_device(site, observe()) or " ".join(_known_devices("lan", site.name))
 
 
 def knows(site: Site, devices: Iterable[str]) -> bool:
-    """Whether our tables know these interfaces of uplinks."""
-    return _uplinks(site, devices) == _uplinks(site, ())
+    """Whether our tables know these interfaces of uplinks, and the LAN's as it is now."""
+    uplinks = _uplinks(site, devices) == _uplinks(site, ())
+    return uplinks and (site.pair is None or _lan(site).split() == _known_devices("lan", site.name))
 
 
 def amiss(site: Site, devices: Iterable[str] = ()) -> list[str]:
@@ -229,14 +242,17 @@ def guard(site: Site, devices: Iterable[str] = ()) -> list[str]:
 
     devices: the uplinks' interfaces that are there now.
     """
-    uplinks = _uplinks(site, devices)
+    uplinks, lan = _uplinks(site, devices), _lan(site)
     differing = _differing(site, uplinks)
+    paths.PRIVATE.mkdir(mode=0o700, exist_ok=True)
     if differing:
         must("nft", "-f", "-", stdin="".join(differing.values()))
-        paths.PRIVATE.mkdir(mode=0o700, exist_ok=True)
-        files.put(_known(site.name), " ".join(sorted(uplinks)).encode(), 0o600)
-        for table, text in differing.items():
-            files.put(_stamp(*table), _seal(text, *table), 0o600)
+    # Also where nothing differs: another connection's run may have put this one's LAN into the table that they share.
+    files.put(_known("uplinks", site.name), " ".join(sorted(uplinks)).encode(), 0o600)
+    if site.pair is not None:
+        files.put(_known("lan", site.name), lan.encode(), 0o600)
+    for table, text in differing.items():
+        files.put(_stamp(*table), _seal(text, *table), 0o600)
     return [_not_right(table) for table in differing]
 
 
@@ -261,4 +277,5 @@ def take_down(name: str) -> None:
         lines.append(_shared(without=name))
     load_script("".join(lines))
     files.remove(_stamp(*own))
-    files.remove(_known(name))
+    for what in ("uplinks", "lan"):
+        files.remove(_known(what, name))
