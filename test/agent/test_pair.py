@@ -144,7 +144,6 @@ class Start(unittest.TestCase):
                 self.assertEqual(touched, [], pair.story())
                 self.assertEqual(pair.out.longest(began, pair.now), 0, pair.story())
 
-
     def test_an_agent_that_learns_late_of_its_tunnel_or_of_the_other_box_touches_nothing(self) -> None:
         cases = [(fault, number) for number in (1, 2) for fault in (None, hold(number))]
         for (fault, number), (listed, heard) in itertools.product(cases, ((0.5, 0.0), (0.05, 0.4))):
@@ -463,6 +462,7 @@ class RandomFaults(unittest.TestCase):
 
     def ordeal(self, seed: int, bgp: bool) -> None:
         pair = Pair(seed, bgp)
+        pair.cloud_calls_again = pair.random.choice((None, 0.5))
         pair.run(15)
         for _ in range(pair.random.randrange(4, 16)):
             (self.befall if pair.random.random() < 0.6 else self.mend)(pair)

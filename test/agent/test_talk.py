@@ -136,7 +136,7 @@ class Sockets(unittest.TestCase):
         self.assertFalse(second.is_open)
 
     def test_says_why_it_is_not_open(self) -> None:
-        first, second = self.ends
+        _, second = self.ends
         rival = self.end(2, "127.0.0.3", "127.0.0.2")
         rival.reopen("lo")
         self.assertIn(f"UDP port {self.port} of 127.0.0.3, for the talk with the other box", rival.trouble)

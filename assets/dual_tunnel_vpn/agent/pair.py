@@ -186,7 +186,7 @@ class PairMachine(Machine):
 
     @property
     def informed(self) -> bool:
-        """Whether it is known how this box's tunnel is: else it says nothing, and nothing is judged by that."""
+        """Whether it is known how this box's tunnel is: until then it says nothing, so that it is granted nothing."""
         return self._listed or not self._is_new
 
     @property
@@ -275,7 +275,7 @@ class PairMachine(Machine):
 
     def _ask_and_grant(self) -> None:
         if self.inner != self.beyond:
-            wanted = self.informed and self.heard and self.other.able and not self.able
+            wanted = self.heard and self.other.able and not self.able
             self.asks = (self.asks or self._next_request()) if wanted else 0
         grants = self.heard and self.able and self.inner == self.own and not self.asks
         self.grants = self.other.asks if grants else 0
