@@ -25,9 +25,11 @@ from dual_tunnel_vpn import (
     staging,
     uninstall,
 )
+from dual_tunnel_vpn.bgp import service as bgp
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.net import managers, network, sysctl, ways
+from dual_tunnel_vpn.pair import service as vrrp
 from dual_tunnel_vpn.site import load, parse
 
 
@@ -175,11 +177,11 @@ class LetsGo(Cuts):
     def test_of_the_packages_own_units_once_the_connection_has_neither_bgp_nor_two_boxes(self) -> None:
         masked = strongswan.Unit(False, False, False, masked=True)
         with (
-            mock.patch.object(apply.bgp, "follow"),
-            mock.patch.object(apply.bgp, "run", self.must),
-            mock.patch.object(apply.vrrp, "follow"),
-            mock.patch.object(apply.vrrp, "run", self.must),
-            mock.patch.object(apply.bgp, "await_sessions", return_value=[]),
+            mock.patch.object(bgp, "follow"),
+            mock.patch.object(bgp, "run", self.must),
+            mock.patch.object(vrrp, "follow"),
+            mock.patch.object(vrrp, "run", self.must),
+            mock.patch.object(bgp, "await_sessions", return_value=[]),
             mock.patch.object(apply, "_leave_to_the_other_box"),
             mock.patch.object(strongswan, "units", lambda name: {name: masked}),
         ):
@@ -201,7 +203,7 @@ class LeavesATunnelToTheOtherBox(Cuts):
         self.ended: list[str] = []
         for target, name, value in (
             (checks, "strongswan_expected", lambda: self.layout),
-            (apply.vrrp, "follow", lambda *_: None),
+            (vrrp, "follow", lambda *_: None),
             (strongswan, "units", lambda name: {name: strongswan.Unit(True, True, True)}),
             (strongswan, "load", lambda _: self.must("swanctl", "load")),
             (strongswan, "terminate", lambda name: self.ended.append(name)),

@@ -325,7 +325,8 @@ class Keepalived(unittest.TestCase):
         for text, mine, other in ((texts[0], "172.16.3.2", "172.16.3.3"), (texts[1], "172.16.3.3", "172.16.3.2")):
             for line in ("vrrp_version 3", "advert_int 0.2", "virtual_router_id 37", "state BACKUP", "interface lan"):
                 self.assertIn(line, text)
-            self.assertRegex(text, rf"unicast_src_ip {mine}\n    check_unicast_src\n    unicast_peer {{\n        {other} ")
+            self.assertIn(f"unicast_src_ip {mine}\n", text)
+            self.assertRegex(text, rf"unicast_peer {{\n        {other} [^\n]+\n    }}")
             self.assertIn("172.16.3.1/32 dev lan", text)
         self.assertIn("priority 200", texts[0])
         self.assertIn("priority 150", texts[1])
