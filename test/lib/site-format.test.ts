@@ -85,7 +85,8 @@ function renderedPair(prefixLength: number, bgp = false): { texts: string[]; com
     lan: { address: `${address}/${prefixLength}` },
   }));
   const routing = bgp ? Routing.bgp({ tunnelCidrs: ["169.254.11.0/30", "169.254.12.0/30"] }) : undefined;
-  new DualTunnelVpn(stack, "vpn", { ...TWO_BOXES, boxes, virtualGateway: "172.1.3.1", routing, asn: 65010 });
+  const ofLan = { boxes, virtualGateway: "172.1.3.1", dataCenterCidrs: ["172.1.0.0/16"] };
+  new DualTunnelVpn(stack, "vpn", { ...TWO_BOXES, ...ofLan, routing, asn: 65010 });
   const locals = synthesized(stack).locals!;
   const texts = [1, 2].map((number) =>
     locals[`singapore_site_json_of_box_${number}`].replaceAll(/\$\{[^}]*disaster[^}]*\}/g, "192.0.2.10"),
