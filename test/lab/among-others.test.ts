@@ -191,6 +191,8 @@ describe("traffic between the data center and the VPC goes on when", () => {
   });
 
   const goesOnWhen = (what: string, each: Case) => it(what, () => withstand(what, each));
+  const goesOnInFullWhen = (what: string, takes: string, each: Case) =>
+    itInFull(what, takes, () => withstand(what, each));
 
   async function withstand(what: string, each: Case): Promise<void> {
     const {
@@ -274,13 +276,13 @@ describe("traffic between the data center and the VPC goes on when", () => {
 
   goesOnWhen("ufw is enabled", { packages: "ufw", before: "ufw allow 22/tcp", deed: "ufw --force enable" });
 
-  goesOnWhen("netfilter-persistent reloads what was saved before our install", {
+  goesOnInFullWhen("netfilter-persistent reloads what was saved before our install", "two minutes", {
     packages: "iptables-persistent",
     before: `cat >/etc/iptables/rules.v4 <<'END'\n${DROPPING}END\n`,
     deed: "netfilter-persistent reload",
   });
 
-  goesOnWhen("nftables' own file, which flushes all, is loaded anew by its service", {
+  goesOnInFullWhen("nftables' own file, which flushes all, is loaded anew by its service", "two minutes", {
     packages: "firewalld",
     before: `cat >/etc/nftables.conf <<'END'\n${OWN_RULESET}END\n`,
     deed: "systemctl restart nftables",
@@ -316,7 +318,8 @@ describe("traffic between the data center and the VPC goes on when", () => {
     unplugged: true,
   });
 
-  itInFull("the ruleset is flushed and FORWARD drops, on a busy box", "a minute", () =>
-    withstand("on a busy box", { deed: `nft flush ruleset; ${DROP_POLICY}`, busy: true }),
-  );
+  goesOnInFullWhen("the ruleset is flushed and FORWARD drops, on a busy box", "a minute", {
+    deed: `nft flush ruleset; ${DROP_POLICY}`,
+    busy: true,
+  });
 });
