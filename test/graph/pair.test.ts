@@ -53,7 +53,7 @@ const site = (changes: Partial<DualTunnelVpnProps>) => (stack: TerraformStack) =
   new DualTunnelVpn(stack, "vpn", {
     name: "xx",
     gateway: network(stack, "net"),
-    dataCenterCidrs: ["10.1.0.0/16"],
+    dataCenterCidrs: ["10.1.0.0/16", "172.16.3.0/24"],
     ...changes,
   });
 
