@@ -87,8 +87,8 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     if not set(packages) <= set(box.packages):
         box.packages = sorted({*box.packages, *packages})
         box.save()
-    bgp.hold(box, packages)
-    vrrp.hold(box, packages)
+    bgp.PACKAGED.hold(box, packages)
+    vrrp.PACKAGED.hold(box, packages)
     paths.connection(site.name).mkdir(mode=0o700, parents=True, exist_ok=True)
     mine.save(site.name)
     if not box.unfinished and not library.stands():
@@ -165,10 +165,10 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
         steps.say("interfaces, routes and packet filter are in place")
     bgp.follow(site, anew)
     if site.bgp is None:
-        bgp.let_go(box, site.name)
+        bgp.PACKAGED.let_go(box, site.name)
     vrrp.follow(site, anew)
     if site.pair is None:
-        vrrp.let_go(box, site.name)
+        vrrp.PACKAGED.let_go(box, site.name)
 
     def start_agent() -> None:
         _agent(site.name, new_site, anew)

@@ -55,8 +55,8 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     # Forwarding goes first and the guards last, so that nothing for the VPC leaves in clear in between.
     installed.remove(paths.sysctl_file(name))
     if box is not None:
-        bgp.let_go(box, name)
-        vrrp.let_go(box, name)
+        bgp.PACKAGED.let_go(box, name)
+        vrrp.PACKAGED.let_go(box, name)
         sysctl.restore(box, sysctl.others(name))
         if not last:
             # Of the last one all that is noted stays noted to the end: cut off, it is still what was there before us.

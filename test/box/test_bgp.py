@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import failover, files, links, manifest, paths, status, verdict
+from dual_tunnel_vpn import failover, files, links, manifest, packaged, paths, status, verdict
 from dual_tunnel_vpn.bgp import service
 from dual_tunnel_vpn.bgp.speaker import halves, render, told
 from dual_tunnel_vpn.commands import Refusal, Result
@@ -221,6 +221,7 @@ class Unit(unittest.TestCase):
             (paths, "STATE", root / "state"),
             (paths, "UNITS", root / "units"),
             (service, "run", self.run_),
+            (packaged, "run", self.run_),
             (service, "must", self.must),
             (service, "start", samples.starter(self.must)),
             (service, "find", lambda program: f"/usr/sbin/{program}"),
@@ -324,31 +325,31 @@ class Unit(unittest.TestCase):
         with (
             mock.patch.object(strongswan, "units", lambda *_: {"bird.service": unit}),
             mock.patch.object(manifest, "names", return_value=["singapore", *others]),
-            mock.patch.object(service, "load", lambda _: samples.bgp_site()),
+            mock.patch.object(packaged, "load", lambda _: samples.bgp_site()),
         ):
-            service.let_go(saved, "singapore")
-            service.let_go(saved, "singapore")
+            service.PACKAGED.let_go(saved, "singapore")
+            service.PACKAGED.let_go(saved, "singapore")
         return self.did()
 
     def test_of_the_package_is_kept_from_starting_while_a_connection_has_bgp(self) -> None:
         box = manifest.Box()
-        service.hold(box, ["nftables", "bird2"])
-        service.hold(box, ["bird2"])
+        service.PACKAGED.hold(box, ["nftables", "bird2"])
+        service.PACKAGED.hold(box, ["bird2"])
         self.assertEqual(self.did(), ["mask bird.service"])
         self.assertEqual(self.let_go(True, ["tokyo"]), [])
         self.assertEqual(self.let_go(True, []), ["unmask bird.service", "disable bird.service"])
         self.assertEqual(manifest.load_box(), manifest.Box())
 
     def test_of_the_package_is_its_owners_who_has_unmasked_it(self) -> None:
-        service.hold(manifest.Box(), ["bird2"])
+        service.PACKAGED.hold(manifest.Box(), ["bird2"])
         self.did()
         self.assertEqual(self.let_go(False, []), [])
         self.assertEqual(manifest.load_box(), manifest.Box())
 
     def test_of_a_bird_that_was_there_is_not_touched(self) -> None:
         box = manifest.Box()
-        service.hold(box, ["nftables"])
-        service.let_go(box, "singapore")
+        service.PACKAGED.hold(box, ["nftables"])
+        service.PACKAGED.let_go(box, "singapore")
         self.assertEqual(self.did(), [])
 
 

@@ -21,6 +21,7 @@ from dual_tunnel_vpn import (
     installed,
     links,
     manifest,
+    packaged,
     paths,
     planned,
     status,
@@ -393,6 +394,7 @@ class Unit_(unittest.TestCase):
             (paths, "UNITS", root / "units"),
             (manifest, "_BOX", root / "state/box.json"),
             (service, "run", self.run_),
+            (packaged, "run", self.run_),
             (service, "must", self.run_),
             (service, "start", samples.starter(self.run_)),
             (service, "find", lambda program: f"/usr/sbin/{program}"),
@@ -455,11 +457,11 @@ class Unit_(unittest.TestCase):
 
     def test_the_packages_own_unit_is_kept_from_starting_only_where_the_package_is_ours(self) -> None:
         record = manifest.Box()
-        service.hold(record, ["strongswan"])
+        service.PACKAGED.hold(record, ["strongswan"])
         self.assertEqual((self.calls, record.vrrp_held), ([], False))
-        service.hold(record, ["keepalived"])
+        service.PACKAGED.hold(record, ["keepalived"])
         self.assertEqual((self.calls, record.vrrp_held), (["mask --quiet keepalived.service"], True))
-        service.let_go(record, "singapore")
+        service.PACKAGED.let_go(record, "singapore")
         self.assertFalse(record.vrrp_held)
 
 

@@ -9,22 +9,24 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
-from .. import failover, installed, library, manifest, paths, verdict
+from .. import failover, installed, library, paths, verdict
 from ..commands import Refusal, find, must, run, start
 from ..ipsec import strongswan
 from ..net import wanted
 from ..net.network import Network, observe
-from ..site import Site, SiteError, load
+from ..packaged import PackagedUnit
+from ..site import Site
 from .speaker import MOST_PREFIXES, render, told
 
 UNIT_FILE = "dual-tunnel-vpn-bgp@.service"
 
-PACKAGES = frozenset({"bird2", "bird"})
-"""BIRD's, as Debian and EL call it."""
-
-PACKAGED_UNIT = "bird.service"
+PACKAGED = PackagedUnit(
+    unit="bird.service",
+    packages=frozenset({"bird2", "bird"}),
+    mark="speaker_held",
+    needs=lambda site: site.bgp is not None,
+)
 
 SESSION_SECONDS = 15
 """How long sessions may take to be established after an apply; what is not by then, the apply says."""
@@ -59,38 +61,6 @@ def problems(site: Site, network: Network) -> Iterator[str]:
                     f"interface {name} of this box has the address {found.address}, which lies in the block {block} of "
                     f"tunnel {tunnel.number}'s BGP session: give the tunnel another block"
                 )
-
-
-def hold(box: manifest.Box, packages: list[str]) -> None:
-    """Keeps the unit of a package that is about to be added from starting, while a connection has BGP.
-
-    Masked, and not disabled alone: an upgrade of Debian's package starts what it finds disabled.
-    """
-    if PACKAGES & set(packages) and not box.speaker_held:
-        box.speaker_held = True
-        box.save()
-        run("systemctl", "mask", "--quiet", PACKAGED_UNIT)
-
-
-def let_go(box: manifest.Box, name: str) -> None:
-    """Leaves that unit to the box's owner once no connection beside that one has BGP."""
-    if not box.speaker_held or _needed(name):
-        return
-    # One that the owner has unmasked is the owner's.
-    if strongswan.units(PACKAGED_UNIT)[PACKAGED_UNIT].masked:
-        run("systemctl", "unmask", "--quiet", "--no-reload", PACKAGED_UNIT)
-        run("systemctl", "disable", "--quiet", "--no-reload", PACKAGED_UNIT)
-    box.speaker_held = False
-    box.save()
-
-
-def _needed(beside: str) -> bool:
-    """Whether another connection of this box has BGP."""
-    for name in manifest.names():
-        with suppress(SiteError):
-            if name != beside and load(paths.site(name)).bgp is not None:
-                return True
-    return False
 
 
 def follow(site: Site, anew: bool = False) -> None:
@@ -146,5 +116,5 @@ def remove(name: str) -> None:
         run("systemctl", "disable", "--quiet", "--no-reload", paths.bgp_unit(name))
     if installed.remove(paths.bird_conf(name)):
         paths.connection(name).chmod(_CLOSED)
-    if not _needed(name) and installed.remove(paths.UNITS / UNIT_FILE):
+    if not PACKAGED.needed(name) and installed.remove(paths.UNITS / UNIT_FILE):
         run("systemctl", "daemon-reload")

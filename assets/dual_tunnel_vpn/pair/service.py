@@ -10,23 +10,26 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-from .. import failover, files, installed, library, manifest, paths
+from .. import failover, files, installed, library, paths
 from ..commands import Refusal, find, must, run, start
 from ..ipsec import strongswan
 from ..net import wanted
 from ..net.firewall import stateful
 from ..net.network import Network, observe
-from ..site import Site, SiteError, load
+from ..packaged import PackagedUnit
+from ..site import Site
 from .keepalived import render
 
 UNIT_FILE = "dual-tunnel-vpn-vrrp@.service"
 
-PACKAGES = frozenset({"keepalived"})
-
-PACKAGED_UNIT = "keepalived.service"
+PACKAGED = PackagedUnit(
+    unit="keepalived.service",
+    packages=frozenset({"keepalived"}),
+    mark="vrrp_held",
+    needs=lambda site: site.pair is not None,
+)
 
 
 def problems(site: Site, network: Network) -> Iterator[str]:
@@ -98,35 +101,6 @@ def _leads_to(descriptor: Path) -> str:
         return ""
 
 
-def hold(box: manifest.Box, packages: list[str]) -> None:
-    """Keeps the unit of a package that is about to be added from starting, while a connection has two boxes."""
-    if PACKAGES & set(packages) and not box.vrrp_held:
-        box.vrrp_held = True
-        box.save()
-        run("systemctl", "mask", "--quiet", PACKAGED_UNIT)
-
-
-def let_go(box: manifest.Box, name: str) -> None:
-    """Leaves that unit to the box's owner once no connection beside that one has two boxes."""
-    if not box.vrrp_held or _needed(name):
-        return
-    # One that the owner has unmasked is the owner's.
-    if strongswan.units(PACKAGED_UNIT)[PACKAGED_UNIT].masked:
-        run("systemctl", "unmask", "--quiet", "--no-reload", PACKAGED_UNIT)
-        run("systemctl", "disable", "--quiet", "--no-reload", PACKAGED_UNIT)
-    box.vrrp_held = False
-    box.save()
-
-
-def _needed(beside: str) -> bool:
-    """Whether another connection of this box has two boxes."""
-    for name in manifest.names():
-        with suppress(SiteError):
-            if name != beside and load(paths.site(name)).pair is not None:
-                return True
-    return False
-
-
 def follow(site: Site, anew: bool = False) -> None:
     """Has VRRP do as the site says. anew: what it does may not be what its file says."""
     if site.pair is None:
@@ -175,5 +149,5 @@ def remove(name: str) -> None:
         run("systemctl", "stop", paths.vrrp_unit(name))
         run("systemctl", "disable", "--quiet", "--no-reload", paths.vrrp_unit(name))
     installed.remove(paths.keepalived_conf(name))
-    if not _needed(name) and installed.remove(paths.UNITS / UNIT_FILE):
+    if not PACKAGED.needed(name) and installed.remove(paths.UNITS / UNIT_FILE):
         run("systemctl", "daemon-reload")
