@@ -15,7 +15,7 @@ import { WorldCloudEnd } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
 import { LAN, UPLINKS } from "../../lab/network";
 import { Traffic } from "../../lab/traffic/traffic";
-import { FULL } from "./full";
+import { describeInFull } from "./full";
 import { says, tellGaps, trafficBy, well } from "./on-a-box";
 
 jest.setTimeout(900_000);
@@ -49,9 +49,8 @@ const DEEDS: Readonly<Record<ManagerId, readonly ((devices: Devices) => string)[
 };
 
 const ids = Object.keys(MANAGERS) as ManagerId[];
-if (!FULL) it.skip.each(ids)("a box that %s configures (takes three minutes: npm run test:full)", () => undefined);
 
-describe.each(FULL ? ids : [])("on a box that %s configures", (id) => {
+describeInFull("on a box that %s configures", "three minutes", ids, (id) => {
   const lab = new Lab({ packages: true });
   const manager = MANAGERS[id];
   let cloud: WorldCloudEnd;

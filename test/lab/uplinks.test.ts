@@ -7,7 +7,7 @@ import { WorldCloudEnd } from "../../lab/cloud-end";
 import { Lab } from "../../lab/machines/lab";
 import { UPLINKS } from "../../lab/network";
 import { Traffic } from "../../lab/traffic/traffic";
-import { FULL } from "./full";
+import { describeInFull } from "./full";
 import { says, tellGaps, trafficBy, well } from "./on-a-box";
 
 jest.setTimeout(900_000);
@@ -17,9 +17,8 @@ const [FIRST] = UPLINKS;
 const CHANGED = "172.16.1.77";
 
 const kinds = Object.keys(UPLINK_KINDS) as UplinkKind[];
-if (!FULL) it.skip.each(kinds)("a box with an uplink by %s (takes minutes: npm run test:full)", () => undefined);
 
-describe.each(FULL ? kinds : [])("on a box with an uplink by %s", (kind) => {
+describeInFull("on a box with an uplink by %s", "three minutes", kinds, (kind) => {
   // Debian's kernel for virtual machines has no PPP.
   const lab = new Lab({ packages: true, kernel: kind === "PPPoE" ? "generic" : "cloud" });
   let cloud: WorldCloudEnd;
