@@ -14,15 +14,24 @@ function spread(values: readonly number[]): string {
   return [min(list), median(list), quantile(list, 0.95), max(list)].map((value) => value.toFixed(2)).join(" / ");
 }
 
+/** What was lost from the cloud beside what had no SA. */
+function withSa({ in: back, withoutSa = 0 }: RunResult): number {
+  return back.lost - withoutSa;
+}
+
 /** What a target asks for and the runs do not keep; empty when all is kept. */
 export function missed(target: Target, runs: readonly RunResult[]): string[] {
   const found = WAYS.flatMap((way) => {
     const gaps = runs.map((run) => run[way].longestGapS);
     const { medianS, maxS, lost } = target[way];
+    const lostWithSa = way === "in" ? target.in.lostWithSa : undefined;
     const where = way === "out" ? "box to cloud" : "cloud to box";
     return [
       ...(medianS !== undefined && median(gaps) > medianS ? [`${where} median over ${medianS} s`] : []),
       ...(maxS !== undefined && max(gaps) > maxS ? [`${where} max over ${maxS.toFixed(1)} s`] : []),
+      ...(lostWithSa !== undefined && runs.some((run) => withSa(run) > lostWithSa)
+        ? [`${where} over ${lostWithSa} lost that had an SA`]
+        : []),
       ...(lost !== undefined && runs.some((run) => run[way].lost > lost) ? [`${where} over ${lost} lost`] : []),
     ];
   });
@@ -58,6 +67,8 @@ export function table(results: Results, ids: readonly string[], contenders: read
       const times = Object.keys(runs[0].times).map(
         (what) => `${what}: ${spread(runs.map((run) => run.times[what] ?? NaN))} s`,
       );
+      const withoutSa = runs.map((run) => run.withoutSa).filter((count) => count !== undefined);
+      if (withoutSa.length > 0) times.push(`lost from the cloud for want of an SA: all but ${max(runs.map(withSa))}`);
       const switches = runs.map((run) => run.switches).filter((count) => count !== undefined);
       rows.push([
         ...(contenders.length > 1 ? [contender] : []),

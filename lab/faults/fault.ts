@@ -29,7 +29,13 @@ export type Times = Readonly<Record<string, number>>;
 /** What the project holds a distribution of runs to; a run's own limits are `Limits`. */
 export interface Target {
   readonly out: { readonly medianS?: number; readonly maxS?: number; readonly lost?: number };
-  readonly in: { readonly medianS?: number; readonly maxS?: number; readonly lost?: number };
+  readonly in: {
+    readonly medianS?: number;
+    readonly maxS?: number;
+    readonly lost?: number;
+    /** Beside those that had no SA at either end: what the gateway loses by its own end of a tunnel. */
+    readonly lostWithSa?: number;
+  };
   readonly switches?: number;
   readonly times?: Times;
 }

@@ -7,6 +7,8 @@ import type { Stage } from "./stage";
 export interface RunResult {
   readonly out: DirectionReport;
   readonly in: DirectionReport;
+  /** Packets from the cloud that had no SA, at either end; counted where a target asks for it. */
+  readonly withoutSa?: number;
   /** How often the box changed the tunnel of its traffic; undefined when it does not tell. */
   readonly switches?: number;
   /** What took how long, seconds. */
@@ -26,19 +28,22 @@ export async function run(stage: Stage, fault: Fault): Promise<RunResult> {
   if (fault.peer) await scene.cloud.setOptions({ peer: fault.peer });
   await fault.prepare?.(scene);
   const before = (await scene.contender.switches()) ?? 0;
+  const countsSas = fault.target?.in.lostWithSa !== undefined;
+  const counted = countsSas ? await scene.withoutSa() : 0;
   const began = Date.now();
   const [clock, mark] = [await scene.boxClock(), await scene.traffic.mark()];
   const times = (await fault.make(scene)) ?? {};
   await scene.flowing();
   const { out, in: back } = await scene.traffic.since(mark);
   const seconds = (Date.now() - began) / 1000;
+  const withoutSa = countsSas ? (await scene.withoutSa()) - counted : undefined;
   const after = await scene.contender.switches();
   // A contender that was started anew has counted anew.
   const switches = after === undefined || after < before ? after : after - before;
   const story = await scene.contender.story(clock);
   await (fault.undo ? fault.undo(scene) : scene.restoreAll());
   await scene.well(180);
-  return { out, in: back, switches, times, seconds, story };
+  return { out, in: back, withoutSa, switches, times, seconds, story };
 }
 
 /** What a run showed beyond its limits, one sentence each. */

@@ -1,5 +1,6 @@
 // Where faults are made: a booted lab, a contender on its box, traffic through its tunnels, and words for what is awaited.
 import { setTimeout as delay } from "node:timers/promises";
+import { sum } from "simple-statistics";
 import { holdersOf, tunnelFrom } from "../box/gateway";
 import type { WorldCloudEnd } from "../cloud-end";
 import type { Direction, Impairment, Lab, LinkName } from "../machines/lab";
@@ -180,6 +181,17 @@ export class Scene {
       const down = sessions.find(([, { established, routes }]) => !established || routes.length === 0);
       return down ? `${down[0]}'s BGP session is not established at the cloud, or without routes` : "";
     });
+  }
+
+  /**
+   * Packets from the cloud that had no SA: at the gateway none to send them by, at a box none to read them with. What a
+   * tunnel's end costs is among them, wherever it was noticed first; the kernels count since their start.
+   */
+  async withoutSa(): Promise<number> {
+    const sent = "ip netns exec cloud sh -c 'cat /sys/class/net/ipsec*/statistics/tx_errors'";
+    const read = "awk '$1 == \"XfrmInNoStates\" { print $2 }' /proc/net/xfrm_stat";
+    const counts = await Promise.all([this.lab.world.succeed(sent), ...this.lab.boxes.map((box) => box.succeed(read))]);
+    return sum(counts.join("\n").split("\n").map(Number));
   }
 
   /** The BGP sessions of tunnel 1 and 2 as the contender sees them; undefined where it has none. */
