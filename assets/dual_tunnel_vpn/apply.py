@@ -87,8 +87,8 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     if not set(packages) <= set(box.packages):
         box.packages = sorted({*box.packages, *packages})
         box.save()
-    bgp.PACKAGED.hold(box, packages)
-    vrrp.PACKAGED.hold(box, packages)
+    bgp.PACKAGED.hold(box, site)
+    vrrp.PACKAGED.hold(box, site)
     paths.connection(site.name).mkdir(mode=0o700, parents=True, exist_ok=True)
     mine.save(site.name)
     if not box.unfinished and not library.stands():

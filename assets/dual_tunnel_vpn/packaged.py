@@ -27,12 +27,18 @@ class PackagedUnit:
     """The field of manifest.Box that says whether it is masked by us."""
     needs: Callable[[Site], bool]
 
-    def hold(self, box: manifest.Box, packages: list[str]) -> None:
-        """Keeps the unit from starting with the packages that are about to be added."""
-        if self.packages & set(packages) and not getattr(box, self.mark):
+    def hold(self, box: manifest.Box, site: Site) -> None:
+        """Keeps the unit from starting where a package that we add, or added for an earlier connection, brings it."""
+        if not self.needs(site) or not self.packages & set(box.packages):
+            return
+        state, held = strongswan.units(self.unit)[self.unit], getattr(box, self.mark)
+        # One that the owner uses, or has unmasked, is the owner's; an apply may be cut off before the unit is masked.
+        if state.masked or state.enabled or state.active or (held and state.known):
+            return
+        if not held:
             setattr(box, self.mark, True)
             box.save()
-            run("systemctl", "mask", "--quiet", self.unit)
+        run("systemctl", "mask", "--quiet", self.unit)
 
     def let_go(self, box: manifest.Box, name: str) -> None:
         """Leaves the unit to the box's owner once no connection beside that one needs the program."""

@@ -318,40 +318,6 @@ class Unit(unittest.TestCase):
         with self.assertRaisesRegex(Refusal, "^this box has no address in the data center's blocks any more"):
             service.follow(samples.bgp_site(dataCenterCidrs=["172.16.3.0/24"]))
 
-    def let_go(self, masked: bool, others: list[str]) -> list[str]:
-        saved = manifest.load_box()
-        assert saved is not None
-        unit = strongswan.Unit(known=not masked, enabled=False, active=False, masked=masked)
-        with (
-            mock.patch.object(strongswan, "units", lambda *_: {"bird.service": unit}),
-            mock.patch.object(manifest, "names", return_value=["singapore", *others]),
-            mock.patch.object(packaged, "load", lambda _: samples.bgp_site()),
-        ):
-            service.PACKAGED.let_go(saved, "singapore")
-            service.PACKAGED.let_go(saved, "singapore")
-        return self.did()
-
-    def test_of_the_package_is_kept_from_starting_while_a_connection_has_bgp(self) -> None:
-        box = manifest.Box()
-        service.PACKAGED.hold(box, ["nftables", "bird2"])
-        service.PACKAGED.hold(box, ["bird2"])
-        self.assertEqual(self.did(), ["mask bird.service"])
-        self.assertEqual(self.let_go(True, ["tokyo"]), [])
-        self.assertEqual(self.let_go(True, []), ["unmask bird.service", "disable bird.service"])
-        self.assertEqual(manifest.load_box(), manifest.Box())
-
-    def test_of_the_package_is_its_owners_who_has_unmasked_it(self) -> None:
-        service.PACKAGED.hold(manifest.Box(), ["bird2"])
-        self.did()
-        self.assertEqual(self.let_go(False, []), [])
-        self.assertEqual(manifest.load_box(), manifest.Box())
-
-    def test_of_a_bird_that_was_there_is_not_touched(self) -> None:
-        box = manifest.Box()
-        service.PACKAGED.hold(box, ["nftables"])
-        service.PACKAGED.let_go(box, "singapore")
-        self.assertEqual(self.did(), [])
-
 
 def said(*sessions: dict[str, Any]) -> dict[str, Any]:
     """What the agent says whose tunnels have these sessions."""

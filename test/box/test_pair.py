@@ -455,15 +455,6 @@ class Unit_(unittest.TestCase):
         service.follow(samples.pair_site())
         self.assertFalse(side.stands_aside("singapore"))
 
-    def test_the_packages_own_unit_is_kept_from_starting_only_where_the_package_is_ours(self) -> None:
-        record = manifest.Box()
-        service.PACKAGED.hold(record, ["strongswan"])
-        self.assertEqual((self.calls, record.vrrp_held), ([], False))
-        service.PACKAGED.hold(record, ["keepalived"])
-        self.assertEqual((self.calls, record.vrrp_held), (["mask --quiet keepalived.service"], True))
-        service.PACKAGED.let_go(record, "singapore")
-        self.assertFalse(record.vrrp_held)
-
 
 class Status(unittest.TestCase):
     def described(self, found: list[Way], said: dict[str, Any] | None, tunnel: Sa = UP) -> dict[str, Any]:
