@@ -1,24 +1,17 @@
 // A site that routes by BGP, from `terraform apply` to `terraform destroy`. Its faults are in lab/faults/catalogue/bgp-*.
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
 import type { TerraformStack } from "cdktf";
-import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
-import { WorldCloudEnd } from "../../lab/cloud-end";
 import { differences, listingOf } from "../../lab/box/listing";
-import { cacheDirectory } from "../../lab/cache";
 import { newNetwork, REGION, VSWITCHES } from "../../lab/deployment/new-network";
 import { DeployedProduct } from "../../lab/faults/product";
 import { Scene } from "../../lab/faults/scene";
-import { Lab } from "../../lab/machines/lab";
 import { BGP, DATA_CENTER_CIDR, ECS, LAN, VPC_CIDR } from "../../lab/network";
-import { prepareProviders } from "../../lab/terraform/providers";
 import { Traffic } from "../../lab/traffic/traffic";
 import { DualTunnelVpn, Routing } from "../../lib";
 import { call } from "../cloud/rpc-client";
 import { FIRST_PAIR, reachEachOther } from "./more-networks";
 import { sshTo, uplink } from "./shapes-stacks";
 import { StackDeployment } from "./stack-deployment";
+import { TerraformLab } from "./terraform-lab";
 
 jest.setTimeout(400_000);
 
@@ -26,10 +19,8 @@ const NAME = "singapore";
 const SPEAKER = `dual-tunnel-vpn-bgp@${NAME}`;
 
 describe("a site that routes by BGP", () => {
-  const lab = new Lab({ packages: true });
-  const cloudEnd = new WorldCloudEnd(lab);
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "bgp-"));
-  let cloud: EmulatedCloud;
+  const place = new TerraformLab("bgp");
+  const { lab, cloudEnd } = place;
   let site: StackDeployment;
   let scene: Scene;
   let pristine: string;
@@ -58,25 +49,17 @@ describe("a site that routes by BGP", () => {
   }
 
   beforeAll(async () => {
-    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
-    await cloudEnd.start();
-    cloud = await startEmulatedCloud({ cloudEnd });
+    await place.start();
     pristine = await listing();
     site = new StackDeployment({
       name: NAME,
-      directory,
-      endpoint: cloud.endpoint,
-      providerEnv: providers.env,
+      ...place.deploysWith,
       build,
       variables: { [`${NAME}_psk_active`]: "psk-of-tunnel-one", [`${NAME}_psk_standby`]: "psk-of-tunnel-two" },
     });
   }, 900_000);
 
-  afterAll(async () => {
-    await cloud?.close();
-    await lab.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
-  }, 60_000);
+  afterAll(() => place.stop(), 60_000);
 
   it("is deployed, with a speaker of ours and none of the package's", async () => {
     const text = await site.apply();
@@ -100,14 +83,14 @@ describe("a site that routes by BGP", () => {
     }
     expect(Object.values(await cloudEnd.bgp()).map(({ established }) => established)).toEqual([true, true]);
     expect(await told()).toEqual([[DATA_CENTER_CIDR], [DATA_CENTER_CIDR]]);
-    const [{ id }] = cloud.state().gateways;
-    const { body } = await call(cloud.endpoint, "DescribeVpnRouteEntries", {
+    const [{ id }] = place.cloud.state().gateways;
+    const { body } = await call(place.cloud.endpoint, "DescribeVpnRouteEntries", {
       RegionId: REGION,
       VpnGatewayId: id,
       RouteEntryType: "bgp",
     });
     expect(JSON.stringify(body)).toContain(`"RouteDest":"${DATA_CENTER_CIDR}"`);
-    expect(cloud.state().routes).toEqual([]);
+    expect(place.cloud.state().routes).toEqual([]);
     expect(await site.pendingChanges()).toBeUndefined();
   });
 
@@ -188,7 +171,7 @@ describe("a site that routes by BGP", () => {
   it("is gone from cloud and box when it is destroyed", async () => {
     await scene.traffic.stop();
     await site.destroy();
-    expect(cloud.state().connections).toEqual([]);
+    expect(place.cloud.state().connections).toEqual([]);
     expect(await cloudEnd.bgp()).toEqual({});
     // The package stays, with the user and the configuration that its scripts made; the unit that it brings stays off.
     const left = differences(pristine, await listing()).filter(

@@ -1,15 +1,9 @@
 // `cdktf diff` with detectDrift: what somebody changed on the box by hand is told and planned, an apply puts it right,
 // and the next plan is empty.
 import { randomBytes } from "node:crypto";
-import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
-import { cacheDirectory } from "../../lab/cache";
-import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
-import { WorldCloudEnd } from "../../lab/cloud-end";
 import { CommandFailed, Deployment, exampleConfig } from "../../lab/deployment/deployment";
-import { Lab } from "../../lab/machines/lab";
-import { prepareProviders } from "../../lab/terraform/providers";
+import { TerraformLab } from "./terraform-lab";
 
 jest.setTimeout(600_000);
 
@@ -20,9 +14,8 @@ const NO_CHANGES = /No changes\. Your infrastructure matches the configuration\.
 const REPLACED = /null_resource\.singapore_configure_box_over_ssh.* must be replaced/;
 
 describe("a stack that has its box asked for drift", () => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "drift-"));
-  const lab = new Lab({ packages: true });
-  let cloud: EmulatedCloud;
+  const place = new TerraformLab("drift");
+  const { lab } = place;
   let deployment: Deployment;
 
   const config = (box: object = {}) => {
@@ -34,23 +27,16 @@ describe("a stack that has its box asked for drift", () => {
   const planned = (text: string) => /Plan: (.*?)\.\s/.exec(text)?.[1];
 
   beforeAll(async () => {
-    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
-    cloud = await startEmulatedCloud({ cloudEnd: new WorldCloudEnd(lab) });
+    await place.start();
     const key = () => randomBytes(18).toString("base64url");
     deployment = new Deployment({
-      directory,
-      endpoint: cloud.endpoint,
-      providerEnv: providers.env,
+      ...place.deploysWith,
       config: config(),
       variables: { singapore_psk_active: key(), singapore_psk_standby: key() },
     });
   }, 900_000);
 
-  afterAll(async () => {
-    await cloud?.close();
-    await lab.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
-  }, 60_000);
+  afterAll(() => place.stop(), 60_000);
 
   it("is deployed to a box that has nothing yet, and its next plan is empty", async () => {
     expect((await deployment.deploy()).text).toContain("connection singapore: both tunnels are up");

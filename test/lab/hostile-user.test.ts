@@ -1,17 +1,12 @@
 // Terraform for real, on a box with a local user who tries to become root, to read the keys, or to be in the way.
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
-import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
-import { WorldCloudEnd } from "../../lab/cloud-end";
-import { cacheDirectory } from "../../lab/cache";
 import { newNetwork } from "../../lab/deployment/new-network";
-import { Lab } from "../../lab/machines/lab";
 import { DATA_CENTER_CIDR, ECS } from "../../lab/network";
-import { prepareProviders } from "../../lab/terraform/providers";
 import { DualTunnelVpn } from "../../lib";
 import { clashing, sshTo, uplink } from "./shapes-stacks";
-import { StackDeployment, type StackDeploymentOptions } from "./stack-deployment";
+import { StackDeployment } from "./stack-deployment";
+import { TerraformLab } from "./terraform-lab";
 
 jest.setTimeout(900_000);
 
@@ -20,21 +15,15 @@ const KEYS = { site_psk_active: "psk-of-tunnel-one", site_psk_standby: "psk-of-t
 const NEW_KEY = "another-psk-of-tunnel-two";
 
 describe("on a box with a hostile local user", () => {
-  const lab = new Lab({ packages: true });
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "hostile-"));
+  const place = new TerraformLab("hostile");
+  const { lab, directory } = place;
   const variables: Record<string, string> = { ...KEYS };
-  let cloud: EmulatedCloud;
-  let options: Pick<StackDeploymentOptions, "directory" | "endpoint" | "providerEnv">;
   let deployment: StackDeployment;
 
   beforeAll(async () => {
-    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
-    const cloudEnd = new WorldCloudEnd(lab);
-    await cloudEnd.start();
-    cloud = await startEmulatedCloud({ cloudEnd });
-    options = { directory, endpoint: cloud.endpoint, providerEnv: providers.env };
+    await place.start();
     deployment = new StackDeployment({
-      ...options,
+      ...place.deploysWith,
       name: "site",
       variables,
       build: (stack) => {
@@ -59,11 +48,7 @@ describe("on a box with a hostile local user", () => {
     await lab.box.waitUntilSucceeds(`grep -q watching ${LOG} || { cat /home/nosudo/errors >&2; false; }`);
   }, 900_000);
 
-  afterAll(async () => {
-    await cloud?.close();
-    await lab.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
-  }, 60_000);
+  afterAll(() => place.stop(), 60_000);
 
   const state = () => path.join(directory, "site.tfstate");
 
@@ -94,7 +79,7 @@ describe("on a box with a hostile local user", () => {
 
   it("refuses another stack's connection of the same name, and leaves the box's own when that stack is destroyed", async () => {
     const other = new StackDeployment({
-      ...options,
+      ...place.deploysWith,
       name: "other",
       variables: {},
       build: clashing(sshTo(lab), { site: { vpcCidr: "10.97.0.0/16", addresses: ["192.0.2.201", "192.0.2.202"] } }),

@@ -1,15 +1,8 @@
 // Nobody is locked out: something on the box cuts SSH off as soon as our links come up, and the box helps itself.
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { cacheDirectory } from "../../lab/cache";
-import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
-import { WorldCloudEnd } from "../../lab/cloud-end";
 import { differences, listingOf } from "../../lab/box/listing";
 import { CommandFailed, Deployment, exampleConfig } from "../../lab/deployment/deployment";
-import { Lab } from "../../lab/machines/lab";
-import { prepareProviders } from "../../lab/terraform/providers";
+import { TerraformLab } from "./terraform-lab";
 
 jest.setTimeout(900_000);
 
@@ -25,9 +18,8 @@ const [OF_LINKS, OF_TIMER] = ["dual-tunnel-vpn-links@.service.d", "dual-tunnel-v
 );
 
 describe("a box that its change locks SSH out of", () => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "lockout-"));
-  const lab = new Lab({ packages: true });
-  let cloud: EmulatedCloud;
+  const place = new TerraformLab("lockout");
+  const { lab } = place;
   let deployment: Deployment;
   let pristine: string;
 
@@ -123,22 +115,15 @@ describe("a box that its change locks SSH out of", () => {
   }
 
   beforeAll(async () => {
-    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
-    cloud = await startEmulatedCloud({ cloudEnd: new WorldCloudEnd(lab) });
+    await place.start();
     pristine = await listing();
     deployment = new Deployment({
-      directory,
-      endpoint: cloud.endpoint,
-      providerEnv: providers.env,
+      ...place.deploysWith,
       config: exampleConfig(lab),
     });
   });
 
-  afterAll(async () => {
-    await cloud?.close();
-    await lab.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
-  }, 60_000);
+  afterAll(() => place.stop(), 60_000);
 
   it("is as it was before a first installation, and the deployment says so, where sessions were cut too", async () => {
     await lockOut("true", "tcp dport 22");

@@ -2,22 +2,16 @@
 // ours, Terraform comes by whichever way the owner allows, and what cannot be is refused with its reason.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 import type { TerraformStack } from "cdktf";
 import { differences, listingOf } from "../../lab/box/listing";
-import { cacheDirectory } from "../../lab/cache";
-import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
-import { WorldCloudEnd } from "../../lab/cloud-end";
 import { newNetwork } from "../../lab/deployment/new-network";
-import { Lab } from "../../lab/machines/lab";
 import { DATA_CENTER_CIDR, LAN } from "../../lab/network";
 import { runBound } from "../../lab/process";
-import { prepareProviders } from "../../lab/terraform/providers";
 import { DualTunnelVpn, HostKey, type SshOptions } from "../../lib";
 import { sshTo, uplink } from "./shapes-stacks";
 import { StackDeployment } from "./stack-deployment";
+import { TerraformLab } from "./terraform-lab";
 
 jest.setTimeout(400_000);
 
@@ -41,12 +35,10 @@ secrets { ike-office { id-1 = ${local}\n id-2 = ${remote}\n secret = "${PSK}"\n 
 `;
 
 describe("a box that its owner uses otherwise too", () => {
-  const lab = new Lab({ packages: true });
-  const cloudEnd = new WorldCloudEnd(lab);
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "owners-box-"));
+  const place = new TerraformLab("owners-box");
+  const { lab, directory } = place;
   const agentSocket = path.join(directory, "agent");
   let sshAgent: ChildProcess;
-  let cloud: EmulatedCloud;
   let site: StackDeployment;
   let pristine: string;
   let ssh: SshOptions;
@@ -99,9 +91,7 @@ describe("a box that its owner uses otherwise too", () => {
   }
 
   beforeAll(async () => {
-    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
-    await cloudEnd.start();
-    cloud = await startEmulatedCloud({ cloudEnd });
+    await place.start();
     await startOffice();
     await lab.box.write(
       `Port 22\nPort ${PORT}\nMatch LocalPort ${PORT}\nAllowUsers root\n`,
@@ -118,9 +108,8 @@ describe("a box that its owner uses otherwise too", () => {
     pristine = await listing();
     site = new StackDeployment({
       name: NAME,
-      directory,
-      endpoint: cloud.endpoint,
-      providerEnv: { ...providers.env, SSH_AUTH_SOCK: agentSocket },
+      ...place.deploysWith,
+      providerEnv: { ...place.deploysWith.providerEnv, SSH_AUTH_SOCK: agentSocket },
       build,
       variables: { [`${NAME}_psk_active`]: "psk-of-tunnel-one", [`${NAME}_psk_standby`]: "psk-of-tunnel-two" },
     });
@@ -128,9 +117,7 @@ describe("a box that its owner uses otherwise too", () => {
 
   afterAll(async () => {
     sshAgent?.kill();
-    await cloud?.close();
-    await lab.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
+    await place.stop();
   }, 60_000);
 
   it("is refused, and left as it was, where sudo wants a password", async () => {

@@ -1,24 +1,17 @@
 // Planned changes under traffic: a tunnel is changed while the other one carries, and whatever a deploy is cut off
 // between, the tunnel comes back by itself with whichever configuration the cloud has.
 import type { TerraformStack } from "cdktf";
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
 import { isUp, parseListSas } from "../../lab/box/sas";
-import { cacheDirectory } from "../../lab/cache";
-import { WorldCloudEnd } from "../../lab/cloud-end";
-import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
 import { newPsk } from "../../lab/deployment/deployment";
 import { newNetwork } from "../../lab/deployment/new-network";
 import { DeployedProduct } from "../../lab/faults/product";
 import { Scene } from "../../lab/faults/scene";
-import { Lab } from "../../lab/machines/lab";
 import { DATA_CENTER_CIDR } from "../../lab/network";
-import { prepareProviders } from "../../lab/terraform/providers";
 import { Traffic, type Mark } from "../../lab/traffic/traffic";
 import { DualTunnelVpn, Encryption, type SingleTunnelOptions } from "../../lib";
 import { sshTo, uplink } from "./shapes-stacks";
 import { StackDeployment } from "./stack-deployment";
+import { TerraformLab } from "./terraform-lab";
 
 jest.setTimeout(900_000);
 
@@ -34,13 +27,11 @@ const CONNECTION = "alicloud_vpn_connection.singapore_connection";
 const NEXT = "/etc/dual-tunnel-vpn/singapore/next";
 
 describe("a planned change", () => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "planned-"));
-  const lab = new Lab({ packages: true });
-  const cloudEnd = new WorldCloudEnd(lab);
+  const place = new TerraformLab("planned");
+  const { lab, cloudEnd } = place;
   const product = new DeployedProduct(lab);
   const keys = { singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() };
   let standby: SingleTunnelOptions = {};
-  let cloud: EmulatedCloud;
   let deployment: StackDeployment;
   let scene: Scene;
   let mark: Mark;
@@ -72,14 +63,10 @@ describe("a planned change", () => {
   }
 
   beforeAll(async () => {
-    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
-    await cloudEnd.start();
-    cloud = await startEmulatedCloud({ cloudEnd });
+    await place.start();
     deployment = new StackDeployment({
       name: "planned",
-      directory,
-      endpoint: cloud.endpoint,
-      providerEnv: providers.env,
+      ...place.deploysWith,
       build,
       variables: keys,
     });
@@ -93,11 +80,7 @@ describe("a planned change", () => {
     mark = await scene.traffic.mark();
   });
 
-  afterAll(async () => {
-    await cloud?.close();
-    await lab.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
-  });
+  afterAll(() => place.stop());
 
   it("of the active tunnel's key loses nothing on its way to the cloud", async () => {
     const began = await scene.boxClock();
@@ -126,12 +109,12 @@ describe("a planned change", () => {
   });
 
   it("of both keys at once is refused before anything is changed", async () => {
-    const [before, inCloud, former] = [await sas(), JSON.stringify(cloud.state().connections), { ...keys }];
+    const [before, inCloud, former] = [await sas(), JSON.stringify(place.cloud.state().connections), { ...keys }];
     Object.assign(keys, { singapore_psk_active: newPsk(), singapore_psk_standby: newPsk() });
     const text = await deployment.failToApply();
     expect(text).toContain("both tunnels would change at once");
     for (const key of [...Object.values(keys), ...Object.values(former)]) expect(text).not.toContain(key);
-    expect(JSON.stringify(cloud.state().connections)).toBe(inCloud);
+    expect(JSON.stringify(place.cloud.state().connections)).toBe(inCloud);
     expect(await sas()).toEqual(before);
     expect(await lost()).toEqual({ out: 0, in: 0 });
     await settled();

@@ -1,17 +1,10 @@
 // Every shape that the library offers, deployed in one lab: the stacks are in shapes-stacks.ts.
-import * as fs from "node:fs";
 import { connect, createServer, type AddressInfo, type Server } from "node:net";
-import * as os from "node:os";
-import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
-import { WorldCloudEnd, type TunnelReport } from "../../lab/cloud-end";
+import type { TunnelReport } from "../../lab/cloud-end";
 import { differences, listingOf } from "../../lab/box/listing";
-import { cacheDirectory } from "../../lab/cache";
 import { REGION } from "../../lab/deployment/new-network";
-import { Lab } from "../../lab/machines/lab";
 import { BRANCH, ECS, LAN, VPC_CIDR } from "../../lab/network";
-import { prepareProviders } from "../../lab/terraform/providers";
 import { derivedNumber } from "../../lib/host/numbers";
 import { PSK_PUNCTUATION } from "../../lib/ipsec/pre-shared-key";
 import { call } from "../cloud/rpc-client";
@@ -28,6 +21,7 @@ import {
   type ExistingVpc,
 } from "./shapes-stacks";
 import { StackDeployment, type StackDeploymentOptions } from "./stack-deployment";
+import { TerraformLab } from "./terraform-lab";
 import { expectedSuite, negotiatedSuites, type Algorithms, type Suite } from "./suites";
 
 jest.setTimeout(600_000);
@@ -53,12 +47,9 @@ const PAIRS: readonly Pair[] = [
 ];
 
 describe("every shape in one lab", () => {
-  const lab = new Lab({ packages: true });
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "shapes-"));
+  const place = new TerraformLab("shapes");
+  const { lab, cloudEnd } = place;
   const branch = new Branch(lab);
-  let cloudEnd: WorldCloudEnd;
-  let cloud: EmulatedCloud;
-  let providerEnv: NodeJS.ProcessEnv;
   let secondVpc: ExistingVpc;
   /** What alpha's tunnels are to negotiate. */
   let alpha: Readonly<Record<string, Algorithms>> = SAMPLE;
@@ -67,26 +58,22 @@ describe("every shape in one lab", () => {
   let relay: Server;
 
   const deployment = (name: string, build: StackDeploymentOptions["build"], variables = {}) =>
-    new StackDeployment({ name, directory, endpoint: cloud.endpoint, providerEnv, build, variables });
+    new StackDeployment({ ...place.deploysWith, name, build, variables });
 
   beforeAll(async () => {
-    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
-    providerEnv = providers.env;
-    cloudEnd = new WorldCloudEnd(lab);
-    await Promise.all([addNetworks(lab).then(() => branch.start()), cloudEnd.start()]);
-    cloud = await startEmulatedCloud({ cloudEnd });
+    await place.start();
+    await addNetworks(lab);
+    await branch.start();
   }, 900_000);
 
   afterAll(async () => {
     relay?.close();
-    await cloud?.close();
-    await lab.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
+    await place.stop();
   }, 60_000);
 
   // What somebody does by hand in the console.
   async function make(action: string, parameters: Record<string, string>): Promise<Record<string, unknown>> {
-    const { status, body } = await call(cloud.endpoint, action, { RegionId: REGION, ...parameters });
+    const { status, body } = await call(place.cloud.endpoint, action, { RegionId: REGION, ...parameters });
     if (status !== 200) throw new Error(`${action}: ${String(body.Code)}: ${String(body.Message)}`);
     return body;
   }
@@ -130,8 +117,8 @@ describe("every shape in one lab", () => {
     const [VSwitchId, DisasterRecoveryVSwitchId] = vswitchIds;
     const parameters = { VpcId, Bandwidth: "10", VSwitchId, DisasterRecoveryVSwitchId, Name: "by-hand" };
     const id = String((await make("CreateVpnGateway", parameters)).VpnGatewayId);
-    await cloud.settled();
-    const addresses = cloud.state().gateways.find((gateway) => gateway.id === id)!.ipsecAddresses;
+    await place.cloud.settled();
+    const addresses = place.cloud.state().gateways.find((gateway) => gateway.id === id)!.ipsecAddresses;
     const { activeCustomerGateway, betaConnection, betaActiveAddress, betaStandbyAddress } = await first.outputs();
     const existing = {
       gateway: { id, addresses, vpcCidr: cidrBlock },
@@ -151,7 +138,7 @@ describe("every shape in one lab", () => {
     await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
     expect([...(await suites()).keys()].sort()).toEqual(Object.keys(SAMPLE).sort());
     expect([...negotiatedSuites(await branch.listSas()).keys()].sort()).toEqual(["branch-1", "branch-2"]);
-    const { connections } = cloud.state();
+    const { connections } = place.cloud.state();
     expect(connections.map(({ name }) => name).sort()).toEqual(["alpha", "beta", "branch", "gamma"]);
     const { tunnels } = await cloudEnd.report();
     expect(Object.values(tunnels).map(({ status }) => status)).toEqual(Array(8).fill("ipsec_sa_established"));
@@ -162,13 +149,13 @@ describe("every shape in one lab", () => {
         .map((child) => child.encapsulated);
     expect(new Set(encapsulated("alpha"))).toEqual(new Set([true]));
     expect(new Set(encapsulated("branch"))).toEqual(new Set([false]));
-    expect(cloud.errors).toEqual([]);
+    expect(place.cloud.errors).toEqual([]);
   });
 
   it("asked for the changes of one gateway one after another", () => {
     // A gateway that is still busy with the change before refuses the next one, and the provider asks again.
-    const writes = cloud.calls.filter(({ action }) => /^Create(VpnConnection|Vpn.*RouteEntry)$/.test(action));
-    for (const { id } of cloud.state().gateways) {
+    const writes = place.cloud.calls.filter(({ action }) => /^Create(VpnConnection|Vpn.*RouteEntry)$/.test(action));
+    for (const { id } of place.cloud.state().gateways) {
       const wished = writes
         .filter(({ parameters }) => parameters.VpnGatewayId === id)
         .map(({ parameters: { Name, NextHop, RouteSource, RouteDest } }) =>
@@ -220,7 +207,7 @@ describe("every shape in one lab", () => {
   });
 
   it("routes by destination or by policy in the cloud, one route for each block or pair of blocks", async () => {
-    const { connections, routes } = cloud.state();
+    const { connections, routes } = place.cloud.state();
     const routesOf = (name: string) => {
       const { id } = connections.find((connection) => connection.name === name)!;
       return routes.filter((route) => route.connectionId === id);
@@ -277,7 +264,7 @@ describe("every shape in one lab", () => {
     for (const [number, key] of [KEYS.alpha_psk_active, KEYS.alpha_psk_standby].entries()) {
       const file = await lab.box.succeed(`cat /etc/swanctl/conf.d/alpha-${number + 1}.secrets.conf`);
       expect(Buffer.from(/secret = 0s(\S+)/.exec(file)![1], "base64").toString()).toBe(key);
-      const inCloud = cloud.state().connections.find(({ name }) => name === "alpha")!.tunnels[number];
+      const inCloud = place.cloud.state().connections.find(({ name }) => name === "alpha")!.tunnels[number];
       expect(inCloud.psk).toBe(key);
     }
   });
@@ -331,7 +318,7 @@ describe("every shape in one lab", () => {
       ["beta", "gamma"].map((name) => `sudo /usr/local/sbin/dual-tunnel-vpn uninstall ${name}`),
     );
     for (const command of commands) await lab.box.succeed(`runuser -u admin -- ${command}`, { timeoutS: 60 });
-    const { gateways, connections } = cloud.state();
+    const { gateways, connections } = place.cloud.state();
     expect(gateways).toHaveLength(3);
     expect(connections.map(({ name }) => name).sort()).toEqual(["alpha", "beta", "branch"]);
     const after = await suites();
@@ -342,11 +329,11 @@ describe("every shape in one lab", () => {
   it("forgets a gateway that is paid for in advance when everything is destroyed, and leaves the box clean", async () => {
     const text = await first.destroy();
     expect(text).toMatch(/Destroy complete/);
-    const { gateways, connections } = cloud.state();
+    const { gateways, connections } = place.cloud.state();
     expect(connections).toEqual([]);
     expect(gateways.map(({ vpcCidrBlock }) => vpcCidrBlock).sort()).toEqual(["10.64.0.0/16", "10.96.0.0/16"]);
     await lab.box.fail("test -e /usr/local/sbin/dual-tunnel-vpn || ip link show type xfrm | grep .");
-    expect(cloud.errors).toEqual([]);
+    expect(place.cloud.errors).toEqual([]);
   });
 });
 

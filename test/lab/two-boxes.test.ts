@@ -1,26 +1,19 @@
 // A site with two boxes, each with one uplink and one tunnel, from `terraform apply` to `terraform destroy`. Its faults are
 // in lab/faults/catalogue/boxes-*.
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
 import { holdersOf, tunnelFrom } from "../../lab/box/gateway";
 import { differences, listingOf } from "../../lab/box/listing";
-import { cacheDirectory } from "../../lab/cache";
-import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
-import { WorldCloudEnd } from "../../lab/cloud-end";
 import { NAME, twoBoxesConfig } from "../../lab/deployment/two-boxes";
 import { twoBoxesSite } from "../../lab/deployment/two-boxes-stack";
 import { DeployedProduct } from "../../lab/faults/product";
 import { Scene } from "../../lab/faults/scene";
-import { Lab } from "../../lab/machines/lab";
 import type { Machine } from "../../lab/machines/machine";
 import { ECS, TWO_BOXES } from "../../lab/network";
-import { prepareProviders } from "../../lab/terraform/providers";
 import { Traffic } from "../../lab/traffic/traffic";
 import { itInFull } from "./full";
 import { FIRST_PAIR, reachEachOther } from "./more-networks";
 import { exposures } from "./on-a-box";
 import { StackDeployment } from "./stack-deployment";
+import { TerraformLab } from "./terraform-lab";
 
 jest.setTimeout(600_000);
 
@@ -31,11 +24,9 @@ const FEW = 3;
 const REDIRECTS = `awk '/^Icmp:/ { for (i = 1; i <= NF; i++) if (seen) { if (name[i] == "InRedirects") print $i } else name[i] = $i; seen = 1 }' /proc/net/snmp`;
 
 describe("a site with two boxes", () => {
-  const lab = new Lab({ boxes: 2, packages: true });
-  const cloudEnd = new WorldCloudEnd(lab);
+  const place = new TerraformLab("two-boxes", { boxes: 2 });
+  const { lab, cloudEnd } = place;
   const product = new DeployedProduct(lab);
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "two-boxes-"));
-  let cloud: EmulatedCloud;
   let site: StackDeployment;
   let scene: Scene;
   let pristine: readonly string[];
@@ -47,25 +38,17 @@ describe("a site with two boxes", () => {
   const status = async (box: Machine) => (await box.execute("dual-tunnel-vpn status")).stdout;
 
   beforeAll(async () => {
-    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
-    await cloudEnd.start();
-    cloud = await startEmulatedCloud({ cloudEnd });
+    await place.start();
     pristine = await listings();
     site = new StackDeployment({
       name: NAME,
-      directory,
-      endpoint: cloud.endpoint,
-      providerEnv: providers.env,
+      ...place.deploysWith,
       build: (stack) => twoBoxesSite(stack, twoBoxesConfig(lab, { agent: { holdSeconds }, bgp: true })),
       variables: { [`${NAME}_psk_active`]: "psk-of-tunnel-one", [`${NAME}_psk_standby`]: "psk-of-tunnel-two" },
     });
   }, 900_000);
 
-  afterAll(async () => {
-    await cloud?.close();
-    await lab.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
-  }, 60_000);
+  afterAll(() => place.stop(), 60_000);
 
   it("is deployed: the shared address at box 1, a tunnel at each", async () => {
     await site.apply();
@@ -175,7 +158,7 @@ describe("a site with two boxes", () => {
   it("is gone from cloud and both boxes when it is destroyed", async () => {
     await scene.traffic.stop();
     await site.destroy();
-    expect(cloud.state().connections).toEqual([]);
+    expect(place.cloud.state().connections).toEqual([]);
     expect(await holdersOf(lab)).toEqual([]);
     const left = (await listings()).map((listing, index) =>
       // Packages stay, with the user and the configuration that their scripts made; the units that they bring stay off.

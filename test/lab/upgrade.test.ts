@@ -1,17 +1,12 @@
 // A box that the version before this one installed is upgraded by `cdktf deploy`, with traffic flowing.
 import { execFileSync, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
-import { cacheDirectory } from "../../lab/cache";
-import { startEmulatedCloud, type EmulatedCloud } from "../../lab/cloud/server";
-import { WorldCloudEnd } from "../../lab/cloud-end";
 import { differences, listingOf } from "../../lab/box/listing";
 import { Deployment, exampleConfig } from "../../lab/deployment/deployment";
 import { isUp, parseListSas } from "../../lab/box/sas";
-import { Lab } from "../../lab/machines/lab";
-import { prepareProviders } from "../../lab/terraform/providers";
 import { Traffic } from "../../lab/traffic/traffic";
+import { TerraformLab } from "./terraform-lab";
 
 jest.setTimeout(900_000);
 
@@ -30,17 +25,15 @@ const whenThere = isThere ? it : it.skip;
 const without = isThere ? "" : ` (not run: this checkout's history does not hold ${LANDED}; fetch it whole)`;
 
 describe("an upgrade from the version before", () => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "upgrade-"));
-  const lab = new Lab({ packages: true });
-  const cloudEnd = new WorldCloudEnd(lab);
-  let cloud: EmulatedCloud;
+  const place = new TerraformLab("upgrade");
+  const { lab, cloudEnd, directory } = place;
   let deployment: Deployment;
   let pristine: string;
 
   const listing = () => listingOf(lab.box);
   const sas = async () => parseListSas(await lab.box.succeed("swanctl --list-sas"));
   const ids = () => {
-    const { gateways, connections, routes } = cloud.state();
+    const { gateways, connections, routes } = place.cloud.state();
     return [gateways, connections, routes].flatMap((all) => all.map((each) => JSON.stringify(each))).sort();
   };
 
@@ -59,13 +52,10 @@ describe("an upgrade from the version before", () => {
 
   beforeAll(async () => {
     if (!isThere) return;
-    const [providers] = await Promise.all([prepareProviders({ cacheDir: cacheDirectory() }), lab.start()]);
-    cloud = await startEmulatedCloud({ cloudEnd });
+    await place.start();
     pristine = await listing();
     deployment = new Deployment({
-      directory,
-      endpoint: cloud.endpoint,
-      providerEnv: providers.env,
+      ...place.deploysWith,
       config: exampleConfig(lab),
       app: path.join(landedTree(), "bin/main.ts"),
     });
@@ -73,11 +63,7 @@ describe("an upgrade from the version before", () => {
     await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
   });
 
-  afterAll(async () => {
-    await cloud?.close();
-    await lab.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
-  });
+  afterAll(() => place.stop());
 
   whenThere(
     `changes one tunnel after the other under traffic and replaces nothing in the cloud${without}`,
