@@ -24,7 +24,7 @@ const LONG_S = 60;
 
 /** What must lose nothing. */
 const PLANNED = [...FAULTS.keys()]
-  .filter((id) => /^(bgp-)?planned-/.test(id))
+  .filter((id) => /^((bgp|boxes)-)?planned-/.test(id))
   .concat("failback", "bgp-return", "rekey-ike", "rekey-ike-cloud", "rekey-child", "rekey-child-cloud");
 
 /** Milliseconds between its packets, each way: more than some 870 a second the idle lab's sender does not make. */

@@ -142,7 +142,7 @@ export class Scene {
 
   /** For how long the contender says that a tunnel was down since a moment of the box's clock, seconds. */
   async downFor(tunnel: TunnelNumber, sinceS: number): Promise<number> {
-    const story = (await this.contender.story(sinceS)).map((line) => /^([\d.]+) s: (.*)$/.exec(line) ?? []);
+    const story = (await this.contender.story(sinceS)).map((line) => /^([\d.]+) s: (?:box2?: )?(.*)$/.exec(line) ?? []);
     const at = (...words: readonly string[]) =>
       story.find(
         ([, , text = ""]) => text.startsWith(`tunnel ${tunnel} `) && words.some((word) => text.includes(word)),
