@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import failover, files, links, manifest, packaged, paths, status, verdict
+from dual_tunnel_vpn import failover, files, links, packaged, paths, status, verdict
 from dual_tunnel_vpn.bgp import service
 from dual_tunnel_vpn.bgp.speaker import halves, render, told
 from dual_tunnel_vpn.commands import Refusal, Result

@@ -1,4 +1,4 @@
-"""The packages' own units of BIRD and keepalived, masked where we brought the package and while a connection needs it."""
+"""The packages' own units of BIRD and keepalived: masked where we brought the package, while a connection needs it."""
 
 from __future__ import annotations
 
@@ -60,6 +60,12 @@ class PackagedUnit(unittest.TestCase):
                 manifest.remove_box()
                 self.calls.clear()
 
+    def held(self, unit: packaged.PackagedUnit, package: str) -> manifest.Box:
+        """A box on which the unit is noted as masked."""
+        box = manifest.Box(packages=[package])
+        setattr(box, unit.mark, True)
+        return box
+
     def let_go(self, unit: packaged.PackagedUnit, *others: Site) -> None:
         saved = manifest.load_box()
         assert saved is not None
@@ -92,7 +98,7 @@ class PackagedUnit(unittest.TestCase):
 
     def test_is_masked_by_the_next_apply_where_one_was_cut_off_before_it(self) -> None:
         for unit, package, site in self.each():
-            unit.hold(manifest.Box(packages=[package], **{unit.mark: True}), site)
+            unit.hold(self.held(unit, package), site)
             self.assertEqual(self.did(), [f"mask {unit.unit}"])
 
     def test_is_its_owners_who_uses_it_or_has_unmasked_it(self) -> None:
@@ -100,7 +106,7 @@ class PackagedUnit(unittest.TestCase):
             self.state = USED
             unit.hold(manifest.Box(packages=[package]), site)
             self.state = IDLE
-            held = manifest.Box(packages=[package], **{unit.mark: True})
+            held = self.held(unit, package)
             unit.hold(held, site)
             held.save()
             self.let_go(unit)
