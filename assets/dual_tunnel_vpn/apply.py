@@ -442,6 +442,7 @@ def _leave_to_the_other_box(site: Site, layout: strongswan.Layout, anew: bool) -
     # Where an apply was cut off, charon may still have what its files have no more.
     gone = any(removed) or (anew and away)
     if gone and strongswan.units(strongswan.UNIT)[strongswan.UNIT].active:
+        planned.adopt_others(site.name)
         strongswan.load(())
         for number in away:
             strongswan.terminate(f"{site.name}-{number}")
@@ -500,6 +501,7 @@ def _lead_away(site: Site, tunnel: Tunnel, steps: Reporter) -> None:
 
 
 def _load(site: Site, changes: list[_Change], record: manifest.Connection) -> None:
+    planned.adopt_others(site.name)
     problems = strongswan.load(tuple(change.tunnel.connection for change in changes))
     if not problems:
         for change in changes:

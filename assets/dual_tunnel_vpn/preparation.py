@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import failover, files, installed, manifest, owner, paths, planned
+from . import failover, files, owner, paths, planned
 from .apply import Reporter
 from .commands import Refusal
 from .ipsec import sas, strongswan, swanctl, vici
@@ -59,16 +59,27 @@ def prepare(name: str, directory: Path, allow_outage: bool, steps: Reporter) -> 
     upload = _unpacked(directory / "bundle")
     owner.check(name, owner.parse(upload["owner.json"], directory / "owner.json"))
     site = load(paths.site(name))
-    with suppress(OSError):
-        # A first installation that was cut off has no tunnels yet.
-        _adopt(site)
-        changes = [
-            Change(tunnel.number, planned.texts(name, tunnel.number, False), _texts(upload, tunnel.number))
-            for tunnel in site.tunnels
-            # One that goes to another box is not this one's any more.
-            if f"tunnel-{tunnel.number}.conf" in upload
-        ]
+    try:
+        planned.adopt(site)
+        try:
+            changes = _changes(site, upload)
+        except FileNotFoundError:
+            # A first installation that was cut off has no tunnels yet.
+            return
         _prepare(site, changes, allow_outage, steps)
+    except OSError as error:
+        if not allow_outage:
+            raise Refusal(f"the box cannot be made ready for the change: {error}; see to that, {_ADVICE}") from None
+        steps.say(f"the box cannot be made ready for the change: {error}")
+
+
+def _changes(site: Site, upload: dict[str, bytes]) -> list[Change]:
+    return [
+        Change(tunnel.number, planned.texts(site.name, tunnel.number, False), _texts(upload, tunnel.number))
+        for tunnel in site.tunnels
+        # One that goes to another box is not this one's any more.
+        if f"tunnel-{tunnel.number}.conf" in upload
+    ]
 
 
 def _prepare(site: Site, changes: list[Change], allow_outage: bool, steps: Reporter) -> None:
@@ -193,25 +204,6 @@ def _knock(source: str | None, destination: str) -> bool:
         except OSError:
             return False
     return True
-
-
-def _adopt(site: Site) -> None:
-    """Makes installed what a tunnel runs with, where a former change came as far as the cloud's end and no further.
-
-    What is the next one is then free for another change, or for the way back. The proof that an apply would have made
-    is made here, or left to the next apply.
-    """
-    layout = strongswan.layout()
-    if layout is None:
-        return
-    record = manifest.load_connection(site.name)
-    for number in sorted(planned.running(site.name)):
-        if not strongswan.prove_rekey(site.tunnel(number)):
-            record.pending = sorted({*record.pending, number})
-            record.save(site.name)
-        texts = planned.texts(site.name, number, True)
-        for path, text, mode in zip(layout.tunnel_files(site.name, number), texts, (0o644, 0o600)):
-            installed.put(path, text.encode(), mode)
 
 
 def _states(site: Site) -> dict[int, sas.Sa]:

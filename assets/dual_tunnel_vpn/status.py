@@ -122,7 +122,7 @@ def describe(site: Site) -> dict[str, Any]:
         "routes": routes,
         "ways": [{"destination": w.destination, "source": w.source, "interface": w.interface} for w in found],
         "dropped": own.dropped(site.name),
-        "held": planned.held(site.name),
+        "held": (heard or {}).get("held", planned.held(site.name)),
         "pair": _pair(site, network),
         "agent": agent,
     }

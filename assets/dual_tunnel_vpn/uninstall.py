@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 
-from . import checks, installed, library, links, manifest, owner, paths, staging
+from . import checks, installed, library, links, manifest, owner, paths, planned, staging
 from .apply import DROP_INS, UNIT_FILES, Reporter, formers
 from .bgp import service as bgp
 from .commands import Refusal, run
@@ -97,6 +97,8 @@ def _tunnels(name: str, anew: bool) -> None:
     # Where another removal was cut off, charon may still have what its files have no more.
     if not (any(removed) or anew) or not strongswan.units(strongswan.UNIT)[strongswan.UNIT].active:
         return
+    with contextlib.suppress(OSError):
+        planned.adopt_others(name)
     strongswan.load(())
     for number in (1, 2):
         strongswan.terminate(f"{name}-{number}")

@@ -125,6 +125,7 @@ class Box:
         self.kept: dict[str, Any] = {}
         """What the agent keeps in /run."""
         self.held: int | None = None
+        self.next: dict[int, str] = {}
         self.start()
 
     def start(self) -> None:
@@ -219,7 +220,7 @@ class Box:
             up = "1" if self.sa == "up" else None
             found = Sa(ike_id=up, child_id=up, deleting=self.sa == "deleting", connecting=self.negotiating is not None)
             machine.observe_sas(now, {self.number: found})
-        machine.observe_change(self.held, ())
+        machine.observe_change(None if self.held is None else (self.held, 0), self.next)
         if round(now / STEP) % 20 == 0:
             machine.observe_traffic(now, self.number, *self.packets)
         self._observe_bgp(machine)
@@ -385,7 +386,7 @@ class Pair:
         self.apart, self.words_lost, self.word_delay = False, 0.0, 0.0
         for number, box in self.boxes.items():
             self.power_on(number)
-            box.faults, box.lan, box.held = Faults(), LanFaults(), None
+            box.faults, box.lan, box.held, box.next = Faults(), LanFaults(), None, {}
 
     # The course of things
 

@@ -176,6 +176,8 @@ class Site:
         self.out_gaps: list[tuple[float, float]] = []
         self.in_gaps: list[tuple[float, float]] = []
         self.held: int | None = None
+        self.holds = 0
+        """What tells a hold from the one before."""
         self.installed = {1: "old", 2: "old"}
         """What is in the tunnels' files, and so what charon starts with."""
         self.next: dict[int, str] = {}
@@ -300,7 +302,7 @@ class Site:
         if self.faults.charon_dead:
             self.loaded = dict(self.installed)
         if round(now / STEP) % 20 == 0:
-            machine.observe_change(self.held, self.next)
+            machine.observe_change(None if self.held is None else (self.held, self.holds), self.next)
         machine.observe_charon(now, not self.faults.charon_dead)
         if not self.faults.charon_dead:
             machine.observe_sas(now, self._listed())

@@ -69,6 +69,15 @@ def hold(number: int) -> Fault:
     return begin
 
 
+def prepare(number: int) -> Fault:
+    """A change of a box's tunnel has been prepared, and the deploy went no further."""
+
+    def begin(pair: Pair) -> None:
+        pair.boxes[number].next = {number: "new"}
+
+    return begin
+
+
 SILENT_1, SILENT_2 = (uplink(k, out_dead={k}, in_dead={k}) for k in (1, 2))
 CARRIER_1 = uplink(1, carrier_lost={1})
 CABLE_1, CABLE_2 = (lan(k, carrier_lost=True) for k in (1, 2))
@@ -108,6 +117,8 @@ EVERY: dict[str, Fault] = {
     "apart": apart,
     "held 1": hold(1),
     "held 2": hold(2),
+    "prepared 1": prepare(1),
+    "prepared 2": prepare(2),
 }
 
 
@@ -161,6 +172,30 @@ class Start(unittest.TestCase):
                 touched = [a for _, who, a in pair.actions if who == number and isinstance(a, kinds)]
                 self.assertEqual(touched, [], pair.story())
                 self.assertEqual(pair.gaps(began), (0, 0), pair.story())
+
+
+class Prepared(unittest.TestCase):
+    def test_the_other_box_carries_for_as_long_as_a_change_has_not_come(self) -> None:
+        for number in (1, 2):
+            pair = settled()
+            began = pair.now
+            prepare(number)(pair)
+            pair.run(60)
+            machine = pair.boxes[number].machine
+            assert machine is not None
+            self.assertEqual((machine.held, machine.inner, machine.word().prepared), (number, 3 - number, True))
+            self.assertEqual(pair.gaps(began), (0, 0), pair.story())
+
+    def test_a_change_of_both_holds_neither(self) -> None:
+        pair = settled()
+        prepare(2)(pair)
+        pair.run(3)
+        began = pair.now
+        prepare(1)(pair)
+        pair.run(10)
+        held = {number: box.machine and box.machine.held for number, box in pair.boxes.items()}
+        self.assertNotEqual(held[1], 1, pair.story())
+        self.assertEqual(pair.gaps(began), (0, 0), pair.story())
 
 
 class Targets(unittest.TestCase):
@@ -436,7 +471,7 @@ class RandomFaults(unittest.TestCase):
         elif kind == 2:
             pair.apart = True
         elif kind == 3:
-            box.held = number
+            box.held, box.next = rng.choice(((number, {}), (None, {number: "new"})))
         elif kind == 4:
             box.faults = replace(box.faults, charon_dead=True)
         elif kind == 5:
@@ -456,7 +491,7 @@ class RandomFaults(unittest.TestCase):
         number = rng.choice((1, 2))
         box = pair.boxes[number]
         pair.power_on(number)
-        box.faults, box.lan, box.held = Faults(), LanFaults(), None
+        box.faults, box.lan, box.held, box.next = Faults(), LanFaults(), None, {}
         if rng.random() < 0.5:
             pair.apart, pair.words_lost, pair.word_delay = False, 0.0, 0.0
 

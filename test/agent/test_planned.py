@@ -73,6 +73,48 @@ class Hold(unittest.TestCase):
             site.run(10)
         self.assertEqual((site.inner, site.machine.hold), (1, site.settings.hold), site.story())
 
+    def test_lasts_for_as_long_as_a_change_is_prepared_and_has_not_come(self) -> None:
+        for number, carries in ((1, 2), (2, 1)):
+            site = settled()
+            site.next[number], site.held = "new", number
+            site.run(2)
+            began = site.now
+            # A deploy that failed at the cloud, and is made again much later.
+            site.held = None
+            site.run(60)
+            self.assertEqual((site.inner, site.machine.held), (carries, number), site.story())
+            site.restart_agent()
+            site.run(20)
+            self.assertEqual(site.inner, carries, site.story())
+            site.change_cloud(number)
+            site.run(20)
+            self.assertEqual((site.inner, site.box_sa[number]), (1, "up"), site.story())
+            self.assertIsNone(site.machine.held, site.story())
+            before = site.switches()
+            site.restart_agent()
+            site.run(20)
+            self.assertEqual(site.switches(), before, site.story())
+            self.assertEqual(site.longest(site.out_gaps, began), 0, site.story())
+
+    def test_a_change_of_both_tunnels_holds_neither(self) -> None:
+        site = settled()
+        site.next.update({1: "new", 2: "new"})
+        site.run(30)
+        self.assertEqual((site.switches(), site.machine.held), ([], None), site.story())
+
+    def test_another_hold_of_a_tunnel_that_carried_alone_is_noticed(self) -> None:
+        site = settled()
+        site.held = 1
+        site.run(3)
+        site.faults = Faults(out_dead={2}, in_dead={2})
+        site.run(20)
+        site.faults = Faults()
+        site.run(20)
+        self.assertEqual(site.inner, 1, site.story())
+        site.holds += 1
+        site.run(3)
+        self.assertEqual(site.inner, 2, site.story())
+
     def test_an_agent_that_starts_during_a_hold_goes_on_with_it(self) -> None:
         site = settled()
         site.held = 1
@@ -95,7 +137,7 @@ class Turns(unittest.TestCase):
             self.assertEqual(loads(site), [(number, True)], site.story())
             site.configure(number)
             site.run(20)
-            self.assertFalse(site.machine.tunnels[number].loaded_next, site.story())
+            self.assertFalse(site.machine.tunnels[number].given_next, site.story())
             self.assertEqual((site.inner, site.loaded[number]), (1, "new"), site.story())
             self.assertEqual(site.longest(site.out_gaps, began), 0, site.story())
             # Static routing: the cloud is moved by the loss of its SA alone.
@@ -126,7 +168,7 @@ class Turns(unittest.TestCase):
         site.change_cloud(1)
         site.run(5)
         self.assertEqual((site.box_sa[1], site.loaded[1]), ("up", "new"), site.story())
-        self.assertTrue(site.machine.tunnels[1].loaded_next, site.story())
+        self.assertTrue(site.machine.tunnels[1].given_next, site.story())
 
     def test_a_silent_refusal_ends_the_turn_too(self) -> None:
         site = settled()
@@ -156,14 +198,14 @@ class Turns(unittest.TestCase):
         site.run(2)
         site.change_cloud(1)
         site.run(3)
-        self.assertTrue(site.machine.tunnels[1].loaded_next, site.story())
+        self.assertTrue(site.machine.tunnels[1].given_next, site.story())
         site.cloud_has[1] = "old"
         site.faults = Faults(charon_dead=True)
         site.run(0.2)
         site.faults = Faults()
         # Its own start action was faster than the agent.
         site.run(0.2)
-        self.assertEqual((site.box_sa[1], site.machine.tunnels[1].loaded_next), ("up", False), site.story())
+        self.assertEqual((site.box_sa[1], site.machine.tunnels[1].given_next), ("up", False), site.story())
 
     def test_a_next_one_that_is_gone_again_is_not_left_in_charon(self) -> None:
         site = settled()
@@ -174,6 +216,46 @@ class Turns(unittest.TestCase):
         del site.next[1]
         site.run(2)
         self.assertEqual(site.loaded[1], "old", site.story())
+
+    def test_one_that_came_in_the_place_of_what_the_tunnel_runs_with_is_tried_first(self) -> None:
+        site = settled()
+        site.next[1], site.held = "new", 1
+        site.run(2)
+        site.change_cloud(1)
+        site.run(2)
+        # As preparation does it, before the cloud is changed once more.
+        site.installed[1], site.next[1] = site.next[1], "newer"
+        site.run(2)
+        self.assertFalse(site.machine.tunnels[1].given_next, site.story())
+        before = len(loads(site))
+        site.change_cloud(1, to="newer")
+        site.run(1)
+        self.assertEqual((site.box_sa[1], site.loaded[1]), ("up", "newer"), site.story())
+        self.assertEqual(loads(site)[before:], [(1, True)], site.story())
+
+    def test_what_charon_has_and_the_files_have_no_more_is_not_tried_again(self) -> None:
+        site = settled()
+        site.next[1] = "new"
+        site.run(2)
+        site.change_cloud(1)
+        site.run(2)
+        # Forgotten while the tunnel was up with it, and the cloud has gone back.
+        del site.next[1]
+        site.run(2)
+        site.change_cloud(1, to="old")
+        site.run(2)
+        self.assertEqual((site.box_sa[1], site.loaded[1]), ("up", "old"), site.story())
+
+    def test_a_tunnel_that_was_up_with_its_next_configuration_is_tried_with_that_first(self) -> None:
+        site = settled()
+        site.next[1] = "new"
+        site.run(2)
+        site.change_cloud(1)
+        site.run(10)
+        before = len(loads(site))
+        site.change_cloud(1, to="new")
+        site.run(1)
+        self.assertEqual((site.box_sa[1], loads(site)[before:]), ("up", []), site.story())
 
     def test_without_a_planned_change_nothing_is_ever_loaded(self) -> None:
         site = settled()
@@ -197,9 +279,13 @@ class Anything(unittest.TestCase):
                 if what == 0:
                     site.held = rng.choice((None, 1, 2))
                 elif what == 1:
-                    # As prepare does it: what is in force is what is installed.
-                    if site.next.get(number) == site.cloud_has[number]:
+                    # As prepare does it: what the agent says that it runs with is what is installed.
+                    tunnel = site.machine.tunnels[number]
+                    if tunnel.next is not None and tunnel.next == site.next.get(number) and not tunnel.waits:
                         site.installed[number] = site.next[number]
+                    elif site.next.get(number) == site.cloud_has[number]:
+                        # The cloud has changed, and the tunnel has not been up since: another change has to come.
+                        continue
                     site.next[number] = rng.choice("xyz")
                 elif what == 2 and number in site.next:
                     site.change_cloud(number, to=site.next[number])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import shutil
 import subprocess
@@ -157,7 +158,10 @@ class OnABox(unittest.TestCase):
             self.assertEqual(planned.texts(NAME, number, False), (connection(number), secrets(number)))
 
     def agent_says(self, **tunnels: bool) -> None:
-        told = [{"number": number, "installed": True, "next": tunnels.get(f"t{number}", False)} for number in (1, 2)]
+        """Which tunnels it has up with the next configuration that lies there."""
+        stamps = planned.stamps(NAME)
+        given = {number: stamps.get(number) if tunnels.get(f"t{number}") else None for number in (1, 2)}
+        told = [{"number": number, "installed": True, "next": stamp} for number, stamp in given.items()]
         files.put(paths.agent_state(NAME), json.dumps({"time": time.time(), "tunnels": told}).encode())
 
 
@@ -305,6 +309,20 @@ class Prepares(OnABox):
         self.assertEqual(planned.texts(NAME, 1, True), (connection(1), secrets(1)))
         self.assertEqual(manifest.load_connection(NAME).pending, [])
 
+    def test_what_the_tunnel_was_up_with_last_is_kept_where_it_is_down(self) -> None:
+        self.upload["secrets-1.conf"] = secrets(1, "new")
+        self.prepare()
+        self.agent_says(t1=True)
+        said = json.loads(paths.agent_state(NAME).read_text())
+        said["tunnels"][0]["installed"], self.up[1] = False, DOWN
+        files.put(paths.agent_state(NAME), json.dumps(said).encode())
+        self.assertEqual(planned.running(NAME), set())
+        self.upload["secrets-1.conf"] = secrets(1, "newer")
+        self.prepare()
+        self.assertEqual(planned.texts(NAME, 1, False), (connection(1), secrets(1, "new")))
+        self.assertEqual(planned.texts(NAME, 1, True), (connection(1), secrets(1, "newer")))
+        self.assertEqual(manifest.load_connection(NAME).pending, [1])
+
     def test_what_cannot_be_proved_is_left_to_the_apply(self) -> None:
         self.upload["secrets-1.conf"] = secrets(1, "new")
         self.prepare()
@@ -320,6 +338,48 @@ class Prepares(OnABox):
         self.upload["secrets-2.conf"] = secrets(2, "new")
         self.prepare()
         self.assertEqual((planned.held(NAME), planned.prepared(NAME)), (2, {2}))
+
+    def test_a_tunnel_does_not_run_with_what_came_in_the_place_of_what_it_runs_with(self) -> None:
+        self.upload["secrets-1.conf"] = secrets(1, "new")
+        self.prepare()
+        self.agent_says(t1=True)
+        self.upload["secrets-1.conf"] = secrets(1, "newer")
+        # Cut off, and made again: the agent has said nothing since.
+        for _ in range(2):
+            self.prepare()
+            self.assertEqual(planned.running(NAME), set())
+            self.assertEqual(planned.texts(NAME, 1, False), (connection(1), secrets(1, "new")))
+            self.assertEqual(planned.texts(NAME, 1, True), (connection(1), secrets(1, "newer")))
+            self.assertEqual(planned.held(NAME), 1)
+        # The cloud has not made that one either: two tunnels would change.
+        self.upload["secrets-2.conf"] = secrets(2, "new")
+        with self.assertRaisesRegex(Refusal, "both tunnels would change at once"):
+            self.prepare()
+
+    def test_the_same_next_configuration_again_is_the_one_that_the_tunnel_runs_with(self) -> None:
+        planned.put(NAME, 1, planned.Texts(connection(1), secrets(1, "new")))
+        self.agent_says(t1=True)
+        planned.put(NAME, 1, planned.Texts(connection(1), secrets(1, "new")))
+        self.assertEqual(planned.running(NAME), {1})
+
+    def test_a_box_that_cannot_be_written_to_or_asked_is_refused_and_nothing_is_left(self) -> None:
+        self.upload["secrets-1.conf"] = secrets(1, "new")
+        full = OSError(errno.ENOSPC, "No space left on device")
+        for owner, name in ((planned, "put"), (planned, "hold"), (preparation, "observe")):
+            with self.subTest(name), mock.patch.object(owner, name, side_effect=full):
+                self.refused("the box cannot be made ready for the change: .*No space left on device.*allowOutage")
+                self.assertIn("No space left", self.prepare(allow_outage=True))
+
+    def test_of_another_connection_is_installed_before_charon_reads_all(self) -> None:
+        self.upload["secrets-1.conf"] = secrets(1, "new")
+        self.prepare()
+        self.agent_says(t1=True)
+        planned.adopt_others(NAME)
+        self.assertEqual(planned.texts(NAME, 1, False), (connection(1), secrets(1)))
+        with mock.patch.object(manifest, "names", lambda: [NAME, "tokyo"]):
+            planned.adopt_others("tokyo")
+        self.assertEqual(planned.texts(NAME, 1, False), (connection(1), secrets(1, "new")))
+        self.assertEqual(manifest.load_connection(NAME).pending, [1])
 
     def test_what_an_agent_said_long_ago_counts_for_nothing(self) -> None:
         self.upload["secrets-1.conf"] = secrets(1, "new")

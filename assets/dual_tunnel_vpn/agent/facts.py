@@ -113,10 +113,16 @@ class TunnelState:
     initiate_at: float = 0.0
     initiate_pause: float = 0.0
     missing_since: float | None = None
-    prepared: bool = False
-    """A change of it is prepared: a next configuration lies beside the installed one, and the cloud has either."""
-    loaded_next: bool = False
-    """charon was last given the next one."""
+    next: str | None = None
+    """The stamp of the next configuration that lies beside the installed one, where a change is prepared: the cloud has
+    either.
+    """
+    given: str | None = None
+    """The stamp of the next configuration that charon was given last; None: it was the installed one."""
+    waits: bool = False
+    """A change of it is prepared, and when it was last up, it was so without."""
+    outdated: bool = False
+    """charon was given one that is no next one any more: whether it is the installed one by now, the files know."""
     loaded: bool = False
     """charon was given a configuration that was not yet tried."""
     connecting_since: float | None = None
@@ -127,6 +133,16 @@ class TunnelState:
     """Whether something came back since the outer path was moved."""
     proved_at: float = -1.0
     triggered_at: float = -1.0
+
+    @property
+    def prepared(self) -> bool:
+        """Whether a change of it is prepared."""
+        return self.next is not None
+
+    @property
+    def given_next(self) -> bool:
+        """Whether charon has the next configuration that lies there."""
+        return self.next is not None and self.given == self.next
 
 
 @dataclass(frozen=True)

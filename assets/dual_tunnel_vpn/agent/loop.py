@@ -360,7 +360,7 @@ class Agent:
 
     def _look_for_change(self) -> None:
         name = self.site.name
-        self.machine.observe_change(planned.held(name), planned.prepared(name))
+        self.machine.observe_change(planned.hold_of(name), planned.stamps(name))
 
     def _remove_orphans(self, owned: set[int]) -> None:
         removed = self._orphans.sweep(owned, time.time() - ORPHANS)
@@ -465,7 +465,7 @@ class Agent:
                     "established": tunnel.sa.established,
                     "uplink": tunnel.outer,
                     "phase": tunnel.phase.value,
-                    "next": tunnel.loaded_next,
+                    "next": None if tunnel.waits else tunnel.next,
                     "usable": machine.usable(number),
                     **self._session(number),
                 }

@@ -6,7 +6,7 @@ so hours of faults can be simulated in a second. Every action carries a reason f
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..bgp.heard import Heard, Session
@@ -45,7 +45,7 @@ class Machine(Situation):
         self.traffic = {number: Traffic() for number in self.tunnels}
         self._traffic_seen = False
         self._echo_since: float | None = None
-        self._asked_hold: int | None = None
+        self._asked_hold: tuple[int, object] | None = None
 
     # What is seen
 
@@ -79,7 +79,7 @@ class Machine(Situation):
             "failedBackAt": self.failed_back_at,
             "preferredSince": self.preferred_since,
             "leftAt": self.left_at,
-            "loadedNext": [number for number, tunnel in self.tunnels.items() if tunnel.loaded_next],
+            "given": {str(number): tunnel.given for number, tunnel in self.tunnels.items() if tunnel.given is not None},
             "paths": [
                 [*key, path.health.value, path.up_since, path.ever_answered, path.by_ike]
                 for key, path in self.paths.items()
@@ -106,8 +106,8 @@ class Machine(Situation):
             tunnel = self.tunnels[number]
             tunnel.phase, tunnel.phase_since = Phase[phase], float(since)
             tunnel.acknowledged, tunnel.proved = bool(acknowledged), bool(proved)
-        for number in memory.get("loadedNext", []):
-            self.tunnels[number].loaded_next = True
+        for number, stamp in memory.get("given", {}).items():
+            self.tunnels[int(number)].given = str(stamp)
 
     def observe_link(self, uplink: int, well: bool, reason: str) -> None:
         """Carrier and address of an uplink."""
@@ -144,7 +144,7 @@ class Machine(Situation):
                 for tunnel in self.tunnels.values():
                     tunnel.initiate_at = max(tunnel.initiate_at, now + self.settings.restart_grace)
                     # It has started with what is installed.
-                    tunnel.loaded_next = tunnel.loaded = False
+                    tunnel.given, tunnel.loaded, tunnel.outdated = None, False, False
             self.charon = True
             self.charon_silent_since = None
         elif self.charon:
@@ -155,26 +155,47 @@ class Machine(Situation):
         """charon took a request at that time and has not answered it."""
         self.charon_silent_since = since
 
-    def observe_change(self, held: int | None, prepared: Container[int]) -> None:
-        """A planned change: the tunnel that is to carry nothing, and those of which a next configuration is there."""
-        if held != self._asked_hold:
-            self._asked_hold = self.held = held
-            is_held = "no tunnel is held any more"
-            self.do(Say(is_held if held is None else f"{self.name(held)} is held: it is about to be changed"))
+    def observe_change(self, hold: tuple[int, object] | None, nexts: Mapping[int, str]) -> None:
+        """A planned change: the tunnel that is to carry nothing, with what tells this hold from others; and the stamps
+        of the next configurations that are there.
+        """
         for number, tunnel in self.tunnels.items():
-            tunnel.prepared = number in prepared
-            if tunnel.prepared or not tunnel.loaded_next:
+            before, tunnel.next = tunnel.next, nexts.get(number)
+            if tunnel.next != before or tunnel.sa.installed:
+                tunnel.waits = tunnel.prepared and not tunnel.given_next
+            if tunnel.given in (None, tunnel.next):
                 continue
-            # What was the next one is installed by now, or never will be.
-            tunnel.loaded_next = tunnel.loaded = False
-            if not tunnel.sa.installed:
-                self.do(Load(number, False, f"{self.name(number)} has one configuration again"))
+            # What charon has is installed by now, or never will be.
+            tunnel.given, tunnel.loaded, tunnel.outdated = None, False, True
+            if not tunnel.prepared and not tunnel.sa.installed:
+                self._give_installed(number, f"{self.name(number)} has one configuration again")
+        hold = hold or self._implied_hold()
+        if hold == self._asked_hold:
+            return
+        self._asked_hold, former = hold, self.held
+        self.held = None if hold is None else hold[0]
+        if self.held != former:
+            is_held = "no tunnel is held any more"
+            self.do(Say(is_held if hold is None else f"{self.name(hold[0])} is held: it is about to be changed"))
+
+    def _implied_hold(self) -> tuple[int, object] | None:
+        """A change that is prepared may come at any moment."""
+        return self._waits()
+
+    def _waits(self) -> tuple[int, object] | None:
+        """The one tunnel whose prepared change has not come, and its stamp; of two neither is the better one."""
+        waiting = [(number, tunnel.next) for number, tunnel in self.tunnels.items() if tunnel.waits]
+        return waiting[0] if len(waiting) == 1 else None
+
+    def _give_installed(self, number: int, reason: str) -> None:
+        self.tunnels[number].outdated = False
+        self.do(Load(number, False, reason))
 
     def observe_no_turn(self, number: int, next_one: bool) -> None:
         """charon was not given this configuration: the tunnel was on its way, or up, with the other one."""
         tunnel = self.tunnels[number]
-        if tunnel.prepared and tunnel.loaded_next == next_one:
-            tunnel.loaded, tunnel.loaded_next = False, not next_one
+        if tunnel.prepared and tunnel.given_next == next_one:
+            tunnel.loaded, tunnel.given = False, None if next_one else tunnel.next
             tunnel.initiate_at = self.now + self.settings.initiate_first
             self.do(Say(f"{self.name(number)} is on its way as it is"))
 
@@ -431,7 +452,8 @@ class Machine(Situation):
         elif tunnel.connecting_since is None:
             tunnel.connecting_since = now
         if sa.installed:
-            tunnel.loaded = False
+            # What it is up with is what it is tried with first once it is down.
+            tunnel.loaded = tunnel.given_next
         if sa.installed or not self.charon or tunnel.phase is not Phase.NONE:
             return
         if not self.passable(number, tunnel.outer):
@@ -439,17 +461,23 @@ class Machine(Situation):
         if tunnel.connecting_since is not None:
             # charon tries one for ever where the other end is silent, as IKEv1's is to a wrong key.
             if tunnel.prepared and now - tunnel.connecting_since > self.settings.turn:
-                tunnel.connecting_since = None
+                tunnel.connecting_since, tunnel.loaded = None, False
                 self.do(Terminate(number, True, f"{self.name(number)} is not answered: its other configuration's turn"))
             return
         if now < tunnel.initiate_at:
             return
         if tunnel.prepared and not tunnel.loaded:
             # First the next one: when a change is prepared, it is what has most likely ended the tunnel.
-            tunnel.loaded, tunnel.loaded_next = True, not tunnel.loaded_next
+            next_one = not tunnel.given_next
+            tunnel.loaded, tunnel.outdated = True, False
+            tunnel.given = tunnel.next if next_one else None
             tunnel.initiate_at = now + self.settings.loading
-            which = "next" if tunnel.loaded_next else "installed"
-            self.do(Load(number, tunnel.loaded_next, f"{self.name(number)} is tried with its {which} configuration"))
+            which = "next" if next_one else "installed"
+            self.do(Load(number, next_one, f"{self.name(number)} is tried with its {which} configuration"))
+            return
+        if tunnel.outdated and not tunnel.prepared:
+            tunnel.initiate_at = now + self.settings.loading
+            self._give_installed(number, f"{self.name(number)} is tried with its installed configuration")
             return
         tunnel.loaded = False
         if tunnel.missing_since is None:

@@ -222,8 +222,11 @@ class PairMachine(Machine):
             hears=self.heard,
             lan=self._proved,
             inside=self.works(self.own),
-            prepared=self.tunnels[self.own].prepared,
+            prepared=self._waits() is not None,
         )
+
+    def _implied_hold(self) -> tuple[int, object] | None:
+        return None if self.heard and self.other.prepared else self._waits()
 
     @property
     def able(self) -> bool:
