@@ -294,7 +294,7 @@ export class StrongswanHost extends Construct {
     checkSsh(props.ssh, findings);
     checkAgentOptions(props.agent ?? {}, props.connection.vpcCidrs, findings);
     findings.wholeNumber("routeMetric", props.routeMetric, ...SITE_BOUNDS.routeMetric);
-    checkUplinks(props.uplinks, props.connection, props.pair?.number, findings);
+    checkUplinks(this, props.uplinks, props.connection, props.pair?.number, findings);
     if (props.pair) checkLan(props.pair.lan, findings);
     checkPackages(props.packages, findings);
     if (props.detectDrift) checkDriftInputs(props.connection.name, props.ssh, findings);

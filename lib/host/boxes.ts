@@ -3,6 +3,7 @@ import { TerraformStack } from "cdktf";
 import { Construct } from "constructs";
 import { registered } from "../claims";
 import { common, literalBlocks } from "../cloud/gateway-checks";
+import { identityOf } from "../expressions";
 import { Findings } from "../findings";
 import { networks } from "../ipsec/bgp";
 import { isLiteral } from "../structural";
@@ -56,8 +57,11 @@ export class BoxMembers {
       return `${box}, and the names "${own.name}" and "${connection.name}" give the same firewall mark there; give one of them another name.`;
     }
     const remedy = "give this connection another box";
-    const addresses = connection.tunnels.map(({ ipsecAddress }) => ipsecAddress);
-    if (own.tunnels.some(({ ipsecAddress }) => addresses.includes(ipsecAddress))) {
+    // What an expression is depends on the stack.
+    const inOneStack = TerraformStack.of(construct) === TerraformStack.of(this.own.construct);
+    const known = (text: string) => (inOneStack ? identityOf(construct, text) : text);
+    const addresses = connection.tunnels.map(({ ipsecAddress }) => known(ipsecAddress));
+    if (own.tunnels.some(({ ipsecAddress }) => addresses.includes(known(ipsecAddress)))) {
       return `${box}, whose connection is on the same VPN gateway; ${remedy}.`;
     }
     const twice = common(networks(own.tunnels), networks(connection.tunnels));
@@ -65,7 +69,7 @@ export class BoxMembers {
       return `${box}, with routing.tunnelCidrs ${twice[0].text} as well; give each tunnel of a box a /30 of its own.`;
     }
     if (virtualGateway !== undefined && this.own.virtualGateway !== undefined) {
-      if (virtualGateway === this.own.virtualGateway) {
+      if (known(virtualGateway) === known(this.own.virtualGateway)) {
         return `${box}, with the virtualGateway ${virtualGateway} as well; give each connection of two boxes its own.`;
       }
       if ([own.name, connection.name].every(isLiteral) && pairNumbersClash(own.name, connection.name)) {

@@ -556,9 +556,8 @@ describe("the hosts of one connection", () => {
 });
 
 describe("two connections on the same two boxes", () => {
-  const two = (changes: Changes) => {
-    const stack = newStack();
-    const { customerGateways } = new DualTunnelVpn(stack, "first", TWO_BOXES);
+  const two = (changes: Changes, first: Changes = {}, stack = newStack()) => {
+    const { customerGateways } = new DualTunnelVpn(stack, "first", { ...TWO_BOXES, ...first });
     new DualTunnelVpn(stack, "second", {
       ...TWO_BOXES,
       name: "jakarta",
@@ -576,6 +575,17 @@ describe("two connections on the same two boxes", () => {
       [1, 2].map(
         (number) =>
           `ssh.host box-${number}.example.com is the box of test/first/box-${number} too, with the virtualGateway 172.16.3.1 as well; give each connection of two boxes its own.`,
+      ),
+    );
+  });
+
+  it("have a virtual gateway each, by one variable too", () => {
+    const stack = newStack();
+    const variable = new TerraformVariable(stack, "gateway", { type: "string" });
+    const one = { virtualGateway: variable.stringValue };
+    expect(two({ virtualGateway: variable.stringValue }, one, stack)).toEqual(
+      [1, 2].map(
+        () => expect.stringContaining(" too, with the virtualGateway ${var.gateway} as well; give ") as string,
       ),
     );
   });
