@@ -8,6 +8,7 @@ import {
   NEW_GATEWAY,
   NewGatewayOptions,
 } from "./dual-tunnel-vpn-gateway";
+import { identityOf } from "./expressions";
 import { Findings } from "./findings";
 import {
   bag,
@@ -146,8 +147,9 @@ export class DualTunnelVpn extends Construct {
     uplinks: readonly SiteUplinkOptions[],
   ): CustomerGatewayPair {
     const each = uplinks.map((uplink) => uplink.egressIp);
-    // Two boxes may be behind one address.
-    const egressIps = boxes === undefined ? each : [...new Set(each)];
+    // Two boxes may be behind one address, which a variable tells by another token each time.
+    const known = each.map((egressIp) => identityOf(this, egressIp));
+    const egressIps = boxes === undefined ? each : each.filter((_, index) => known.indexOf(known[index]) === index);
     return new CustomerGatewayPair(this, "customer-gateways", { name, egressIps, asn, tags, provider });
   }
 

@@ -214,6 +214,29 @@ describe("a site with two boxes", () => {
     expect(Object.keys(resource.alicloud_vpn_customer_gateway)).toHaveLength(1);
   });
 
+  it("may have both boxes behind one egress IP that is a variable, and says how where two variables tell it", () => {
+    const behind = (...names: readonly [string, string]) => {
+      const stack = newStack();
+      const variables = [...new Set(names)].map((name) => new TerraformVariable(stack, name, { type: "string" }));
+      const boxes = [BOX_1, BOX_2].map((box, index) => {
+        const egressIp = variables.find(({ node }) => node.id === names[index])!.stringValue;
+        return { ...box, uplink: { ...box.uplink, egressIp } };
+      });
+      new DualTunnelVpn(stack, "vpn", { ...TWO_BOXES, boxes });
+      expect(problems(stack)).toEqual([]);
+      return Object.values(synthesized(stack).resource.alicloud_vpn_customer_gateway);
+    };
+
+    const same = behind("a", "a");
+    expect(same.map(({ ip_address }) => String(ip_address))).toEqual(["${var.a}"]);
+    const [, second] = behind("a", "b");
+    expect((second.lifecycle as { precondition: Resource[] }).precondition).toContainEqual({
+      condition: "${(var.a != var.b)}",
+      error_message:
+        "egressIp ${var.b} is given twice, which Alibaba Cloud refuses; with one box give it, and its uplink, once, and with two boxes give both one and the same variable.",
+    });
+  });
+
   it("leaves both hosts within reach, the active tunnel's first", () => {
     const { hosts, host } = new DualTunnelVpn(newStack(), "vpn", TWO_BOXES);
     expect(hosts.map(({ node }) => node.id)).toEqual(["box-1", "box-2"]);
