@@ -48,6 +48,68 @@ export function expressionOf(scope: IConstruct, text: string): string {
   return String(Tokenization.resolve(text, { scope, resolver, preparing: false }));
 }
 
+/** A value as JSON, in which expressions written as text stay as they are: Terraform reads them before it is JSON. */
+export function jsonAround(value: unknown): string {
+  const expressions: string[] = [];
+  const marked = (_: string, inner: unknown) =>
+    typeof inner === "string"
+      ? partsOf(inner)
+          .map(({ text, isExpression }) => (isExpression ? `${MARK}${expressions.push(text) - 1}${MARK}` : text))
+          .join("")
+      : inner;
+  const json = JSON.stringify(value, marked, 2);
+  return json.replace(
+    new RegExp(`${MARK}(\\d+)${MARK}`, "g"),
+    (all, index: string) => expressions[Number(index)] ?? all,
+  );
+}
+
+// A character that JSON leaves as it is and that no text has: it is for private use.
+const MARK = "\uE000";
+
+/** Text in parts: expressions with their braces, and what is between them. One that does not end is none. */
+function partsOf(text: string): { readonly text: string; readonly isExpression: boolean }[] {
+  const parts: { text: string; isExpression: boolean }[] = [];
+  let from = 0;
+  for (let at = 0; at < text.length; at++) {
+    if (text.startsWith("$${", at)) {
+      at += 2;
+      continue;
+    }
+    const end = text.startsWith("${", at) ? endOf(text, at + 2) : undefined;
+    if (end === undefined) continue;
+    parts.push({ text: text.slice(from, at), isExpression: false }, { text: text.slice(at, end), isExpression: true });
+    from = end;
+    at = end - 1;
+  }
+  return [...parts, { text: text.slice(from), isExpression: false }];
+}
+
+/** Where an expression ends whose inside begins here; undefined where it does not. Braces in quotes are text. */
+function endOf(text: string, start: number): number | undefined {
+  const open = ["}"];
+  for (let at = start; at < text.length; at++) {
+    const character = text[at];
+    const inQuotes = open.at(-1) === '"';
+    if (character === open.at(-1)) {
+      open.pop();
+      if (open.length === 0) return at + 1;
+    } else if (!inQuotes && character === '"') {
+      open.push('"');
+    } else if (!inQuotes && character === "{") {
+      open.push("}");
+    } else if (inQuotes && character === "\\") {
+      at++;
+    } else if (inQuotes && ["$${", "%%{"].includes(text.slice(at, at + 3))) {
+      at += 2;
+    } else if (inQuotes && ["${", "%{"].includes(text.slice(at, at + 2))) {
+      open.push("}");
+      at++;
+    }
+  }
+  return undefined;
+}
+
 /**
  * What tokens for one expression have in common, also before the synthesis: a variable answers with another token each
  * time. It tells expressions of one stack apart, not those of two. What is produced later stays the token that it is.
