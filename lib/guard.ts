@@ -159,7 +159,9 @@ export function bag<T extends object>(shape: Shape<T>, wanted: string, also: rea
     optional: false,
     standIn: () => standInOf(shape),
     read: (value, where, problems) =>
-      isObject(value) && !isConstruct(value) ? readShape(shape, value, `${where}.`, problems, also) : WRONG,
+      isObject(value) && !isConstruct(value) && !isWhole(value, shape)
+        ? readShape(shape, value, `${where}.`, problems, also)
+        : WRONG,
   };
 }
 
@@ -253,6 +255,11 @@ function isConstruct(value: object): boolean {
   return Construct.isConstruct(value) || TerraformElement.isTerraformElement(value);
 }
 
+/** Whether only Terraform can see into an object: it is a value that answers to none of the options. */
+function isWhole(value: object, shape: object): boolean {
+  return Token.isUnresolved(value) && !Object.keys(shape).some((key) => key in value);
+}
+
 /** Everything that a shape asks for, as stand-ins. */
 export function standInOf<T extends object>(shape: Shape<T>): T {
   const entries = Object.entries<Kind<unknown>>(shape).map(([key, kind]) => [
@@ -332,7 +339,7 @@ export interface Guarded<T> {
 export function guard<T extends object>(shape: Shape<T>, given: T): Guarded<T> {
   const problems: Problems = { errors: [], warnings: [] };
   const value: unknown = given;
-  if (!isObject(value)) {
+  if (!isObject(value) || isWhole(value, shape)) {
     const required = Object.entries<Kind<unknown>>(shape).flatMap(([key, kind]) => (kind.optional ? [] : [key]));
     const given = value === undefined ? "are missing" : `are ${described(value)}`;
     problems.errors.push(`the options ${given}; give an object with ${required.join(", ")}.`);
