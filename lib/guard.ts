@@ -137,8 +137,28 @@ export const flagOrToken: Kind<boolean> = simple(
   (value) => (typeof value === "boolean" || Tokenization.isResolvable(value) ? (value as boolean) : WRONG),
 );
 
-/** A list of at most so many as the checks allow; a Terraform list passes whole. */
-export function list<T>(item: Kind<T>, wanted: string): Kind<readonly T[]> {
+/**
+ * A list of at most so many as the checks allow.
+ *
+ * @param item what each may be
+ * @param wanted as the end of a sentence
+ * @param them what to give one by one, for who gives a list that only Terraform knows
+ */
+export function list<T>(item: Kind<T>, wanted: string, them = "them"): Kind<readonly T[]> {
+  const whole = listOrToken(item, wanted);
+  return {
+    ...whole,
+    read: (value, where, problems) => {
+      const items = whole.read(value, where, problems);
+      if (items === WRONG || !Token.isUnresolved(items)) return items;
+      problems.errors.push(`${where} is one Terraform list; give ${them} one by one.`);
+      return whole.standIn();
+    },
+  };
+}
+
+/** The same, or a Terraform list, which passes whole: for what has a check of its own of that, or is Terraform's alone. */
+export function listOrToken<T>(item: Kind<T>, wanted: string): Kind<readonly T[]> {
   return {
     wanted,
     optional: false,

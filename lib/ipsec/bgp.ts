@@ -72,10 +72,6 @@ export function checkRouting(routing: RoutingMode | Routing | undefined, finding
   findings.wholeNumber("routing.holdSeconds", routing.holdSeconds, ...SITE_BOUNDS["bgp.holdSeconds"]);
   const { tunnelCidrs } = routing;
   if (isStandIn(tunnelCidrs)) return;
-  if (!isLiteral(tunnelCidrs)) {
-    findings.error("routing.tunnelCidrs is one Terraform list; give the two blocks one by one.");
-    return;
-  }
   if (tunnelCidrs.length !== 2) {
     const entries = `${tunnelCidrs.length} ${tunnelCidrs.length === 1 ? "entry" : "entries"}`;
     findings.error(`routing.tunnelCidrs has ${entries}; give one /30 for each tunnel, the active tunnel's first.`);

@@ -306,6 +306,28 @@ describe("a site", () => {
     ]);
   });
 
+  it("refuses one list of Terraform's where the library has to see each", () => {
+    const stack = newStack();
+    const v = new TerraformVariable(stack, "v", { type: "list(any)" });
+    const given = {
+      ...SITE,
+      gateway: { ...NEW_GATEWAY, vswitches: v.value as never },
+      uplinks: v.listValue as never,
+      agent: { vpcProbeAddresses: v.listValue },
+    };
+    new DualTunnelVpn(stack, "vpn", given);
+    new CustomerGatewayPair(stack, "pair", { egressIps: v.listValue });
+    expect(problems(stack)).toEqual([
+      "gateway.vswitches is one Terraform list; give them one by one.",
+      "uplinks is one Terraform list; give them one by one.",
+      "agent.vpcProbeAddresses is one Terraform list; give them one by one.",
+      "egressIps is one Terraform list; give them one by one.",
+    ]);
+    expect(made("StrongswanHost", (right) => ({ ...right, uplinks: Token.asList("${var.uplinks}") }))).toEqual([
+      "uplinks is one Terraform list; give them one by one.",
+    ]);
+  });
+
   it("takes bindings' classes for the VPC, the vSwitches and the provider", () => {
     const stack = newStack();
     class Vpc {
