@@ -215,7 +215,7 @@ export class StrongswanHost extends Construct {
       preparation: this.preparation,
       configuration: this.configuration,
     });
-    const members = BoxMembers.join({ construct: this, connection, virtualGateway: pair?.virtualGateway }, props.ssh);
+    const members = BoxMembers.join({ construct: this, connection, pair }, props.ssh);
     Findings.validate(this, (findings) => {
       tell(guarded, findings);
       boxes.check(findings);

@@ -9,13 +9,19 @@ import { networks } from "../ipsec/bgp";
 import { isLiteral } from "../structural";
 import type { IIpsecDualConnection } from "../ipsec/connection";
 import { numbersClash, pairNumbersClash } from "./numbers";
+import type { PairOptions } from "./pair";
 import type { SshOptions } from "./ssh";
 
 interface Installed {
   readonly construct: Construct;
   readonly connection: IIpsecDualConnection;
-  /** The address that a box of a pair shares with the other one. */
-  readonly virtualGateway: string | undefined;
+  /** Which box of a pair it is, and the address that it shares with the other one; undefined for a connection's one box. */
+  readonly pair: Pick<PairOptions, "number" | "virtualGateway"> | undefined;
+}
+
+/** The networks of the tunnels that end at a box. */
+function networksOf({ connection, pair }: Installed) {
+  return networks(connection.tunnels.filter(({ number }) => pair === undefined || number === pair.number));
 }
 
 /** What is installed on a box, in the order in which it was made. */
@@ -44,7 +50,8 @@ export class BoxMembers {
     }
   }
 
-  private beside({ construct, connection, virtualGateway }: Installed): string | undefined {
+  private beside(other: Installed): string | undefined {
+    const { construct, connection, pair } = other;
     const own = this.own.connection;
     const { path } = construct.node;
     if (own.name === connection.name && isLiteral(own.name)) {
@@ -64,12 +71,13 @@ export class BoxMembers {
     if (own.tunnels.some(({ ipsecAddress }) => addresses.includes(known(ipsecAddress)))) {
       return `${box}, whose connection is on the same VPN gateway; ${remedy}.`;
     }
-    const twice = common(networks(own.tunnels), networks(connection.tunnels));
+    const twice = common(networksOf(this.own), networksOf(other));
     if (twice) {
       return `${box}, with routing.tunnelCidrs ${twice[0].text} as well; give each tunnel of a box a /30 of its own.`;
     }
-    if (virtualGateway !== undefined && this.own.virtualGateway !== undefined) {
-      if (known(virtualGateway) === known(this.own.virtualGateway)) {
+    if (pair && this.own.pair) {
+      const { virtualGateway } = pair;
+      if (known(virtualGateway) === known(this.own.pair.virtualGateway)) {
         return `${box}, with the virtualGateway ${virtualGateway} as well; give each connection of two boxes its own.`;
       }
       if ([own.name, connection.name].every(isLiteral) && pairNumbersClash(own.name, connection.name)) {
