@@ -6,6 +6,7 @@ import {
   IPostProcessor,
   IResolvable,
   IResolveContext,
+  Lazy,
   LazyBase,
   StringConcat,
   TerraformStack,
@@ -13,6 +14,9 @@ import {
   Tokenization,
 } from "cdktf";
 import { IConstruct } from "constructs";
+
+/** An expression within text, where no other braces are in it. */
+const EXPRESSION = /\$\{[^{}]*\}/g;
 
 /** What stands in the braces of text that is one whole expression; undefined for tokens and other text. */
 export function innerExpression(value: string): string | undefined {
@@ -32,7 +36,7 @@ export function matches(pattern: string, value: string): string | IResolvable {
   if (inner !== undefined) return `\${can(regex("${pattern}", ${inner}))}`;
   if (Token.isUnresolved(value) || !value.includes('"')) return Fn.can(Fn.regex(pattern, value));
   // Quotes belong to expressions within the text; others no pattern has, and they would end the text.
-  const outside = value.replace(/\$\{[^{}]*\}/g, "");
+  const outside = value.replace(EXPRESSION, "");
   return outside.includes('"') ? "${false}" : `\${can(regex("${pattern}", "${value}"))}`;
 }
 
@@ -50,64 +54,12 @@ export function expressionOf(scope: IConstruct, text: string): string {
 
 /** A value as JSON, in which expressions written as text stay as they are: Terraform reads them before it is JSON. */
 export function jsonAround(value: unknown): string {
-  const expressions: string[] = [];
-  const marked = (_: string, inner: unknown) =>
-    typeof inner === "string"
-      ? partsOf(inner)
-          .map(({ text, isExpression }) => (isExpression ? `${MARK}${expressions.push(text) - 1}${MARK}` : text))
-          .join("")
-      : inner;
-  const json = JSON.stringify(value, marked, 2);
-  return json.replace(
-    new RegExp(`${MARK}(\\d+)${MARK}`, "g"),
-    (all, index: string) => expressions[Number(index)] ?? all,
-  );
-}
-
-// A character that JSON leaves as it is and that no text has: it is for private use.
-const MARK = "\uE000";
-
-/** Text in parts: expressions with their braces, and what is between them. One that does not end is none. */
-function partsOf(text: string): { readonly text: string; readonly isExpression: boolean }[] {
-  const parts: { text: string; isExpression: boolean }[] = [];
-  let from = 0;
-  for (let at = 0; at < text.length; at++) {
-    if (text.startsWith("$${", at)) {
-      at += 2;
-      continue;
-    }
-    const end = text.startsWith("${", at) ? endOf(text, at + 2) : undefined;
-    if (end === undefined) continue;
-    parts.push({ text: text.slice(from, at), isExpression: false }, { text: text.slice(at, end), isExpression: true });
-    from = end;
-    at = end - 1;
-  }
-  return [...parts, { text: text.slice(from), isExpression: false }];
-}
-
-/** Where an expression ends whose inside begins here; undefined where it does not. Braces in quotes are text. */
-function endOf(text: string, start: number): number | undefined {
-  const open = ["}"];
-  for (let at = start; at < text.length; at++) {
-    const character = text[at];
-    const inQuotes = open.at(-1) === '"';
-    if (character === open.at(-1)) {
-      open.pop();
-      if (open.length === 0) return at + 1;
-    } else if (!inQuotes && character === '"') {
-      open.push('"');
-    } else if (!inQuotes && character === "{") {
-      open.push("}");
-    } else if (inQuotes && character === "\\") {
-      at++;
-    } else if (inQuotes && ["$${", "%%{"].includes(text.slice(at, at + 3))) {
-      at += 2;
-    } else if (inQuotes && ["${", "%{"].includes(text.slice(at, at + 2))) {
-      open.push("}");
-      at++;
-    }
-  }
-  return undefined;
+  const asIs = (text: string) => Lazy.stringValue({ produce: () => text });
+  const written = (_: string, inner: unknown) => {
+    if (typeof inner !== "string" || Token.isUnresolved(inner)) return inner;
+    return innerExpression(inner) === undefined ? inner.replace(EXPRESSION, asIs) : asIs(inner);
+  };
+  return JSON.stringify(value, written, 2);
 }
 
 /**

