@@ -145,7 +145,7 @@ function merge(defaults: unknown, override: unknown, place: string, problems: st
     }
     return merged;
   }
-  const free = defaults === undefined || defaults === null || override === null;
+  const free = defaults === undefined || defaults === null;
   if (!free && kind(defaults) !== kind(override)) {
     problems.push(`${CONFIG_VARIABLE}: ${place} is ${kind(override)}; give ${kind(defaults)}.`);
     return defaults;
@@ -179,6 +179,7 @@ function checkEntries(
 }
 
 function kind(value: unknown): string {
+  if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
   return isBag(value) ? "an object" : `a ${typeof value}`;
 }

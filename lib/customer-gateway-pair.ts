@@ -8,7 +8,7 @@ import { CLOUD_SHAPE, CloudOptions } from "./cloud/options";
 import { checkProvider, noteProvider } from "./cloud/providers";
 import { egressIpProblem, idProblem, tagProblems, textProblem } from "./cloud/rules";
 import { claim, otherHolder } from "./claims";
-import { expressionOf } from "./expressions";
+import { expressionOf, identityOf } from "./expressions";
 import { Findings } from "./findings";
 import {
   guard,
@@ -153,11 +153,12 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
       if (byAddress !== undefined) new Moved(resource, `${resource.terraformResourceType}.${byPlace}`);
       return resource;
     });
-    for (const egressIp of props.egressIps) claim(this, claimOf(egressIp, props.provider));
+    const claims = new Map(props.egressIps.map((egressIp) => [this.claimOf(egressIp, props.provider), egressIp]));
+    for (const what of claims.keys()) claim(this, what);
     noteProvider(this, props.provider);
     Findings.validate(this, (findings) => {
       tell(guarded, findings);
-      this.check(props, findings);
+      this.check(props, claims, findings);
     });
   }
 
@@ -173,15 +174,19 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
     return (this.ids ??= this.resources.map((resource) => resource.id));
   }
 
-  private check(props: CustomerGatewayPairProps, findings: Findings): void {
+  private claimOf(egressIp: string, provider?: TerraformProvider): string {
+    return `egressIp ${identityOf(this, egressIp)} of ${provider?.alias ?? "default"}`;
+  }
+
+  private check(props: CustomerGatewayPairProps, claims: ReadonlyMap<string, string>, findings: Findings): void {
     const egressIps: readonly string[] = props.egressIps;
     if (egressIps.length < 1 || egressIps.length > 2) {
       findings.error(`egressIps has ${egressIps.length} entries; give one for both tunnels, or one for each.`);
     }
     for (const address of egressIps.filter(isLiteral)) checkEgressIp("egressIp", address, "198.51.100.198", findings);
-    for (const egressIp of new Set(egressIps)) {
+    for (const [what, egressIp] of claims) {
       if (isStandIn(egressIp)) continue;
-      const other = otherHolder(this, claimOf(egressIp, props.provider));
+      const other = otherHolder(this, what);
       if (!other) continue;
       findings.error(
         `egressIp ${egressIp} has a customer gateway in ${other.node.path}, and Alibaba Cloud refuses a second one; share that one (customerGateways).`,
@@ -204,10 +209,6 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
     if (description) findings.error(`description ${description}.`);
     findings.error(...tagProblems(props.tags));
   }
-}
-
-function claimOf(egressIp: string, provider?: TerraformProvider): string {
-  return `egressIp ${egressIp} of ${provider?.alias ?? "default"}`;
 }
 
 /** Checks an egress IP that is text. */

@@ -8,6 +8,7 @@ import {
   NEW_GATEWAY,
   NewGatewayOptions,
 } from "./dual-tunnel-vpn-gateway";
+import { identityOf } from "./expressions";
 import { Findings } from "./findings";
 import {
   bag,
@@ -146,8 +147,9 @@ export class DualTunnelVpn extends Construct {
     uplinks: readonly SiteUplinkOptions[],
   ): CustomerGatewayPair {
     const each = uplinks.map((uplink) => uplink.egressIp);
-    // Two boxes may be behind one address.
-    const egressIps = boxes === undefined ? each : [...new Set(each)];
+    // Two boxes may be behind one address, which a variable tells by another token each time.
+    const known = each.map((egressIp) => identityOf(this, egressIp));
+    const egressIps = boxes === undefined ? each : each.filter((_, index) => known.indexOf(known[index]) === index);
     return new CustomerGatewayPair(this, "customer-gateways", { name, egressIps, asn, tags, provider });
   }
 
@@ -201,7 +203,7 @@ function needsPropagation(routing: DualTunnelVpnProps["routing"]): boolean {
 
 /** The two boxes of a site; more are complained about, and so is one. */
 function twoOf({ boxes = [] }: DualTunnelVpnProps): readonly SiteBoxOptions[] {
-  const [first = standInOf(BOX_SHAPE), second = standInOf(BOX_SHAPE)] = isLiteral(boxes) ? boxes : [];
+  const [first = standInOf(BOX_SHAPE), second = standInOf(BOX_SHAPE)] = boxes;
   return [first, second];
 }
 
@@ -225,10 +227,6 @@ function checkBoxes({ boxes, ssh, uplinks }: DualTunnelVpnProps, findings: Findi
     );
   }
   if (isStandIn(boxes)) return;
-  if (!isLiteral(boxes)) {
-    findings.error("boxes is one Terraform list; give the two boxes one by one.");
-    return;
-  }
   if (boxes.length === 2) return;
   findings.error(
     `boxes has ${boxes.length} ${boxes.length === 1 ? "entry" : "entries"}; give two, the active tunnel's first, or one box by ssh and uplinks.`,
@@ -242,7 +240,7 @@ const SITE_UPLINK = bag<SiteUplinkOptions>(
 
 const BOX_SHAPE: Shape<SiteBoxOptions> = { ssh: SSH, uplink: SITE_UPLINK, lan: LAN };
 
-const BOXES = list(bag(BOX_SHAPE, "an object with ssh, uplink and lan"), "a list of two boxes");
+const BOXES = list(bag(BOX_SHAPE, "an object with ssh, uplink and lan"), "a list of two boxes", "the two boxes");
 
 /** Of a site with one box. */
 const shapeOf = (scope: Construct): Shape<DualTunnelVpnProps> => ({

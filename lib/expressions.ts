@@ -1,7 +1,22 @@
 // Terraform functions around a value that may be a token or an expression written as text: cdktf's `Fn` refuses text with
 // quotes in it, which an expression may well have.
-import { DefaultTokenResolver, Fn, IResolvable, StringConcat, Token, Tokenization } from "cdktf";
+import {
+  DefaultTokenResolver,
+  Fn,
+  IPostProcessor,
+  IResolvable,
+  IResolveContext,
+  Lazy,
+  LazyBase,
+  StringConcat,
+  TerraformStack,
+  Token,
+  Tokenization,
+} from "cdktf";
 import { IConstruct } from "constructs";
+
+/** An expression within text, where no other braces are in it. */
+const EXPRESSION = /\$\{[^{}]*\}/g;
 
 /** What stands in the braces of text that is one whole expression; undefined for tokens and other text. */
 export function innerExpression(value: string): string | undefined {
@@ -21,7 +36,7 @@ export function matches(pattern: string, value: string): string | IResolvable {
   if (inner !== undefined) return `\${can(regex("${pattern}", ${inner}))}`;
   if (Token.isUnresolved(value) || !value.includes('"')) return Fn.can(Fn.regex(pattern, value));
   // Quotes belong to expressions within the text; others no pattern has, and they would end the text.
-  const outside = value.replace(/\$\{[^{}]*\}/g, "");
+  const outside = value.replace(EXPRESSION, "");
   return outside.includes('"') ? "${false}" : `\${can(regex("${pattern}", "${value}"))}`;
 }
 
@@ -35,4 +50,46 @@ export function expressionOf(scope: IConstruct, text: string): string {
   if (!Token.isUnresolved(text)) return text;
   const resolver = new DefaultTokenResolver(new StringConcat());
   return String(Tokenization.resolve(text, { scope, resolver, preparing: false }));
+}
+
+/** A value as JSON, in which expressions written as text stay as they are: Terraform reads them before it is JSON. */
+export function jsonAround(value: unknown): string {
+  const asIs = (text: string) => Lazy.stringValue({ produce: () => text });
+  const written = (_: string, inner: unknown) => {
+    if (typeof inner !== "string" || Token.isUnresolved(inner)) return inner;
+    return innerExpression(inner) === undefined ? inner.replace(EXPRESSION, asIs) : asIs(inner);
+  };
+  return JSON.stringify(value, written, 2);
+}
+
+/**
+ * What tokens for one expression have in common, also before the synthesis: a variable answers with another token each
+ * time. It tells expressions of one stack apart, not those of two. What is produced later stays the token that it is.
+ */
+export function identityOf(scope: IConstruct, text: string): string {
+  if (!Token.isUnresolved(text)) return text;
+  try {
+    return String(Tokenization.resolve(text, { scope, resolver: new Identities(scope), preparing: false }));
+  } catch {
+    return text;
+  }
+}
+
+/** Writes tokens out as they are now, with the stack that they come from where it is another one. */
+class Identities extends DefaultTokenResolver {
+  private readonly stack: TerraformStack;
+
+  constructor(scope: IConstruct) {
+    super(new StringConcat());
+    this.stack = TerraformStack.of(scope);
+  }
+
+  override resolveToken(token: IResolvable, context: IResolveContext, postProcessor: IPostProcessor): unknown {
+    if (token instanceof LazyBase) throw new Error("It is produced at synth.");
+    const { originStack, identifier } = token as { originStack?: TerraformStack; identifier?: unknown };
+    // The name of such a reference is another one once the stacks are prepared.
+    if (originStack !== undefined && originStack !== this.stack)
+      return `${originStack.node.path} ${String(identifier)}`;
+    return super.resolveToken(token, context, postProcessor);
+  }
 }

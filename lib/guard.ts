@@ -137,8 +137,28 @@ export const flagOrToken: Kind<boolean> = simple(
   (value) => (typeof value === "boolean" || Tokenization.isResolvable(value) ? (value as boolean) : WRONG),
 );
 
-/** A list of at most so many as the checks allow; a Terraform list passes whole. */
-export function list<T>(item: Kind<T>, wanted: string): Kind<readonly T[]> {
+/**
+ * A list of at most so many as the checks allow.
+ *
+ * @param item what each may be
+ * @param wanted as the end of a sentence
+ * @param them what to give one by one, for who gives a list that only Terraform knows
+ */
+export function list<T>(item: Kind<T>, wanted: string, them = "them"): Kind<readonly T[]> {
+  const whole = listOrToken(item, wanted);
+  return {
+    ...whole,
+    read: (value, where, problems) => {
+      const items = whole.read(value, where, problems);
+      if (items === WRONG || !Token.isUnresolved(items)) return items;
+      problems.errors.push(`${where} is one Terraform list; give ${them} one by one.`);
+      return whole.standIn();
+    },
+  };
+}
+
+/** The same, or a Terraform list, which passes whole: for what has a check of its own of that, or is Terraform's alone. */
+export function listOrToken<T>(item: Kind<T>, wanted: string): Kind<readonly T[]> {
   return {
     wanted,
     optional: false,
@@ -159,7 +179,9 @@ export function bag<T extends object>(shape: Shape<T>, wanted: string, also: rea
     optional: false,
     standIn: () => standInOf(shape),
     read: (value, where, problems) =>
-      isObject(value) && !isConstruct(value) ? readShape(shape, value, `${where}.`, problems, also) : WRONG,
+      isObject(value) && !isConstruct(value) && !isWhole(value, shape)
+        ? readShape(shape, value, `${where}.`, problems, also)
+        : WRONG,
   };
 }
 
@@ -253,6 +275,11 @@ function isConstruct(value: object): boolean {
   return Construct.isConstruct(value) || TerraformElement.isTerraformElement(value);
 }
 
+/** Whether only Terraform can see into an object: it is a value that answers to none of the options. */
+function isWhole(value: object, shape: object): boolean {
+  return Token.isUnresolved(value) && !Object.keys(shape).some((key) => key in value);
+}
+
 /** Everything that a shape asks for, as stand-ins. */
 export function standInOf<T extends object>(shape: Shape<T>): T {
   const entries = Object.entries<Kind<unknown>>(shape).map(([key, kind]) => [
@@ -332,7 +359,7 @@ export interface Guarded<T> {
 export function guard<T extends object>(shape: Shape<T>, given: T): Guarded<T> {
   const problems: Problems = { errors: [], warnings: [] };
   const value: unknown = given;
-  if (!isObject(value)) {
+  if (!isObject(value) || isWhole(value, shape)) {
     const required = Object.entries<Kind<unknown>>(shape).flatMap(([key, kind]) => (kind.optional ? [] : [key]));
     const given = value === undefined ? "are missing" : `are ${described(value)}`;
     problems.errors.push(`the options ${given}; give an object with ${required.join(", ")}.`);

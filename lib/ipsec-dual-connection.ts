@@ -24,7 +24,7 @@ import {
   inStack,
   Kind,
   isStandIn,
-  list,
+  listOrToken,
   number,
   optional,
   Shape,
@@ -351,7 +351,7 @@ class ExistingIpsecDualConnection extends Construct implements IIpsecDualConnect
   }
 }
 
-const BLOCKS = list(text("172.16.0.0/16"), 'a list of blocks, for example ["172.16.0.0/16"]');
+const BLOCKS = listOrToken(text("172.16.0.0/16"), 'a list of blocks, for example ["172.16.0.0/16"]');
 
 /** What the options may be that a site passes on to its connection. */
 export const CONNECTION_SHAPE: Shape<IpsecDualConnectionOptions> = {

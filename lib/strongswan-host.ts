@@ -215,7 +215,7 @@ export class StrongswanHost extends Construct {
       preparation: this.preparation,
       configuration: this.configuration,
     });
-    const members = BoxMembers.join({ construct: this, connection, virtualGateway: pair?.virtualGateway }, props.ssh);
+    const members = BoxMembers.join({ construct: this, connection, pair }, props.ssh);
     Findings.validate(this, (findings) => {
       tell(guarded, findings);
       boxes.check(findings);
@@ -294,7 +294,7 @@ export class StrongswanHost extends Construct {
     checkSsh(props.ssh, findings);
     checkAgentOptions(props.agent ?? {}, props.connection.vpcCidrs, findings);
     findings.wholeNumber("routeMetric", props.routeMetric, ...SITE_BOUNDS.routeMetric);
-    checkUplinks(props.uplinks, props.connection, props.pair?.number, findings);
+    checkUplinks(this, props.uplinks, props.connection, props.pair?.number, findings);
     if (props.pair) checkLan(props.pair.lan, findings);
     checkPackages(props.packages, findings);
     if (props.detectDrift) checkDriftInputs(props.connection.name, props.ssh, findings);

@@ -105,7 +105,9 @@ export function optionsPage(): string {
     if (symbol.flags & ts.SymbolFlags.Enum) return [...(symbol.exports?.values() ?? [])];
     return [...(symbol.exports?.values() ?? [])].filter(
       (member) =>
-        member.flags & ts.SymbolFlags.Method && !member.getJsDocTags().some(({ name }) => name === "internal"),
+        member.flags & ts.SymbolFlags.Method &&
+        !isPrivate(member) &&
+        !member.getJsDocTags().some(({ name }) => name === "internal"),
     );
   }
   const lists = choices.map((name) => {
@@ -127,6 +129,12 @@ export function optionsPage(): string {
     return [`## ${name}`, summary(symbol), "", ...items, ""].join("\n");
   });
   return [INTRODUCTION, ...tables, ...lists].join("\n");
+}
+
+function isPrivate({ valueDeclaration }: ts.Symbol): boolean {
+  return (
+    valueDeclaration !== undefined && (ts.getCombinedModifierFlags(valueDeclaration) & ts.ModifierFlags.Private) > 0
+  );
 }
 
 /** Text whose characters Markdown takes as they are: no tag outside of code, no code that does not end. */

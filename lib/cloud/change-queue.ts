@@ -2,6 +2,7 @@
 // A queue makes that order explicit in Terraform's graph, so that calls meet a busy gateway only where the provider does not
 // wait for the end of a change (publishing policy routes, weights), and there it tries again.
 import { dependable, Lazy, TerraformResource, TerraformStack } from "cdktf";
+import { identityOf } from "../expressions";
 
 /** The changes of one stack. */
 interface Line {
@@ -23,8 +24,9 @@ export class ChangeQueue {
   static of(stack: TerraformStack, vpnGatewayId: string): ChangeQueue {
     const queues = ChangeQueue.ofExisting.get(stack) ?? new Map<string, ChangeQueue>();
     ChangeQueue.ofExisting.set(stack, queues);
-    const queue = queues.get(vpnGatewayId) ?? new ChangeQueue();
-    queues.set(vpnGatewayId, queue);
+    const key = identityOf(stack, vpnGatewayId);
+    const queue = queues.get(key) ?? new ChangeQueue();
+    queues.set(key, queue);
     return queue;
   }
 

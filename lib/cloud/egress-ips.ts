@@ -17,7 +17,7 @@ export function egressIpPreconditions(egressIps: readonly string[], index: numbe
   if (index > 0 && comparable && !(isLiteral(first) && isLiteral(egressIp))) {
     found.push({
       condition: Op.neq(first, egressIp),
-      errorMessage: `egressIp ${egressIp} is given twice, which Alibaba Cloud refuses; with one egress IP give it, and its uplink, once.`,
+      errorMessage: `egressIp ${egressIp} is given twice, which Alibaba Cloud refuses; with one box give it, and its uplink, once, and with two boxes give both one and the same variable.`,
     });
   }
   return found;

@@ -1,7 +1,9 @@
 // What the connections of one VPN gateway have to agree on: whose block is whose, and how many there may be.
 import { Construct } from "constructs";
 import { registered } from "../claims";
+import type { IDualTunnelVpnGateway } from "../dual-tunnel-vpn-gateway";
 import { Findings } from "../findings";
+import { isStandIn } from "../guard";
 import { Block, overlap, parseBlock } from "../ip";
 import { bgpRoutes, MOST_BGP_ROUTES, networks } from "../ipsec/bgp";
 import { RoutingMode } from "../ipsec/routing";
@@ -25,9 +27,11 @@ const QUOTAS = { connections: 10, destinationRoutes: 20, policyRoutes: 20 };
 
 /** A gateway's connections, in the order in which they were made. */
 export class GatewayMembers {
-  /** Joins a connection to those of its gateway, which is known by its id where that is text. */
-  static join(gateway: { readonly vpnGatewayId: string }, member: Member): GatewayMembers {
-    const key = isLiteral(gateway.vpnGatewayId) ? `gateway ${gateway.vpnGatewayId}` : gateway;
+  /** Joins a connection to those of its gateway, which is known by its id where that is text, else by its queue. */
+  static join(gateway: IDualTunnelVpnGateway, member: Member): GatewayMembers {
+    const { vpnGatewayId } = gateway;
+    const byQueue = isStandIn(vpnGatewayId) ? gateway : gateway.changes;
+    const key = isLiteral(vpnGatewayId) ? `gateway ${vpnGatewayId}` : byQueue;
     const members = registered<Member>(member.construct, key);
     members.push(member);
     return new GatewayMembers(members, member);

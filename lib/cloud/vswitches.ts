@@ -2,7 +2,7 @@
 import { Construct } from "constructs";
 import { Findings } from "../findings";
 import { facts, isStandIn, list, optional, Shape, standInOf, text } from "../guard";
-import { isLiteral, literal, VpcRef, VswitchRef } from "../structural";
+import { literal, VpcRef, VswitchRef } from "../structural";
 import { regionOf } from "./providers";
 import { hasOneZoneOnly, regionFinding, regionOfZone, zoneFinding } from "./regions";
 import type { CloudOptions } from "./options";
@@ -23,7 +23,7 @@ export const VSWITCHES = list(
 
 /** The two vSwitches, whatever is given: the check says when they are not two. */
 export function twoVswitches(vswitches: readonly VswitchRef[]): readonly [VswitchRef, VswitchRef] {
-  const [active = standInOf(VSWITCH_SHAPE), standby = active] = isLiteral(vswitches) ? vswitches : [];
+  const [active = standInOf(VSWITCH_SHAPE), standby = active] = vswitches;
   return [active, standby];
 }
 

@@ -3,18 +3,25 @@ import { TerraformStack } from "cdktf";
 import { Construct } from "constructs";
 import { registered } from "../claims";
 import { common, literalBlocks } from "../cloud/gateway-checks";
+import { identityOf } from "../expressions";
 import { Findings } from "../findings";
 import { networks } from "../ipsec/bgp";
 import { isLiteral } from "../structural";
 import type { IIpsecDualConnection } from "../ipsec/connection";
 import { numbersClash, pairNumbersClash } from "./numbers";
+import type { PairOptions } from "./pair";
 import type { SshOptions } from "./ssh";
 
 interface Installed {
   readonly construct: Construct;
   readonly connection: IIpsecDualConnection;
-  /** The address that a box of a pair shares with the other one. */
-  readonly virtualGateway: string | undefined;
+  /** Which box of a pair it is, and the address that it shares with the other one; undefined for a connection's one box. */
+  readonly pair: Pick<PairOptions, "number" | "virtualGateway"> | undefined;
+}
+
+/** The networks of the tunnels that end at a box. */
+function networksOf({ connection, pair }: Installed) {
+  return networks(connection.tunnels.filter(({ number }) => pair === undefined || number === pair.number));
 }
 
 /** What is installed on a box, in the order in which it was made. */
@@ -43,7 +50,8 @@ export class BoxMembers {
     }
   }
 
-  private beside({ construct, connection, virtualGateway }: Installed): string | undefined {
+  private beside(other: Installed): string | undefined {
+    const { construct, connection, pair } = other;
     const own = this.own.connection;
     const { path } = construct.node;
     if (own.name === connection.name && isLiteral(own.name)) {
@@ -56,16 +64,20 @@ export class BoxMembers {
       return `${box}, and the names "${own.name}" and "${connection.name}" give the same firewall mark there; give one of them another name.`;
     }
     const remedy = "give this connection another box";
-    const addresses = connection.tunnels.map(({ ipsecAddress }) => ipsecAddress);
-    if (own.tunnels.some(({ ipsecAddress }) => addresses.includes(ipsecAddress))) {
+    // What an expression is depends on the stack.
+    const inOneStack = TerraformStack.of(construct) === TerraformStack.of(this.own.construct);
+    const known = (text: string) => (inOneStack ? identityOf(construct, text) : text);
+    const addresses = connection.tunnels.map(({ ipsecAddress }) => known(ipsecAddress));
+    if (own.tunnels.some(({ ipsecAddress }) => addresses.includes(known(ipsecAddress)))) {
       return `${box}, whose connection is on the same VPN gateway; ${remedy}.`;
     }
-    const twice = common(networks(own.tunnels), networks(connection.tunnels));
+    const twice = common(networksOf(this.own), networksOf(other));
     if (twice) {
       return `${box}, with routing.tunnelCidrs ${twice[0].text} as well; give each tunnel of a box a /30 of its own.`;
     }
-    if (virtualGateway !== undefined && this.own.virtualGateway !== undefined) {
-      if (virtualGateway === this.own.virtualGateway) {
+    if (pair && this.own.pair) {
+      const { virtualGateway } = pair;
+      if (known(virtualGateway) === known(this.own.pair.virtualGateway)) {
         return `${box}, with the virtualGateway ${virtualGateway} as well; give each connection of two boxes its own.`;
       }
       if ([own.name, connection.name].every(isLiteral) && pairNumbersClash(own.name, connection.name)) {

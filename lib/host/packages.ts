@@ -10,8 +10,8 @@ const DIRECTORY_FORM = "^/[A-Za-z0-9._/-]+$";
 
 /**
  * Where a box gets the packages that it lacks: strongSwan (`charon-systemd`, `strongswan-swanctl` and
- * `libstrongswan-standard-plugins`, on EL9 `strongswan`), `nftables` and `python3`. Nothing is ever downloaded from
- * anywhere but the box's own package sources.
+ * `libstrongswan-standard-plugins`, on EL9 `strongswan`), `nftables` and `python3`, with BGP `bird2` (on EL9 `bird`) and
+ * with two boxes `keepalived`. Nothing is ever downloaded from anywhere but the box's own package sources.
  */
 export class BoxPackages {
   /** By apt or dnf from the sources that the box has. */

@@ -2,6 +2,7 @@
 // docs/architecture.md shows it; assets/dual_tunnel_vpn/site.py reads it.
 import type { ConnectionBgp } from "../ipsec/bgp";
 import { Tunnel } from "../ipsec/tunnel";
+import { jsonAround } from "../expressions";
 import { AgentOptions } from "./agent-options";
 import { tunnelName } from "../names";
 import { derivedMark, derivedNumber, derivedPort, derivedVirtualRouterId } from "./numbers";
@@ -47,7 +48,7 @@ export function uplinkOf<U>(tunnel: Tunnel, uplinks: readonly U[]): U | undefine
   return uplinks[Math.min(tunnel.number, uplinks.length) - 1];
 }
 
-/** Renders site.json. Terraform tokens pass through: none of what may hold one needs escaping in JSON. */
+/** Renders site.json. Terraform's tokens and expressions pass through: none of what may hold one needs escaping in JSON. */
 export function renderSite(site: Site): string {
   const content = {
     version: SITE_VERSION,
@@ -107,5 +108,5 @@ export function renderSite(site: Site): string {
       },
     },
   };
-  return JSON.stringify(content, null, 2) + "\n";
+  return jsonAround(content) + "\n";
 }

@@ -1,8 +1,9 @@
 // The uplinks of a box and their checks: at synth what is text, by preconditions of Terraform what only it knows.
 import { Fn, IResolvable, Precondition } from "cdktf";
+import { IConstruct } from "constructs";
 import { literalBlocks } from "../cloud/gateway-checks";
 import { isIn, overlapPreconditions } from "../cloud/blocks-at-plan";
-import { ADDRESS_PATTERN, matches } from "../expressions";
+import { ADDRESS_PATTERN, identityOf, matches } from "../expressions";
 import { Findings } from "../findings";
 import { isStandIn, optional, Shape, text } from "../guard";
 import {
@@ -71,17 +72,22 @@ export function siteUplink(number: 1 | 2, uplink: UplinkOptions): SiteUplink {
 /**
  * Checks a box's uplinks against its connection and against each other.
  *
+ * @param scope the box
+ * @param uplinks of the box
+ * @param connection the box's
  * @param only the one tunnel that a box of a pair has; undefined where it has both
+ * @param findings where to report
  */
 export function checkUplinks(
+  scope: IConstruct,
   uplinks: readonly UplinkOptions[],
   { tunnels, vpcCidrs }: IIpsecDualConnection,
   only: 1 | 2 | undefined,
   findings: Findings,
 ): void {
   const ofPair = only !== undefined;
-  const egressIps = new Set(tunnels.map((tunnel) => tunnel.egressIp));
-  if (isStandIn(uplinks) || [...egressIps].some(isStandIn)) {
+  const egressIps = new Set(tunnels.map((tunnel) => identityOf(scope, tunnel.egressIp)));
+  if (isStandIn(uplinks) || tunnels.some((tunnel) => isStandIn(tunnel.egressIp))) {
     // What is missing cannot be counted.
   } else if (ofPair) {
     if (uplinks.length !== 1) {

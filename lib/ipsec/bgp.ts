@@ -1,7 +1,7 @@
 // BGP in the tunnels of a connection: what both ends are told, and what would keep them apart.
 import { Findings } from "../findings";
 import { isStandIn } from "../guard";
-import { blockProblem, formatAddress, knownBlocks, overlap, parseBlock } from "../ip";
+import { Block, blockProblem, formatAddress, knownBlocks, overlap, parseBlock } from "../ip";
 import { isLiteral } from "../structural";
 import { SITE_BOUNDS } from "../host/site-format";
 import { ALIBABA_ASN, Routing, RoutingMode } from "./routing";
@@ -72,10 +72,6 @@ export function checkRouting(routing: RoutingMode | Routing | undefined, finding
   findings.wholeNumber("routing.holdSeconds", routing.holdSeconds, ...SITE_BOUNDS["bgp.holdSeconds"]);
   const { tunnelCidrs } = routing;
   if (isStandIn(tunnelCidrs)) return;
-  if (!isLiteral(tunnelCidrs)) {
-    findings.error("routing.tunnelCidrs is one Terraform list; give the two blocks one by one.");
-    return;
-  }
   if (tunnelCidrs.length !== 2) {
     const entries = `${tunnelCidrs.length} ${tunnelCidrs.length === 1 ? "entry" : "entries"}`;
     findings.error(`routing.tunnelCidrs has ${entries}; give one /30 for each tunnel, the active tunnel's first.`);
@@ -108,9 +104,17 @@ function tunnelCidrProblem(cidr: string): string | undefined {
 
 /** Routes that the blocks of a data center are by BGP: each block, and at a failover its two halves as well. */
 export function bgpRoutes(dataCenterCidrs: readonly string[]): number {
-  return [...new Set(dataCenterCidrs)]
-    .map((cidr) => (isLiteral(cidr) && parseBlock(cidr)?.prefixLength === 32 ? 1 : 3))
-    .reduce((sum, routes) => sum + routes, 0);
+  const blocks = dataCenterCidrs.map((cidr) => (isLiteral(cidr) ? parseBlock(cidr) : undefined));
+  // A half may be a block as well, and is told once.
+  const told = new Set(blocks.filter((block) => block !== undefined).flatMap(withHalves));
+  const unknown = new Set(dataCenterCidrs.filter((_, index) => blocks[index] === undefined));
+  return told.size + 3 * unknown.size;
+}
+
+function withHalves({ text, first, last, prefixLength }: Block): string[] {
+  if (first === last) return [text];
+  const middle = first + (last - first + 1) / 2;
+  return [text, ...[first, middle].map((half) => `${formatAddress(half)}/${prefixLength + 1}`)];
 }
 
 /** Checks a connection's BGP against its blocks. */

@@ -82,6 +82,7 @@ const BGP_SHAPE: Shape<BgpOptions> = {
   tunnelCidrs: list(
     text("169.254.11.0/30"),
     'a list of two blocks, for example ["169.254.11.0/30", "169.254.12.0/30"]',
+    "the two blocks",
   ),
   cloudAsn: optional(number),
   holdSeconds: optional(number),

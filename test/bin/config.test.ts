@@ -60,6 +60,14 @@ describe("the example's parameters", () => {
     [{ box: { port: "22" } }, "box.port is a string; give a number."],
     [{ box: 7 }, "box is a number; give an object."],
     [[], "the file holds a list; give an object."],
+    [null, "the file holds null; give an object."],
+    [{ box: null }, "box is null; give an object."],
+    [{ tunnels: null }, "tunnels is null; give an object."],
+    [{ unsafePreSharedKeys: null }, "unsafePreSharedKeys is null; give an object."],
+    [{ uplinks: null }, "uplinks is null; give a list."],
+    [{ vswitches: null }, "vswitches is null; give a list."],
+    [{ name: null }, "name is null; give a string."],
+    [{ region: null }, "region is null; give a string."],
   ])("refuse %j", (content, sentence) => {
     const { problems } = load(content);
     expect(problems).toHaveLength(1);

@@ -15,6 +15,8 @@ it("tells defaults, choices and what an option is made of", () => {
   expect(page).toContain("\n## NewGatewayOptions\n");
   expect(page).toContain("- `Encryption.AES_256`");
   expect(page).toContain("- `Charge.subscription(months, autoPay)` By subscription.");
+  expect(page).toContain("- `HostKey.ecdsa(publicKey)`");
+  expect(page).not.toMatch(/HostKey\.read|PreSharedKey\.ofNoText/);
 });
 
 it("has no text that Markdown would take for a tag", () => {

@@ -25,6 +25,7 @@ import {
   siteStack,
   synthesized,
   synthesizedSite,
+  TWO_BOXES,
   UPLINK_1,
   UPLINK_2,
 } from "./site";
@@ -399,6 +400,12 @@ describe("routing by BGP", () => {
     ]);
     expect(complaints({ dataCenterCidrs: blocks(50, 32) })).toEqual([]);
     expect(complaints({ dataCenterCidrs: blocks(51, 32) })).toHaveLength(1);
+    // 31 blocks with 64 halves, of which 30 are among them.
+    const nested = [12, 13, 14, 15, 16].flatMap((length) =>
+      Array.from({ length: 2 ** (length - 12) }, (_, index) => `172.${16 + index * 2 ** (16 - length)}.0.0/${length}`),
+    );
+    expect(complaints({ dataCenterCidrs: nested.slice(0, 24) })).toEqual([]);
+    expect(complaints({ dataCenterCidrs: nested })).toEqual([expect.stringContaining(" 63 routes by BGP, ")]);
     const stack = newStack();
     const attributes = { ...EXISTING, dataCenterCidrs: blocks(17) };
     IpsecDualConnection.fromIpsecDualConnectionAttributes(stack, "connection", attributes);
@@ -464,6 +471,30 @@ describe("connections with BGP on one gateway", () => {
 });
 
 describe("two connections with BGP on one box", () => {
+  it("may have a network of the tunnel that ends at the other box of both pairs", () => {
+    const [box1, box2] = TWO_BOXES.boxes;
+    const [a, b] = TUNNEL_CIDRS;
+    const two = (boxes: readonly (typeof box1)[], ...tunnelCidrs: readonly string[]) => {
+      const stack = newStack();
+      new DualTunnelVpn(stack, "first", { ...TWO_BOXES, ...SITE_CHANGES });
+      new DualTunnelVpn(stack, "second", {
+        ...TWO_BOXES,
+        ...SITE_CHANGES,
+        name: "jakarta",
+        gateway: { ...NEW_GATEWAY, vpc: { id: "vpc-2", cidrBlock: "10.64.0.0/16" } },
+        boxes: boxes.map((box, index) => ({ ...box, uplink: { ...box.uplink, egressIp: `198.51.100.${index}` } })),
+        virtualGateway: "172.16.3.4",
+        routing: bgp({ tunnelCidrs }),
+      });
+      return problems(stack);
+    };
+    expect(two([box2, box1], a, b)).toEqual([]);
+    expect(two([box2, box1], b, "169.254.14.0/30")).toEqual([
+      `ssh.host box-2.example.com is the box of test/first/box-2 too, with routing.tunnelCidrs ${b} as well; give each tunnel of a box a /30 of its own.`,
+    ]);
+    expect(two([box1, box2], a, b)).toHaveLength(2);
+  });
+
   it("have networks of their own, which are addresses of the box's", () => {
     const two = (second: Routing) => {
       const stack = newStack();

@@ -1,3 +1,4 @@
+import { TerraformVariable } from "cdktf";
 import { CustomerGatewayPair, CustomerGatewayPairProps } from "../../lib";
 import { EXISTING_CUSTOMER_GATEWAYS, newStack, problems, synthesized } from "./site";
 
@@ -39,6 +40,15 @@ describe("checks of customer gateways", () => {
   it("refuse one egress IP given twice", () => {
     expect(problems(pairStack({ egressIps: ["198.51.100.1", "198.51.100.1"] }).stack)).toEqual([
       "egressIp 198.51.100.1 is given twice, which Alibaba Cloud refuses; with one egress IP give it, and its uplink, once.",
+    ]);
+  });
+
+  it("refuse an egress IP of another one's, by one variable too", () => {
+    const stack = newStack();
+    const egressIp = new TerraformVariable(stack, "egress", { type: "string" });
+    for (const id of ["a", "b"]) new CustomerGatewayPair(stack, id, { egressIps: [egressIp.stringValue] });
+    expect(problems(stack)).toEqual([
+      "egressIp ${var.egress} has a customer gateway in test/a, and Alibaba Cloud refuses a second one; share that one (customerGateways).",
     ]);
   });
 

@@ -1,6 +1,6 @@
 // What callers without a type checker give: every construct answers with sentences at synth, and with nothing else.
 import { AlicloudProvider } from "@cdktf/provider-alicloud/lib/provider";
-import { App, TerraformIterator, TerraformStack, TerraformVariable } from "cdktf";
+import { App, TerraformIterator, TerraformStack, TerraformVariable, Token } from "cdktf";
 import * as fc from "fast-check";
 import {
   Charge,
@@ -137,6 +137,7 @@ describe.each(makers)("%s", (maker) => {
 
   it.each([
     ["are missing", undefined],
+    ["are known only to Terraform", Token.asAny("${var.options}")],
     ["are null", null],
     ["are text", "office"],
     ["are a list", []],
@@ -280,6 +281,50 @@ describe("a site", () => {
     expect(() => site({ dataCenterCidrs: [iterator.value] })).not.toThrow();
     expect(site({ dataCenterCidrs: iterator })).toEqual([
       'dataCenterCidrs is an object; give a list of blocks, for example ["172.16.0.0/16"].',
+    ]);
+  });
+
+  it("refuses one value of Terraform's for an object of options", () => {
+    const stack = newStack();
+    const value: unknown = new TerraformVariable(stack, "v", { type: "any" }).value;
+    const given = {
+      ...SITE,
+      agent: value,
+      tunnels: value,
+      activeTunnel: { ike: value, esp: value },
+      ssh: { ...SITE.ssh, bastion: value },
+      tags: value,
+    };
+    new DualTunnelVpn(stack, "vpn", given as never);
+    const end = ", or leave it out.";
+    expect(problems(stack)).toEqual([
+      `ssh.bastion is known only to Terraform; give an object with host and hostKey${end}`,
+      `agent is known only to Terraform; give an object of AgentOptions${end}`,
+      `tunnels is known only to Terraform; give an object of TunnelOptions${end}`,
+      `activeTunnel.ike is known only to Terraform; give an object of IkeOptions${end}`,
+      `activeTunnel.esp is known only to Terraform; give an object of EspOptions${end}`,
+    ]);
+  });
+
+  it("refuses one list of Terraform's where the library has to see each", () => {
+    const stack = newStack();
+    const v = new TerraformVariable(stack, "v", { type: "list(any)" });
+    const given = {
+      ...SITE,
+      gateway: { ...NEW_GATEWAY, vswitches: v.value as never },
+      uplinks: v.listValue as never,
+      agent: { vpcProbeAddresses: v.listValue },
+    };
+    new DualTunnelVpn(stack, "vpn", given);
+    new CustomerGatewayPair(stack, "pair", { egressIps: v.listValue });
+    expect(problems(stack)).toEqual([
+      "gateway.vswitches is one Terraform list; give them one by one.",
+      "uplinks is one Terraform list; give them one by one.",
+      "agent.vpcProbeAddresses is one Terraform list; give them one by one.",
+      "egressIps is one Terraform list; give them one by one.",
+    ]);
+    expect(made("StrongswanHost", (right) => ({ ...right, uplinks: Token.asList("${var.uplinks}") }))).toEqual([
+      "uplinks is one Terraform list; give them one by one.",
     ]);
   });
 

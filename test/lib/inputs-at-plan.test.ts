@@ -1,8 +1,8 @@
 // Inputs that only Terraform knows, as Terraform evaluates their conditions: what synth says of the same text.
 import { TerraformVariable } from "cdktf";
-import { DualTunnelVpn, DualTunnelVpnProps } from "../../lib";
-import { evaluated } from "./evaluated";
-import { newStack, problems, SITE, siteStack, synthesized, UPLINK_1, UPLINK_2 } from "./site";
+import { DualTunnelVpn, DualTunnelVpnGateway, DualTunnelVpnProps } from "../../lib";
+import { evaluated, evaluatedJson } from "./evaluated";
+import { EXISTING_GATEWAY, newStack, problems, SITE, siteStack, synthesized, UPLINK_1, UPLINK_2 } from "./site";
 
 jest.setTimeout(60_000);
 
@@ -88,6 +88,26 @@ it("an interface's name is one", () => {
   const texts = ["eth0", "enp3s0.100", "wan@if5", 'eth"0', "$(x)", "", "a-name-with-more-than-fifteen", "eth0\n"];
   const found = atPlan((device) => ({ uplinks: [{ ...UPLINK_1, device }, UPLINK_2] }), presence, texts);
   expect(texts.filter((_, index) => found[index].length === 0)).toEqual(["eth0", "enp3s0.100"]);
+});
+
+it("what the box is told holds an expression as it was written, with quotes and braces in it", () => {
+  const stack = newStack();
+  const gateway = DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, "gateway", EXISTING_GATEWAY);
+  const device = 'eth${var.m["number"]}.${var.m["tag"]}';
+  const uplinks = [
+    { ...UPLINK_1, gateway: '${var.m["gateway"]}', device },
+    { ...UPLINK_2, gateway: '${join(".", ["172.16.2", {"}" = "253"}["}"]])}' },
+  ] as const;
+  new DualTunnelVpn(stack, "vpn", { ...SITE, gateway, vpcCidrs: ['${var.m["vpc"]}', "10.0.0.0/8"], uplinks });
+  expect(problems(stack)).toEqual([]);
+  const m = { gateway: "172.16.1.253", vpc: "192.168.0.0/16", number: "0", tag: "7" };
+  expect(evaluatedJson(synthesized(stack).locals!.singapore_site_json, { m })).toMatchObject({
+    vpcCidrs: ["192.168.0.0/16", "10.0.0.0/8"],
+    uplinks: [
+      { gateway: "172.16.1.253", device: "eth0.7" },
+      { gateway: "172.16.2.253", device: null },
+    ],
+  });
 });
 
 it("an egress IP of customer gateways that exist is checked by the connection", () => {

@@ -1,4 +1,4 @@
-import { TerraformVariable, Token } from "cdktf";
+import { Lazy, TerraformStack, TerraformVariable, Token } from "cdktf";
 import * as fc from "fast-check";
 import {
   CustomerGatewayPair,
@@ -201,12 +201,17 @@ describe("an IPsec connection", () => {
   });
 
   it("waits for the other sites in the order of their names, on a gateway that is described twice too", () => {
-    const order = (names: readonly string[]) => {
+    const order = (names: readonly string[], known = true) => {
       const stack = newStack();
+      const id = new TerraformVariable(stack, "id", { type: "string" });
       for (const [index, name] of names.entries()) {
         new IpsecDualConnection(stack, name, {
           name,
-          gateway: DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, `${name}-gateway`, EXISTING_GATEWAY),
+          gateway: DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, `${name}-gateway`, {
+            ...EXISTING_GATEWAY,
+            // Another token each time.
+            ...(!known && { vpnGatewayId: id.stringValue }),
+          }),
           customerGateways: new CustomerGatewayPair(stack, `${name}-pair`, { egressIps: [`198.51.100.${index}`] }),
           dataCenterCidrs: ["10.1.0.0/16"],
         });
@@ -223,6 +228,7 @@ describe("an IPsec connection", () => {
     ];
     expect(order(["a", "b", "c"])).toEqual(expected);
     expect(order(["c", "a", "b"])).toEqual(expected);
+    expect(order(["c", "a", "b"], false)).toEqual(expected);
   });
 
   it("takes blocks that only Terraform knows", () => {
@@ -233,6 +239,48 @@ describe("an IPsec connection", () => {
     expect(synthesized(stack).resource.alicloud_vpn_route_entry.singapore_route_number_2.route_dest).toBe(
       "${var.block}",
     );
+  });
+});
+
+describe("connections on a gateway whose id only Terraform knows", () => {
+  const two = (ids: readonly [string, string], stack: TerraformStack) => {
+    ids.forEach((vpnGatewayId, index) => {
+      const attributes = { ...EXISTING_GATEWAY, vpnGatewayId };
+      new IpsecDualConnection(stack, `site-${index}`, {
+        name: `site-${index}`,
+        gateway: DualTunnelVpnGateway.fromDualTunnelVpnGatewayAttributes(stack, `gateway-${index}`, attributes),
+        customerGateways: new CustomerGatewayPair(stack, `pair-${index}`, { egressIps: [`198.51.100.${index + 1}`] }),
+        dataCenterCidrs: ["10.1.0.0/16"],
+      });
+    });
+    return problems(stack);
+  };
+
+  it("are compared with each other, however often it is described", () => {
+    const stack = newStack();
+    const id = new TerraformVariable(stack, "id", { type: "string" });
+    expect(two([id.stringValue, id.stringValue], stack)).toEqual([
+      expect.stringMatching(/^dataCenterCidrs 10\.1\.0\.0\/16 overlaps 10\.1\.0\.0\/16 of test\/site-0 on the same /),
+    ]);
+  });
+
+  it("are not those of another one: by another variable, in another stack, not known yet, or missing", () => {
+    const stack = newStack();
+    const [a, b] = ["a", "b"].map((name) => new TerraformVariable(stack, name, { type: "string" }).stringValue);
+    expect(two([a, b], stack)).toEqual([]);
+
+    const later = () => Lazy.stringValue({ produce: () => "vpn-1" });
+    expect(two([later(), later()], newStack())).toEqual([]);
+    expect(two([undefined, undefined] as never, newStack())).toEqual(
+      [1, 2].map(() => "vpnGatewayId is missing; give text, for example vpn-…."),
+    );
+
+    const here = newStack();
+    const other = new TerraformStack(here.node.root, "other");
+    const [own, theirs] = [here, other].map((each) => new TerraformVariable(each, "id", { type: "string" }));
+    expect(two([own.stringValue, theirs.stringValue], here)).toEqual([]);
+    // Nothing is asked of the other stack before the synthesis does.
+    expect(here.dependencies).toEqual([]);
   });
 });
 

@@ -214,6 +214,29 @@ describe("a site with two boxes", () => {
     expect(Object.keys(resource.alicloud_vpn_customer_gateway)).toHaveLength(1);
   });
 
+  it("may have both boxes behind one egress IP that is a variable, and says how where two variables tell it", () => {
+    const behind = (...names: readonly [string, string]) => {
+      const stack = newStack();
+      const variables = [...new Set(names)].map((name) => new TerraformVariable(stack, name, { type: "string" }));
+      const boxes = [BOX_1, BOX_2].map((box, index) => {
+        const egressIp = variables.find(({ node }) => node.id === names[index])!.stringValue;
+        return { ...box, uplink: { ...box.uplink, egressIp } };
+      });
+      new DualTunnelVpn(stack, "vpn", { ...TWO_BOXES, boxes });
+      expect(problems(stack)).toEqual([]);
+      return Object.values(synthesized(stack).resource.alicloud_vpn_customer_gateway);
+    };
+
+    const same = behind("a", "a");
+    expect(same.map(({ ip_address }) => String(ip_address))).toEqual(["${var.a}"]);
+    const [, second] = behind("a", "b");
+    expect((second.lifecycle as { precondition: Resource[] }).precondition).toContainEqual({
+      condition: "${(var.a != var.b)}",
+      error_message:
+        "egressIp ${var.b} is given twice, which Alibaba Cloud refuses; with one box give it, and its uplink, once, and with two boxes give both one and the same variable.",
+    });
+  });
+
   it("leaves both hosts within reach, the active tunnel's first", () => {
     const { hosts, host } = new DualTunnelVpn(newStack(), "vpn", TWO_BOXES);
     expect(hosts.map(({ node }) => node.id)).toEqual(["box-1", "box-2"]);
@@ -556,9 +579,8 @@ describe("the hosts of one connection", () => {
 });
 
 describe("two connections on the same two boxes", () => {
-  const two = (changes: Changes) => {
-    const stack = newStack();
-    const { customerGateways } = new DualTunnelVpn(stack, "first", TWO_BOXES);
+  const two = (changes: Changes, first: Changes = {}, stack = newStack()) => {
+    const { customerGateways } = new DualTunnelVpn(stack, "first", { ...TWO_BOXES, ...first });
     new DualTunnelVpn(stack, "second", {
       ...TWO_BOXES,
       name: "jakarta",
@@ -576,6 +598,17 @@ describe("two connections on the same two boxes", () => {
       [1, 2].map(
         (number) =>
           `ssh.host box-${number}.example.com is the box of test/first/box-${number} too, with the virtualGateway 172.16.3.1 as well; give each connection of two boxes its own.`,
+      ),
+    );
+  });
+
+  it("have a virtual gateway each, by one variable too", () => {
+    const stack = newStack();
+    const variable = new TerraformVariable(stack, "gateway", { type: "string" });
+    const one = { virtualGateway: variable.stringValue };
+    expect(two({ virtualGateway: variable.stringValue }, one, stack)).toEqual(
+      [1, 2].map(
+        () => expect.stringContaining(" too, with the virtualGateway ${var.gateway} as well; give ") as string,
       ),
     );
   });

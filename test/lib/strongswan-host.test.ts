@@ -1,4 +1,4 @@
-import { TerraformStack, Token } from "cdktf";
+import { TerraformStack, TerraformVariable, Token } from "cdktf";
 import {
   BoxPackages,
   CustomerGatewayPair,
@@ -456,6 +456,19 @@ describe("checks of a box", () => {
     expect(box([UPLINK_1])).toEqual([
       "uplinks has 1 entry and the connection 2 egress IPs; give one egress IP for each uplink.",
     ]);
+  });
+
+  it("take one uplink for an egress IP that one variable tells of both tunnels", () => {
+    const stack = newStack();
+    const egress = new TerraformVariable(stack, "egress", { type: "string" });
+    const customerGateways = CustomerGatewayPair.fromCustomerGatewayPairAttributes(stack, "pair", {
+      activeCustomerGatewayId: "cgw-1",
+      activeEgressIp: egress.stringValue,
+      standbyEgressIp: egress.stringValue,
+    });
+    const uplinks = [{ ...UPLINK_1, egressIp: egress.stringValue }];
+    new DualTunnelVpn(stack, "vpn", { ...SITE, customerGateways, uplinks });
+    expect(problems(stack)).toEqual([]);
   });
 
   it.each(["172.16.1.93", "172.16.1.93/33", "eth0", "172.16.1/24"])("refuse %j as an uplink's address", (address) =>

@@ -186,9 +186,13 @@ describe("an egress IP", () => {
       { ...UPLINK_2, egressIp: both() },
     ] as const;
     new DualTunnelVpn(stack, "vpn", { ...SITE, uplinks });
-    expect(problems(stack)).toEqual([
+    const said = problems(stack);
+    expect(said).toEqual([
       "egressIp ${var.egress} is given twice, which Alibaba Cloud refuses; with one egress IP give it, and its uplink, once.",
+      "uplinks has 2 entries and the connection 1 egress IP; give one egress IP for each uplink.",
     ]);
+    const twice = problems(siteStack({ uplinks: [UPLINK_1, { ...UPLINK_2, egressIp: UPLINK_1.egressIp }] }));
+    expect(said.map((each) => each.replaceAll("${var.egress}", UPLINK_1.egressIp))).toEqual(twice);
   });
 });
 
