@@ -7,7 +7,7 @@ import type { Stage } from "./stage";
 export interface RunResult {
   readonly out: DirectionReport;
   readonly in: DirectionReport;
-  /** Packets from the cloud that had no SA or no policy, at either end; counted where a target asks for it. */
+  /** Packets from the cloud that had no SA, at either end; counted where a target asks for it. */
   readonly withoutSa?: number;
   /** How often the box changed the tunnel of its traffic; undefined when it does not tell. */
   readonly switches?: number;

@@ -184,12 +184,13 @@ export class Scene {
   }
 
   /**
-   * Packets from the cloud that had no SA or no policy: at the gateway none to send them by, at a box none to take them
-   * in by. What a tunnel's end costs is among them, whichever end went first; the kernels count since their start.
+   * Packets from the cloud that had no SA: at the gateway none to send them by, at a box none to take them in by. What a
+   * tunnel's end costs is among them, whichever end went first, and what the gateway sends by a new SA before the box
+   * can have it (XfrmAcquireError: its SPI is there, and no key). The kernels count since their start.
    */
   async withoutSa(): Promise<number> {
     const sent = "ip netns exec cloud sh -c 'cat /sys/class/net/ipsec*/statistics/tx_errors'";
-    const read = "awk '/^XfrmIn/ { count += $2 } END { print count }' /proc/net/xfrm_stat";
+    const read = "awk '/^Xfrm(In|Acquire)/ { count += $2 } END { print count }' /proc/net/xfrm_stat";
     const counts = await Promise.all([this.lab.world.succeed(sent), ...this.lab.boxes.map((box) => box.succeed(read))]);
     return sum(counts.join("\n").split("\n").map(Number));
   }
