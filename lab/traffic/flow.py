@@ -92,8 +92,10 @@ class Asker:
     def __init__(self, path: str, events: select.epoll) -> None:
         self._events = events
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._server.bind(path)
+        # Whoever finds it there is answered.
+        self._server.bind(f"{path}.new")
         self._server.listen()
+        os.rename(f"{path}.new", path)
         self._connection: socket.socket | None = None
         self._pending = b""
         self._events.register(self._server, select.EPOLLIN)

@@ -63,7 +63,7 @@ export class Traffic {
     await lab.world.write(readFileSync(join(__dirname, "flow.py"), "utf8"), SCRIPT);
     const ends = [from.namespace, from.address, to.namespace, to.address].join(" ");
     await lab.world.succeed(
-      `systemctl stop ${UNIT} 2>/dev/null; rm -f ${SOCKET}; ` +
+      `systemctl stop ${UNIT} 2>/dev/null; rm -f ${SOCKET} ${SOCKET}.new; ` +
         `systemd-run --quiet --collect --unit=${UNIT} python3 ${SCRIPT} ${SOCKET} ${intervalMs} ${ends}`,
     );
     await lab.world.waitUntilSucceeds(`test -S ${SOCKET}`, { intervalMs: 50 });
