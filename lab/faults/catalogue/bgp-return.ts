@@ -11,4 +11,5 @@ export default {
     await scene.flowing();
   },
   limits: { ...failback.limits, switches: 1 },
+  target: { out: { lost: 0 }, in: { lost: 0 } },
 } satisfies Fault;

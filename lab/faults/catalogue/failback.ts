@@ -14,5 +14,6 @@ export default {
   },
   // A move of the outer path costs nothing where machines keep up; on a slow one a packet or two.
   limits: { out: { gapS: 1.5, lost: 3 }, in: { gapS: 1.5, lost: 3 }, switches: 2 },
-  target: { out: { lost: 0 }, in: { lost: 0 } },
+  // The gateway replaces states and policies when its peer comes home.
+  target: { out: { lost: 0 }, in: { lostWithSa: 0 } },
 } satisfies Fault;
