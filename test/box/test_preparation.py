@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from box import samples
 from box.samples import DOCUMENT, link, network
 from dual_tunnel_vpn import apply, cli, files, manifest, paths, planned, preparation
 from dual_tunnel_vpn.commands import Refusal
@@ -93,7 +94,7 @@ class OnABox(unittest.TestCase):
         self.up = {1: UP, 2: UP}
         self.renews = True
         self.agent_obeys = True
-        self.still_sends = False
+        self.still_sends = 0
         self.sent = {11: 100, 12: 100}
         found = network()
         for number in (1, 2):
@@ -263,11 +264,19 @@ class Prepares(OnABox):
         self.up = {1: UP, 2: UP}
         self.agent_obeys = False
         self.refused("the agent did not lead it into tunnel 2")
-        self.agent_obeys, self.still_sends = True, True
+        self.agent_obeys, self.still_sends = True, 1
         self.refused("tunnel 1 still sends")
-        self.still_sends = False
+        self.still_sends = 0
         with mock.patch.object(preparation, "_knock", lambda *_: True):
             self.refused("tunnel 2 does not send what it is given")
+
+    def test_what_a_bgp_session_sends_is_no_traffic(self) -> None:
+        files.put(paths.site(NAME), json.dumps(samples.bgp_document()).encode())
+        self.upload["secrets-1.conf"] = secrets(1, "new")
+        self.still_sends = preparation.SESSION_PACKETS + 1
+        self.refused("tunnel 1 still sends")
+        self.still_sends = preparation.SESSION_PACKETS
+        self.assertIn("tunnel 2 carries the traffic", self.prepare())
 
     def test_goes_on_where_nothing_takes_over_and_an_outage_is_allowed(self) -> None:
         self.upload["secrets-1.conf"] = secrets(1, "new")
