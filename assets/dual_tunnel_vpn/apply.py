@@ -38,6 +38,9 @@ UP_SECONDS = 60
 CHANGE_SECONDS = 30
 """How long one tunnel may take to come up again after its change, and the other to take over before it."""
 
+COMING_SECONDS = 10
+"""How long the agent may take to bring a tunnel up with what was made ready: the cloud has changed a moment ago."""
+
 UNCHANGED_SECONDS = 10
 """How long a tunnel that is not changed is waited for; its being down is no failure of this change."""
 
@@ -372,7 +375,7 @@ def _tunnels(
         record.pending = sorted(changed)
         record.save(site.name)
     # What was made ready, and is in force since the cloud's end has changed, is not negotiated again.
-    ready = {number for number in changed & planned.running(site.name) if _next_is(site, changes[number])}
+    ready = _await_ready(site, {number for number in changed if _next_is(site, changes[number])})
     numbers = set(changes)
     for number in (numbers - changed) | ready:
         # Their modes, and that they are known to be as they were put.
@@ -446,6 +449,21 @@ def _leave_to_the_other_box(site: Site, layout: strongswan.Layout, anew: bool) -
         strongswan.load(())
         for number in away:
             strongswan.terminate(f"{site.name}-{number}")
+
+
+def _await_ready(site: Site, numbers: set[int]) -> set[int]:
+    """Those of the tunnels that run with what was made ready for them.
+
+    Where the agent is just about to, cutting in would end what comes up, and at a cloud that routes statically lose
+    what it sends into the active tunnel a second time.
+    """
+    agent = paths.agent_unit(site.name)
+    deadline = time.monotonic() + (COMING_SECONDS if numbers and strongswan.units(agent)[agent].active else 0)
+    while True:
+        found = numbers & planned.running(site.name)
+        if found == numbers or time.monotonic() >= deadline:
+            return found
+        time.sleep(0.25)
 
 
 def _next_is(site: Site, change: _Change) -> bool:

@@ -30,7 +30,7 @@ COUNTED_SECONDS = 0.5
 """For how long the tunnel that is to change must have sent nothing."""
 
 SESSION_PACKETS = 4
-"""What a BGP session sends in the tunnel all the same in that time, at most: keepalives, and what confirms the other's."""
+"""What a BGP session sends in the tunnel all the same in that time, at most: keepalives, and what confirms others."""
 
 _ADVICE = "or set allowOutage: true where the connection may be down meanwhile"
 

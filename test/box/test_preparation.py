@@ -426,6 +426,7 @@ class Applies(OnABox):
             (strongswan, "terminate", self.terminated.append),
             (strongswan, "await_up", lambda *_: set()),
             (strongswan, "prove_rekey", self.prove),
+            (apply, "COMING_SECONDS", 0.0),
             (apply, "_lives_elsewhere", lambda *_: ""),
             (kernel, "observe", network),
         ]
@@ -459,6 +460,32 @@ class Applies(OnABox):
         self.assertEqual(planned.texts(NAME, 1, False), (connection(1), secrets(1, "new")))
         self.assertEqual(planned.prepared(NAME), set())
         self.assertEqual(manifest.load_connection(NAME).pending, [])
+
+    def test_one_that_the_agent_is_about_to_bring_up_with_it_is_waited_for(self) -> None:
+        self.upload["secrets-1.conf"] = secrets(1, "new")
+        self.prepare()
+        self.agent_says()
+        with (
+            mock.patch.object(apply, "COMING_SECONDS", 30.0),
+            mock.patch.object(time, "sleep", lambda _: self.agent_says(t1=True)),
+        ):
+            self.apply()
+        self.assertEqual((self.terminated, self.proved), ([], [1]))
+
+    def test_one_is_not_waited_for_that_no_agent_brings_up(self) -> None:
+        self.upload["secrets-1.conf"] = secrets(1, "new")
+        self.prepare()
+        self.agent_says()
+        agent = paths.agent_unit(NAME)
+        asked = mock.Mock(wraps=planned.running)
+        with (
+            mock.patch.object(apply, "COMING_SECONDS", 30.0),
+            mock.patch.object(strongswan, "units", lambda *names: {n: mock.Mock(active=n != agent) for n in names}),
+            mock.patch.object(planned, "running", asked),
+        ):
+            self.apply()
+        self.assertEqual(asked.call_count, 1)
+        self.assertEqual((self.terminated, self.proved), ([f"{NAME}-1"], [1]))
 
     def test_one_that_runs_as_before_is_negotiated_anew(self) -> None:
         self.upload["secrets-1.conf"] = secrets(1, "new")
