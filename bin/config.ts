@@ -1,6 +1,7 @@
 // The parameters of the worked example: the how-to page's Singapore site, and how a JSON file overrides any of them.
 import * as fs from "node:fs";
 import { AlicloudProviderConfig } from "@cdktf/provider-alicloud/lib/provider";
+import { nameProblem } from "../lib/names";
 import { AgentOptions, BgpOptions, SiteUplinkOptions, TunnelOptions } from "../lib";
 
 /** Everything about the example that can be changed without editing code. */
@@ -112,6 +113,15 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Loaded
     return { config: DEFAULTS, problems: [`${CONFIG_VARIABLE}: the file holds ${kind(overrides)}; give an object.`] };
   }
   const config = merge(DEFAULTS, overrides, "", problems) as ExampleConfig;
+  // Before a stack is made of them: its id is the name, and CDKTF throws at some.
+  const name = nameProblem(config.name);
+  if (name) problems.push(`${CONFIG_VARIABLE}: name "${config.name}" ${name}.`);
+  const { length }: readonly unknown[] = config.vswitches;
+  if (length !== 2) {
+    problems.push(
+      `${CONFIG_VARIABLE}: vswitches has ${length} ${length === 1 ? "entry" : "entries"}; give two, the active tunnel's first.`,
+    );
+  }
   return { config, problems };
 }
 

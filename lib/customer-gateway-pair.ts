@@ -1,13 +1,13 @@
 // CustomerGatewayPair: what Alibaba Cloud is told about the data center's public addresses,
 // one customer gateway for each egress IP.
 import { VpnCustomerGateway } from "@cdktf/provider-alicloud/lib/vpn-customer-gateway";
-import { TerraformProvider, TerraformResourceLifecycle } from "cdktf";
+import { TerraformProvider, TerraformResourceLifecycle, TerraformStack } from "cdktf";
 import { Construct, IConstruct } from "constructs";
 import { egressIpPreconditions } from "./cloud/egress-ips";
 import { CLOUD_SHAPE, CloudOptions } from "./cloud/options";
 import { checkProvider, noteProvider } from "./cloud/providers";
 import { egressIpProblem, idProblem, tagProblems, textProblem } from "./cloud/rules";
-import { claim, otherHolder } from "./claims";
+import { claim, otherHolder, registered } from "./claims";
 import { expressionOf, identityOf } from "./expressions";
 import { Findings } from "./findings";
 import {
@@ -136,7 +136,7 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
     this.standbyEgressIp = second;
     this.asn = props.asn;
     this.resources = props.egressIps.map((ipAddress, index) => {
-      const resource = new VpnCustomerGateway(this, String(index + 1), {
+      const resource = new CustomerGateway(this, String(index + 1), {
         provider: props.provider,
         lifecycle: lifecycleOf(props, index),
         customerGatewayName: `${props.name ?? id}-${index + 1}`,
@@ -150,7 +150,10 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
       const byAddress = customerGatewayName(ipAddress, props.provider);
       resource.overrideLogicalId(byAddress ?? byPlace);
       // Version 0.1.0 had all by their place in the list.
-      if (byAddress !== undefined) new Moved(resource, `${resource.terraformResourceType}.${byPlace}`);
+      if (byAddress !== undefined) {
+        const { terraformResourceType: type } = resource;
+        new Moved(resource, `${type}.${byPlace}`, this.withoutAlias(type, ipAddress, byAddress));
+      }
       return resource;
     });
     const claims = new Map(props.egressIps.map((egressIp) => [this.claimOf(egressIp, props.provider), egressIp]));
@@ -172,6 +175,14 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
 
   private get customerGatewayIds(): readonly string[] {
     return (this.ids ??= this.resources.map((resource) => resource.id));
+  }
+
+  /** The address before the provider had an alias, where no other customer gateway of the stack has it, or may have had it. */
+  private withoutAlias(type: string, egressIp: string, byAddress: string): () => string | undefined {
+    const former = customerGatewayName(egressIp);
+    const all = registered<string>(this, `customer gateways of ${egressIp} in ${TerraformStack.of(this).node.path}`);
+    all.push(byAddress);
+    return () => (former !== byAddress && all.every((each) => each === byAddress) ? `${type}.${former}` : undefined);
   }
 
   private claimOf(egressIp: string, provider?: TerraformProvider): string {
@@ -208,6 +219,15 @@ export class CustomerGatewayPair extends Construct implements ICustomerGatewayPa
       props.description !== undefined && isLiteral(props.description) ? textProblem(props.description) : undefined;
     if (description) findings.error(`description ${description}.`);
     findings.error(...tagProblems(props.tags));
+  }
+}
+
+/** A customer gateway of which a stack may say itself what its address was. */
+class CustomerGateway extends VpnCustomerGateway {
+  /** In place of what we say: Terraform takes one. */
+  override moveFromId(id: string): void {
+    this.node.tryRemoveChild(Moved.ID);
+    super.moveFromId(id);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   IResolveContext,
   Lazy,
   LazyBase,
+  ref,
   StringConcat,
   TerraformStack,
   Token,
@@ -22,6 +23,81 @@ const EXPRESSION = /\$\{[^{}]*\}/g;
 export function innerExpression(value: string): string | undefined {
   const inner = Token.isUnresolved(value) ? undefined : /^\$\{([^]*)\}$/.exec(value)?.[1];
   return inner?.includes("${") ? undefined : inner;
+}
+
+/**
+ * Text with expressions in it as a token. What is written as text cdktf's functions take for letters, unless it is one whole
+ * expression and is looked into here.
+ */
+export function tokenized(text: string): string {
+  const parts: Part[] = [];
+  let at = 0;
+  for (let start = text.indexOf("${"); start >= 0; start = text.indexOf("${", Math.max(at, start + 2))) {
+    const end = endOf(text, start + 2);
+    if (end === undefined) break;
+    const inner = text.slice(start + 2, end - 1);
+    // `$${` is Terraform's own way to write `${`; a token is one already.
+    if (text[start - 1] === "$" || inner.includes("TfToken[")) continue;
+    parts.push({ literal: text.slice(at, start) }, { inner });
+    at = end;
+  }
+  if (parts.length === 0) return text;
+  parts.push({ literal: text.slice(at) });
+  const expressions = parts.flatMap(({ inner }) => (inner === undefined ? [] : [inner]));
+  if (expressions.length === 1 && parts.every(({ literal = "" }) => literal === "")) {
+    return Token.asString(ref(expressions[0]));
+  }
+  if (!Token.isUnresolved(text)) return Token.asString(new Template(parts));
+  return parts.map(({ literal, inner }) => (inner === undefined ? literal : Token.asString(ref(inner)))).join("");
+}
+
+interface Part {
+  readonly literal?: string;
+  readonly inner?: string;
+}
+
+/** Text and expressions: a template to Terraform, and within an expression one in quotes. */
+class Template implements IResolvable {
+  readonly creationStack: string[] = [];
+
+  constructor(private readonly parts: readonly Part[]) {}
+
+  resolve(context: IResolveContext): string {
+    const inQuotes = context.suppressBraces === true;
+    // They are Terraform's to read.
+    [context.ignoreEscapes, context.warnEscapes] = [true, false];
+    const text = this.parts.map(({ literal = "", inner }) => {
+      if (inner !== undefined) return `\${${inner}}`;
+      return inQuotes ? JSON.stringify(literal).slice(1, -1) : literal;
+    });
+    return inQuotes ? `"${text.join("")}"` : text.join("");
+  }
+
+  toString(): string {
+    return Token.asString(this);
+  }
+
+  toJSON(): string {
+    return "<unresolved-token>";
+  }
+}
+
+/** Where an expression ends that begins at a place of a text, with its brace; undefined where it does not. */
+function endOf(text: string, from: number): number | undefined {
+  const open = ["}"];
+  for (let at = from; at < text.length; at++) {
+    const inQuotes = open[open.length - 1] === '"';
+    if (text[at] === open[open.length - 1]) {
+      open.pop();
+      if (open.length === 0) return at + 1;
+    } else if (inQuotes && text[at] === "\\") at += 1;
+    else if (inQuotes && text.startsWith("${", at)) {
+      open.push("}");
+      at += 1;
+    } else if (!inQuotes && text[at] === "{") open.push("}");
+    else if (!inQuotes && text[at] === '"') open.push('"');
+  }
+  return undefined;
 }
 
 /** Applies a function of one argument to a value. */

@@ -3,6 +3,7 @@
 // stand-in where something is missing, so that the construct is made, its other checks run, and nothing ends in a stack trace.
 import { Lazy, TerraformElement, TerraformProvider, TerraformStack, Token, Tokenization } from "cdktf";
 import { Construct, IConstruct } from "constructs";
+import { tokenized } from "./expressions";
 import type { Findings } from "./findings";
 import { isLiteral } from "./structural";
 
@@ -78,7 +79,7 @@ export function text<E extends string = string>(example: string): Kind<E> {
     () => MISSING as E,
     (value) =>
       typeof value === "string"
-        ? (value as E)
+        ? (tokenized(value) as E)
         : Tokenization.isResolvable(value)
           ? (Token.asString(value) as E)
           : WRONG,

@@ -145,10 +145,13 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
     box = manifest.load_box() or manifest.Box()
     record = manifest.load_connection(site.name)
     # Where it is not known who has taken what, all take it anew.
-    anew = box.unfinished
-    if not anew:
+    anew = box.unfinished or record.unfinished
+    if not box.unfinished:
         box.unfinished = True
         box.save()
+    if not record.unfinished:
+        record.unfinished = True
+        record.save(site.name)
 
     units_changed = _shared_files(layout, box, anew, steps)
     if _enable(site.name, anew) or units_changed or anew:
@@ -178,7 +181,7 @@ def _apply(site: Site, directory: Path, access: _Access, steps: Reporter, confir
         # Not before: the agent from before would put them back.
         for old in formers(record):
             network.apply(links.stale(old, site, network.observe()))
-        record.former = []
+        record.former, record.unfinished = [], False
         record.save(site.name)
         box.unfinished = False
         box.save()

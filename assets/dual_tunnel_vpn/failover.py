@@ -17,6 +17,9 @@ from .site import Site, Tunnel, Uplink
 FRESH_SECONDS = 30
 """The agent writes its state every 15 s at least."""
 
+AHEAD_SECONDS = 1
+"""The time in it is rounded, and the clock may be set back a little."""
+
 
 def moved_to(site: Site, tunnel: Tunnel, network: Network) -> Uplink | None:
     """The other uplink, where the agent leads the tunnel's outer packets by it."""
@@ -42,7 +45,7 @@ def unreached(site: Site, tunnel: Tunnel) -> str:
     """What the agent sees amiss on the tunnel's own uplink, in words; empty when it sees nothing, or is not there."""
     state = agent_state(site.name)
     try:
-        if not 0 <= time.time() - state["time"] < FRESH_SECONDS:
+        if not is_fresh(state):
             return ""
         if {"number": tunnel.uplink, "well": False} in state["uplinks"]:
             return f"uplink {tunnel.uplink} is down"
@@ -52,6 +55,11 @@ def unreached(site: Site, tunnel: Tunnel) -> str:
     if (tunnel.uplink, tunnel.number) in places:
         return f"uplink {tunnel.uplink} does not reach {tunnel.ipsec_address}"
     return ""
+
+
+def is_fresh(state: Any) -> bool:
+    """Whether the agent has said that lately; LookupError or TypeError for what is no state."""
+    return bool(-AHEAD_SECONDS <= time.time() - state["time"] < FRESH_SECONDS)
 
 
 def agent_state(name: str) -> Any:

@@ -134,6 +134,12 @@ def guard(site: Site) -> list[str]:
     return done
 
 
+def share() -> None:
+    """Makes the packet filter's shared table as the connections that are there now want it."""
+    with _alone():
+        firewall.own.share()
+
+
 class Brought(NamedTuple):
     """What came of it, in words."""
 

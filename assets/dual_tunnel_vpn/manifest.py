@@ -62,6 +62,8 @@ class Connection:
     """Tunnels whose files are in place, or half in place, and not yet known to be in force."""
     former: list[Any] = field(default_factory=list)
     """The contents of each site.json before this one of which something may still be in the box's network."""
+    unfinished: bool = False
+    """Whether an apply or a removal of it was cut off: what that left, no apply of another connection puts right."""
     mark: str = ""
     """What Terraform's state says of the last apply that succeeded, where the stack has the box asked for drift."""
 

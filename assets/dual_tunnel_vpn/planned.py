@@ -129,7 +129,7 @@ def _last_up(name: str) -> dict[int, bool]:
     """The tunnels that were up last with the next configuration that lies there, and whether they are up now."""
     state = failover.agent_state(name)
     try:
-        if not 0 <= time.time() - state["time"] < failover.FRESH_SECONDS:
+        if not failover.is_fresh(state):
             return {}
         said = {tunnel["number"]: (tunnel["next"], bool(tunnel["installed"])) for tunnel in state["tunnels"]}
     except (LookupError, TypeError):

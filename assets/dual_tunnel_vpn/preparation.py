@@ -128,8 +128,7 @@ def _other_prepared(site: Site) -> bool:
     """Whether the other box of two has a change of its tunnel prepared, as it told the agent."""
     said = failover.agent_state(site.name)
     try:
-        fresh = 0 <= time.time() - said["time"] < failover.FRESH_SECONDS
-        return fresh and said["pair"]["heard"] and said["pair"]["other"]["prepared"] is True
+        return failover.is_fresh(said) and said["pair"]["heard"] and said["pair"]["other"]["prepared"] is True
     except (LookupError, TypeError):
         return False
 

@@ -453,6 +453,9 @@ def parse(text: str) -> Site:
 def load(path: Path) -> Site:
     """The site described by a file; SiteError when it cannot be read or used."""
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SiteError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SiteError(f"{path} is damaged: it is no text") from None
+    return parse(text)

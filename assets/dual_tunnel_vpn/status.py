@@ -41,9 +41,12 @@ def _routes(site: Site, network: Network) -> list[dict[str, Any]]:
 def _misled(site: Site, network: Network, agent: Any) -> list[str]:
     moved = {tunnel["number"]: tunnel["uplink"] for tunnel in (agent or {}).get("tunnels", [])}
     told = []
+    numbers = {uplink.number for uplink in site.uplinks}
     with closing(Netlink()) as netlink:
         for tunnel in site.tunnels:
-            by = site.uplink(moved.get(tunnel.number, tunnel.uplink))
+            number = moved.get(tunnel.number, tunnel.uplink)
+            # An agent that was not told of this site yet may speak of an uplink that the former one had.
+            by = site.uplink(number if number in numbers else tunnel.uplink)
             device = wanted.device_of(by, network)
             if device is not None:
                 told.append(ways.misled(tunnel, site.uplink_of(tunnel), by, device, netlink))

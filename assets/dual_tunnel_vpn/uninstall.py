@@ -32,8 +32,9 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     checks.writable()
     last = not [other for other in manifest.names() if other != name]
     box = manifest.load_box()
-    anew = box is not None and box.unfinished
-    if box is not None and not anew:
+    all_anew = box is not None and box.unfinished
+    anew = all_anew or _was_cut_off(name)
+    if box is not None and not all_anew:
         # Cut off, systemd may not know what is enabled: an apply that comes then relies on nothing that it sees.
         box.unfinished = True
         box.save()
@@ -66,8 +67,12 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
     shutil.rmtree(paths.RUN / name, ignore_errors=True)
     shutil.rmtree(paths.connection(name), ignore_errors=True)
     installed.forget(name)
+    if not last:
+        # A repair of another connection's, which the removal of our tables sets off, may still have counted this one.
+        with contextlib.suppress(Refusal):
+            links.share()
     steps.say(f"connection {name} is removed")
-    if box is not None and not anew and not last:
+    if box is not None and not all_anew and not last:
         box.unfinished = False
         box.save()
     if last:
@@ -77,6 +82,19 @@ def uninstall(name: str, by: str, steps: Reporter) -> None:
         shutil.rmtree(paths.PRIVATE, ignore_errors=True)
         paths.FORMER_LOCK.unlink(missing_ok=True)
         library.remove()
+
+
+def _was_cut_off(name: str) -> bool:
+    """Whether an apply or a removal of the connection was, and notes that this one may be."""
+    try:
+        record = manifest.load_connection(name)
+    except Refusal:
+        return True
+    cut_off = record.unfinished
+    if not cut_off and paths.connection(name).is_dir():
+        record.unfinished = True
+        record.save(name)
+    return cut_off
 
 
 def _sites(name: str) -> list[Site]:
@@ -108,6 +126,9 @@ def _shared(anew: bool) -> None:
     """What all connections share: unit files, settings and the state of strongSwan's service."""
     box = manifest.load_box() or manifest.Box(service_enabled=True, service_active=True)
     layout = strongswan.layout()
+    if layout is not None and strongswan.others(layout):
+        # Somebody has come to rely on it since.
+        box.service_active = box.service_enabled = True
     if not box.service_active:
         run("systemctl", "stop", strongswan.UNIT, timeout=100)
     if not box.service_enabled:

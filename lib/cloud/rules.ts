@@ -22,10 +22,11 @@ export function tagProblems(tags: Readonly<Record<string, string>> = {}): string
   const entries = Object.entries(tags);
   if (entries.length > 20) problems.push(`tags has ${entries.length} entries; give at most 20.`);
   for (const [key, value] of entries) {
-    if (key.length < 1 || key.length > 64) {
+    if (isLiteral(key) && (key.length < 1 || key.length > 64)) {
       problems.push(`tags: the key "${key}" has ${key.length} characters; give 1 to 64.`);
     }
-    if (value.length > 128) problems.push(`tags.${key} has ${value.length} characters; give at most 128.`);
+    if (isLiteral(value) && value.length > 128)
+      problems.push(`tags.${key} has ${value.length} characters; give at most 128.`);
     for (const [what, text] of [
       [`the key "${key}"`, key],
       [`the value of "${key}"`, value],

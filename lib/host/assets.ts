@@ -43,8 +43,12 @@ export function hashAssets(directory: string, files = assetFiles(directory)): st
 export class BoxAssets extends Construct {
   /** The stack's assets, made at the first call. */
   static of(stack: TerraformStack): BoxAssets {
-    return (stack.node.tryFindChild(CHILD) as BoxAssets | undefined) ?? new BoxAssets(stack);
+    const assets = BoxAssets.ofStacks.get(stack) ?? new BoxAssets(stack);
+    BoxAssets.ofStacks.set(stack, assets);
+    return assets;
   }
+
+  private static readonly ofStacks = new WeakMap<TerraformStack, BoxAssets>();
 
   /** Hash over the assets' names and contents. */
   readonly hash: string;
@@ -52,7 +56,8 @@ export class BoxAssets extends Construct {
   readonly path: string;
 
   private constructor(stack: TerraformStack) {
-    super(stack, CHILD);
+    // Beside the constructs of the stack's author, who may well call a site as we call the directory.
+    super(stack, `cdktf-alicloud-${CHILD}-assets`);
     const source = assetsDirectory();
     const files = assetFiles(source);
     this.hash = hashAssets(source, files);

@@ -1,6 +1,7 @@
 // The key by which a box proves that it is the box: how it is written, and what is wrong with one.
 // Terraform's SSH client (golang.org/x/crypto/ssh, with no list of algorithms of its own) asks for kinds in the order
 // ECDSA, RSA, Ed25519 and compares the first that the box has; test/lib/host-key.test.ts measures it.
+import { tokenized } from "../expressions";
 import { isLiteral } from "../structural";
 
 type Family = "ECDSA" | "Ed25519" | "RSA";
@@ -67,7 +68,7 @@ export class HostKey {
     if (typeof publicKey !== "string") return new HostKey("", families);
     // A comment may follow the key in a file; Terraform wants type and key.
     return new HostKey(
-      isLiteral(publicKey) ? publicKey.trim().split(/\s+/).slice(0, 2).join(" ") : publicKey,
+      isLiteral(publicKey) ? publicKey.trim().split(/\s+/).slice(0, 2).join(" ") : tokenized(publicKey),
       families,
     );
   }

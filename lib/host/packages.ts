@@ -1,6 +1,6 @@
 // Where a box gets the packages that the connection needs.
 import { Precondition } from "cdktf";
-import { matches } from "../expressions";
+import { matches, tokenized } from "../expressions";
 import { Findings } from "../findings";
 import { having, isStandIn } from "../guard";
 import { isLiteral } from "../structural";
@@ -27,7 +27,7 @@ export class BoxPackages {
    *   above it, or a package in it
    */
   static fromDirectory(path: string): BoxPackages {
-    return new BoxPackages(true, path);
+    return new BoxPackages(true, typeof path === "string" ? tokenized(path) : path);
   }
 
   /** By you, before the first deploy: nothing is installed, and a box that lacks one is refused. */

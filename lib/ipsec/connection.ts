@@ -6,6 +6,7 @@ import { checkBlocks } from "../cloud/block-checks";
 import { blockPreconditions, overlapPreconditions } from "../cloud/blocks-at-plan";
 import { addressPreconditions } from "../cloud/egress-ips";
 import { Findings } from "../findings";
+import { expressionOf, matches } from "../expressions";
 import { isStandIn } from "../guard";
 import { nameProblem, terraformNames } from "../names";
 import { isLiteral } from "../structural";
@@ -15,6 +16,8 @@ import { PreSharedKey } from "./pre-shared-key";
 import { RoutingMode } from "./routing";
 import {
   chooseTunnelOptions,
+  ID_FORM,
+  NO_IDENTITY,
   SingleTunnelOptions,
   Tunnel,
   TunnelOptions,
@@ -73,6 +76,7 @@ export function connectionPreconditions(connection: IIpsecDualConnection): Preco
     ...tunnels.flatMap((tunnel) =>
       tunnel.preSharedKey.preconditions(`The pre-shared key of the ${tunnel.role} tunnel of ${name}`),
     ),
+    ...tunnels.flatMap(identityPreconditions),
     ...blockPreconditions([...ofVpc, ...ofSite]),
     ...overlapPreconditions(ofVpc, ofSite),
     ...overlapPreconditions(
@@ -80,6 +84,17 @@ export function connectionPreconditions(connection: IIpsecDualConnection): Preco
       networks(tunnels).map(({ text }) => ({ what: "routing.tunnelCidrs", cidr: text })),
     ),
   ];
+}
+
+/** Conditions that the identities of a tunnel that are chosen, and that only Terraform knows, are some. */
+function identityPreconditions({ role, cloudId, peerId, ipsecAddress, egressIp }: Tunnel): Precondition[] {
+  const chosen = { ...(cloudId !== ipsecAddress && { cloudId }), ...(peerId !== egressIp && { peerId }) };
+  return Object.entries(chosen)
+    .filter(([, id]) => !isLiteral(id) && !isStandIn(id))
+    .map(([what, id]) => ({
+      condition: matches(ID_FORM, id),
+      errorMessage: `${role} tunnel: ${what} ${id} ${NO_IDENTITY}.`,
+    }));
 }
 
 /** What of the egress IPs of customer gateways that exist only Terraform can check; those made here have it themselves. */
@@ -138,7 +153,10 @@ export function checkConnection(connection: IIpsecDualConnection, findings: Find
       `${v1.role} tunnel: IKEv1 carries one pair of blocks in policy-based routing and there are ${pairs}; choose IkeVersion.V2 or RoutingMode.DESTINATION.`,
     );
   }
-  checkBlocks(vpcCidrs, dataCenterCidrs, routing === RoutingMode.POLICY, findings);
+  // A variable answers with another token each time.
+  const written = (cidrs: readonly string[]) =>
+    isLiteral(cidrs) ? cidrs.map((cidr) => (isStandIn(cidr) ? cidr : expressionOf(connection, cidr))) : cidrs;
+  checkBlocks(written(vpcCidrs), written(dataCenterCidrs), routing === RoutingMode.POLICY, findings);
   if (bgp) checkBgp(bgp, tunnels, connection, findings);
 }
 

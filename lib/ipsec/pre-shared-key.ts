@@ -3,7 +3,7 @@
 import type { Password } from "@cdktf/provider-random/lib/password";
 import { Fn, Precondition, TerraformElement, TerraformVariable, Token } from "cdktf";
 import { Construct } from "constructs";
-import { applied, innerExpression } from "../expressions";
+import { applied, innerExpression, tokenized } from "../expressions";
 import { described } from "../guard";
 import { isLiteral } from "../structural";
 
@@ -60,7 +60,7 @@ export class PreSharedKey {
         true,
       );
     }
-    return new PreSharedKey(hidden(expression), undefined, false, expression);
+    return new PreSharedKey(hidden(tokenized(expression)), undefined, false, expression);
   }
 
   /**
@@ -112,7 +112,8 @@ export class PreSharedKey {
       description,
     });
     variable.overrideLogicalId(variableName);
-    return new PreSharedKey(hidden(variable.stringValue), undefined, false, variable, variableName);
+    const value = variable.stringValue;
+    return new PreSharedKey(hidden(value), undefined, false, variable, value);
   }
 
   /**
@@ -124,12 +125,12 @@ export class PreSharedKey {
    */
   preconditions(what: string): Precondition[] {
     if (this.isLiteral) return [];
-    const inner = this.variableName === undefined ? innerExpression(this.expression) : `var.${this.variableName}`;
+    const inner = this.variable === undefined ? innerExpression(this.expression) : undefined;
     return [
       {
         condition:
           inner === undefined
-            ? Fn.can(Fn.regex(PSK_PATTERN, this.expression))
+            ? Fn.can(Fn.regex(PSK_PATTERN, this.variable ?? this.expression))
             : `\${can(regex("${PSK_PATTERN}", ${inner}))}`,
         errorMessage: `${what} must have 1 to 100 letters, digits and ${PSK_PUNCTUATION} (no space, double quote or backslash).`,
       },
@@ -156,8 +157,8 @@ export class PreSharedKey {
     readonly problem: string | undefined,
     private readonly isLiteral: boolean,
     private readonly origin: unknown = undefined,
-    /** The variable that `declareVariable` made, in the stack of the connection. */
-    private readonly variableName: string | undefined = undefined,
+    /** The variable that `declareVariable` made, as a token: its name is another one in other stacks. */
+    private readonly variable: string | undefined = undefined,
   ) {}
 }
 

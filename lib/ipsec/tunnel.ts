@@ -137,7 +137,12 @@ export function chooseTunnelOptions(
   };
 }
 
-const ID_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9._@-]{0,99}$/;
+/** What an identity is, as a regular expression for both of us and Terraform. */
+export const ID_FORM = "^[A-Za-z0-9_][A-Za-z0-9._@-]{0,99}$";
+
+/** What is wrong with one of another form, as the rest of a sentence. */
+export const NO_IDENTITY =
+  "cannot be an identity at both ends; use an IP address, or 1 to 100 letters, digits and . _ - @ that start with a letter, a digit or _";
 
 /** All that is wrong with a tunnel, each a sentence. */
 export function tunnelProblems(tunnel: Tunnel): string[] {
@@ -158,10 +163,8 @@ export function tunnelProblems(tunnel: Tunnel): string[] {
   }
   for (const what of ["cloudId", "peerId"] as const) {
     const id = tunnel[what];
-    if (!isLiteral(id) || ID_PATTERN.test(id)) continue;
-    problems.push(
-      `${what} "${id}" cannot be an identity at both ends; use an IP address, or 1 to 100 letters, digits and . _ - @ that start with a letter, a digit or _.`,
-    );
+    if (!isLiteral(id) || new RegExp(ID_FORM).test(id)) continue;
+    problems.push(`${what} "${id}" ${NO_IDENTITY}.`);
   }
   if (preSharedKey.problem) problems.push(`preSharedKey ${preSharedKey.problem}.`);
   return problems.map((problem) => `${role} tunnel: ${problem}`);

@@ -205,6 +205,7 @@ class Site:
         for probe in self.probes.values():
             probe.reopen()
         self.round = Round(machine, self.probes, self.moved, self.now)
+        self.round.resume()
         return machine
 
     def _opener(self, uplink: int, tunnel: int):  # type: ignore[no-untyped-def]
@@ -212,6 +213,7 @@ class Site:
 
     def restart_agent(self) -> None:
         """A new machine that knows what the kernel has and what the former one wrote down."""
+        self.moved = Moved(self.by_other.get)
         self.machine = self._make_machine(json.loads(json.dumps(self.machine.memory())))
 
     # How packets fare

@@ -201,6 +201,24 @@ class Signs(Sample):
         site.run(SETTINGS.hold_limit)
         self.whole(site)
 
+    def test_a_tunnel_through_which_nothing_passes_is_left_though_nobody_saw_its_session_end(self) -> None:
+        for what in ("boot", "agent", "speaker"):
+            with self.subTest(what):
+                lost = Faults(esp_lost={1})
+                site = Site(1, vpc_host=False, bgp=CloudBgp(keeps=30), initial=lost if what == "boot" else None)
+                site.run(20)
+                site.faults = lost
+                site.run(6)
+                if what == "agent":
+                    site.restart_agent()
+                elif what == "speaker":
+                    site.bgp.kill_speaker()
+                site.run(60)
+                self.assertEqual((site.inner, site.out_gap_from), (2, None), site.story())
+                site.faults = Faults()
+                site.run(SETTINGS.hold_limit + 60)
+                self.whole(site)
+
     def test_where_no_probe_is_answered_the_session_is_the_sign(self) -> None:
         site = settled(bgp=CloudBgp(), vpc_host=False, initial=Faults(probes_filtered=True))
         at = site.now

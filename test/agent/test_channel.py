@@ -14,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 from dual_tunnel_vpn import site as sites
-from dual_tunnel_vpn.ipsec import swanctl
+from dual_tunnel_vpn.ipsec import swanctl, vici
 from dual_tunnel_vpn.ipsec.channel import Charon, main_process
 from dual_tunnel_vpn.ipsec.sas import Sa
 
@@ -118,6 +118,33 @@ class Following(unittest.TestCase):
         self.assertGreaterEqual(len(lists), 2)
         # The second one waits for SAs that charon is busy with.
         self.assertEqual(["noblock" in asked for asked in lists[:2]], [True, False])
+
+    def test_an_absence_from_the_first_list_is_believed_only_when_repeated(self) -> None:
+        def give_list(asked: Any) -> Any:
+            # charon is busy with the first tunnel, and a list that does not wait passes over it.
+            return (BOTH[1:] if "noblock" in asked else BOTH), {}
+
+        with FakeCharon({"list-sas": give_list}) as fake:
+            charon = self.follow(fake)
+            self.drive(charon, lambda: self.seen)
+            charon.close()
+        self.assertTrue(self.seen[0][1].installed and self.seen[0][2].installed)
+
+    def test_what_another_connection_keeps_charon_busy_with_holds_nothing_up(self) -> None:
+        class Busy(FakeCharon):
+            """At work on somebody's SA for good: a list that waits for that is not answered."""
+
+            def _answer(self, peer: socket.socket, packet: vici.Packet) -> None:
+                if packet.name != "list-sas" or "noblock" in packet.message:
+                    super()._answer(peer, packet)
+
+        with Busy({"list-sas": self.give_list, "version": lambda _: ([], {"daemon": "charon"})}) as fake:
+            charon = self.follow(fake, poll=0.05)
+            self.drive(charon, lambda: self.seen)
+            charon.ask_spis(lambda _: self.fail("it was to wait"))
+            self.listed[0] = ike("lab-1", state="DELETING")
+            self.drive(charon, lambda: self.seen[-1][1].deleting, seconds=4.0)
+            charon.close()
 
     def test_a_tunnel_that_is_there_by_now_is_not_asked_for(self) -> None:
         charon = self.follow(self.fake)

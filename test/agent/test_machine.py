@@ -54,6 +54,19 @@ class Start(unittest.TestCase):
         site.run(15)
         self.assertEqual((site.inner, site.outer), (1, {1: 1, 2: 2}), site.story())
 
+    def test_an_agent_that_restarts_before_the_cloud_was_seen_to_follow_sees_it_all_the_same(self) -> None:
+        site = settled(vpc_host=False)
+        site.faults = Faults(refused={2})
+        site.run(10)
+        site.faults = Faults(refused={2}, out_dead={1}, in_dead={1})
+        while site.outer[1] == 1:
+            site.run(STEP)
+        site.restart_agent()
+        restarted = site.now
+        site.run(60)
+        self.assertLess(site.longest(site.out_gaps, restarted), 1.5, site.story())
+        self.assertLess(site.longest(site.in_gaps, restarted), 1.5, site.story())
+
     def test_a_memory_that_is_damaged_or_of_another_version_stops_nothing(self) -> None:
         site = settled()
         good = json.dumps(site.machine.memory())
@@ -359,6 +372,29 @@ class OneWayLoss(unittest.TestCase):
         self.assertEqual(site.inner, 2, site.story())
         self.assertLess(site.longest(site.out_gaps, began), 6.5, site.story())
         self.assertLess(site.longest(site.in_gaps, began), 7, site.story())
+
+    def test_it_is_left_too_where_nothing_came_back_since_the_agent_started(self) -> None:
+        for restart in (False, True):
+            with self.subTest(restart=restart):
+                lost = Faults(esp_lost={1})
+                site = Site(1, conversation=True, initial=None if restart else lost)
+                site.run(30)
+                site.faults = lost
+                if restart:
+                    site.run(1.5)
+                    site.restart_agent()
+                site.run(30)
+                self.assertEqual((site.inner, site.out_gap_from), (2, None), site.story())
+                site.faults = Faults()
+                site.run(SETTINGS.hold_limit + 60)
+                self.assertEqual((site.inner, site.outer), (1, {1: 1, 2: 2}), site.story())
+
+    def test_without_any_answer_the_hosts_are_asked_once(self) -> None:
+        site = Site(1, conversation=True)
+        site._to_box = lambda: False  # type: ignore[method-assign]  # nothing comes back, and all is well
+        site.run(300)
+        asked = [text for _, text in site.log if "asking a host in the VPC" in text]
+        self.assertEqual(len(asked), 1, site.story())
 
     def test_a_site_that_only_sends_is_left_alone(self) -> None:
         site = settled(conversation=True)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from dual_tunnel_vpn.agent.facts import SetInner, StandAside, TakeOver, Terminate, TunnelShape
+from dual_tunnel_vpn.agent.facts import Action, SetInner, StandAside, TakeOver, Terminate, TunnelShape
 from dual_tunnel_vpn.agent.pair import PairMachine, Word
+from dual_tunnel_vpn.ipsec.sas import Sa
 
 from .pair_simulation import Box, LanFaults, Pair
 from .simulation import SETTINGS, STEP, Faults
@@ -185,6 +186,37 @@ class Prepared(unittest.TestCase):
             assert machine is not None
             self.assertEqual((machine.held, machine.inner, machine.word().prepared), (number, 3 - number, True))
             self.assertEqual(pair.gaps(began), (0, 0), pair.story())
+
+    def test_a_box_that_no_other_can_relieve_serves_though_a_change_is_prepared(self) -> None:
+        for bgp, number, change in itertools.product((True, False), (1, 2), (hold, prepare)):
+            with self.subTest(bgp=bgp, number=number):
+                pair = settled(bgp=bgp)
+                pair.power_off(3 - number)
+                pair.run(30)
+                change(number)(pair)
+                pair.run(3)
+                lan(number, carrier_lost=True)(pair)
+                pair.run(3)
+                pair.boxes[number].lan = LanFaults()
+                mended = pair.now
+                pair.run(30)
+                self.assertLess(pair.idle_asides.longest(mended, pair.now), 3.0, pair.story())
+
+    def test_a_box_that_boots_with_a_change_prepared_serves_when_there_is_no_other(self) -> None:
+        machine = PairMachine(TunnelShape(1, 1, "active", "192.0.2.1"), SETTINGS)
+        machine.adopt(10.0, None, {1: 1}, {})
+        machine.observe_charon(10.0, True)
+        done: list[Action] = []
+        tunnel, up = machine.tunnels[1], Sa()
+        for tenth in range(300):
+            machine.observe_change(None, {1: "stamp"})
+            if tunnel.loaded and not tunnel.given_next:
+                # The cloud has not changed: it comes up with what is installed.
+                up = Sa(ike_id="1", child_id="1")
+            machine.observe_sas(10 + tenth / 10, {1: up})
+            done += machine.step(10 + tenth / 10)
+        self.assertTrue(tunnel.sa.installed)
+        self.assertIn(False, [action.aside for action in done if isinstance(action, StandAside)])
 
     def test_a_change_of_both_holds_neither(self) -> None:
         pair = settled()

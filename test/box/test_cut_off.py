@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from box.samples import DOCUMENT, pair_document, starter
+from box.samples import DOCUMENT, bgp_document, pair_document, starter
 from dual_tunnel_vpn import (
     apply,
     checks,
@@ -31,7 +31,7 @@ from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.net import managers, network, sysctl, ways
 from dual_tunnel_vpn.pair import service as vrrp
-from dual_tunnel_vpn.site import load, parse
+from dual_tunnel_vpn.site import Site, load, parse
 
 
 class Cut(Exception):
@@ -246,6 +246,7 @@ class Removals(Cuts):
             mock.patch.object(uninstall, "run", self.must),
             mock.patch.object(uninstall, "_shared", self.shared.append),
             mock.patch.object(uninstall, "_network"),
+            mock.patch.object(links, "share"),
             mock.patch.object(staging, "sweep"),
             mock.patch.object(sysctl, "restore", lambda box, _: box.sysctls.clear()),
             mock.patch.object(managers, "undo_all"),
@@ -297,6 +298,66 @@ class Removals(Cuts):
         self.uninstall()
         box = manifest.load_box()
         self.assertTrue(box and box.unfinished)
+
+
+class BesideAnother(Cuts):
+    """An apply of another connection comes between what was cut off and the next try."""
+
+    def apply_tokyo(self) -> None:
+        text = json.dumps(DOCUMENT).replace("singapore", "tokyo")
+        files.put(self.root / "tokyo/site.json", text.encode())
+        self.cut = ""
+        apply._apply(parse(text), self.root / "tokyo", mock.Mock(moved=""), mock.Mock(), False)
+
+    def test_the_speaker_is_told_what_it_was_not_told_before_the_cut(self) -> None:
+        self.document = bgp_document()
+        told: list[bool] = []
+
+        def follow(site: Site, anew: bool) -> None:
+            if site.name == "singapore":
+                told.append(anew)
+                if len(told) == 2:
+                    # bird.conf is there by now, and nobody has told BIRD.
+                    raise Cut
+
+        with mock.patch.object(bgp, "follow", follow), mock.patch.object(bgp, "await_sessions", return_value=[]):
+            self.apply(1)
+            self.apply(1)
+            self.apply_tokyo()
+            self.apply(1)
+            self.apply(1)
+        self.assertEqual(told, [False, False, True, False])
+
+    def test_a_removal_ends_what_one_that_was_cut_off_has_left_in_charon(self) -> None:
+        self.apply(1)
+        self.apply_tokyo()
+        layout = strongswan.Layout(self.root / "conf.d", self.root / "strongswan.d")
+        for number in (1, 2):
+            for path in layout.tunnel_files("singapore", number):
+                files.put(path, b"x")
+        ended: list[str] = []
+        patches: list[Any] = [
+            mock.patch.object(paths, "RUN", self.root / "run"),
+            mock.patch.object(checks, "writable"),
+            mock.patch.object(uninstall, "run", self.must),
+            mock.patch.object(uninstall, "_network"),
+            mock.patch.object(links, "share"),
+            mock.patch.object(staging, "sweep"),
+            mock.patch.object(sysctl, "restore"),
+            mock.patch.object(managers, "undo_all"),
+            mock.patch.object(strongswan, "layout", lambda: layout),
+            mock.patch.object(strongswan, "units", lambda name: {name: strongswan.Unit(True, True, True)}),
+            mock.patch.object(strongswan, "load", lambda _: self.must("swanctl", "--load-all")),
+            mock.patch.object(strongswan, "terminate", ended.append),
+        ]
+        with contextlib.ExitStack() as stack:
+            for patch in patches:
+                stack.enter_context(patch)
+            self.cut = "--load-all"
+            self.assertRaises(Cut, uninstall.uninstall, "singapore", "", mock.Mock())
+            self.apply_tokyo()
+            uninstall.uninstall("singapore", "", mock.Mock())
+        self.assertEqual(ended, ["singapore-1", "singapore-2"])
 
 
 class Enabled(unittest.TestCase):

@@ -69,6 +69,9 @@ class TheAgentsWord(unittest.TestCase):
         self.assertEqual(self.unreached(self.state("down")), f"uplink 1 does not reach {FIRST.ipsec_address}")
         self.assertEqual(self.unreached(self.state("unproven", well=False)), "uplink 1 is down")
 
+    def test_what_was_said_a_moment_ago_counts_though_its_time_was_rounded_up(self) -> None:
+        self.assertEqual(self.unreached(self.state("unproven", well=False, time=1000.1)), "uplink 1 is down")
+
     def test_nothing_is_told_that_was_not_seen_just_now(self) -> None:
         for state in (None, b"", b"{", b"[]", b"{}", b'{"time": "x"}', b'{"time": 990}', self.state("up")):
             with self.subTest(state):

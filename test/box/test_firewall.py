@@ -548,3 +548,66 @@ class WritesFiles(unittest.TestCase):
             step.do()
             _, none = firewalld.Firewalld().plan(samples.site(), set())
         self.assertEqual((done, none), (["firewall-cmd --reload with 0 to come"], []))
+
+
+class TellsFirewalld(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root, self.reloads, self.fails = Path(directory.name), 0, False
+        patches: tuple[Any, ...] = (
+            mock.patch.object(paths, "PRIVATE", self.root / "private"),
+            mock.patch.multiple(
+                firewalld,
+                run=lambda *_, **__: Result(0, "active\n", ""),
+                must=self.must,
+                find=lambda _: "/usr/bin/firewall-cmd",
+                _FIREWALLD=self.root / "firewalld",
+            ),
+        )
+        for patch in patches:
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def must(self, *_: str, **__: Any) -> str:
+        if self.fails:
+            raise Refusal("`firewall-cmd --reload` failed on this box: it did not end within 120 s")
+        self.reloads += 1
+        return ""
+
+    def plan(self, site: Any = None) -> list[Step]:
+        return firewalld.Firewalld().plan(site or samples.site(), set())[1]
+
+    def test_what_it_could_not_take_is_given_to_it_again(self) -> None:
+        self.fails = True
+        self.assertRaises(Refusal, self.plan()[0].do)
+        self.fails = False
+        for step in self.plan():
+            step.do()
+        self.assertEqual((self.reloads, self.plan()), (1, []))
+
+    def test_what_was_for_two_boxes_goes_with_the_second(self) -> None:
+        for site in (samples.pair_site(), samples.site()):
+            for step in self.plan(site):
+                step.do()
+        self.assertEqual(
+            sorted(path.stem for path in (self.root / "firewalld/policies").iterdir()),
+            ["singapore-ike", "singapore-in", "singapore-out"],
+        )
+        self.assertEqual((self.reloads, self.plan()), (2, []))
+
+    def test_a_removal_that_was_cut_off_before_it_had_read_it_has_it_read_it(self) -> None:
+        self.plan()[0].do()
+        ran: list[str] = []
+
+        def run(*command: str, **_: Any) -> Result:
+            ran.append(" ".join(command))
+            if command[0] == "firewall-cmd" and ran.count("firewall-cmd --reload") == 1:
+                raise KeyboardInterrupt
+            return Result(0, "active\n", "")
+
+        with mock.patch.object(firewalld, "run", run):
+            self.assertRaises(KeyboardInterrupt, firewalld.Firewalld().close, "singapore")
+            for _ in range(2):
+                firewalld.Firewalld().close("singapore")
+        self.assertEqual(ran.count("firewall-cmd --reload"), 2)

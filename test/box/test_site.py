@@ -15,6 +15,13 @@ from . import samples
 
 
 class ReadsSite(unittest.TestCase):
+    def test_a_file_that_a_disk_damaged_is_refused_in_one_sentence(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "site.json"
+            path.write_bytes(b'{"version": 1, "name": "\xff\xfe')
+            with self.assertRaisesRegex(SiteError, r"site\.json is damaged: it is no text$"):
+                load(path)
+
     def test_reads_every_field(self) -> None:
         site = samples.site()
         self.assertEqual(site.name, "singapore")

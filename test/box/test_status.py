@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 import unittest
 from typing import Any
@@ -15,7 +16,7 @@ from dual_tunnel_vpn.ipsec.strongswan import Unit
 from dual_tunnel_vpn.net import ways
 from dual_tunnel_vpn.net.netlink import UNREACHABLE, Address, Route
 from dual_tunnel_vpn.net.ways import Way
-from dual_tunnel_vpn.site import Site
+from dual_tunnel_vpn.site import Site, parse
 
 from . import samples
 
@@ -186,6 +187,23 @@ class Health(unittest.TestCase):
         found = described({1: UP, 2: UP}, [ROUTE], said=said)
         self.assertEqual(found["health"], status.DEGRADED)
         self.assertRegex(found["amiss"][0], "the agent has said nothing for 100 s")
+
+
+class ByOneUplink(unittest.TestCase):
+    def test_an_agent_that_still_speaks_of_the_former_second_uplink_ends_nothing(self) -> None:
+        document = samples.document()
+        del document["uplinks"][1]
+        document["tunnels"][1]["uplink"] = 1
+        said = {"tunnels": [{"number": 1, "uplink": 1}, {"number": 2, "uplink": 2}]}
+        asked = []
+
+        def misled(tunnel: Any, own: Any, by: Any, *_: object) -> str:
+            asked.append((tunnel.number, own.number, by.number))
+            return ""
+
+        with mock.patch.object(status, "Netlink"), mock.patch.object(ways, "misled", misled):
+            found = status._misled(parse(json.dumps(document)), samples.network(), said)
+        self.assertEqual((found, asked), ([], [(1, 1, 1), (2, 1, 1)]))
 
 
 class Answers(unittest.TestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -10,10 +11,21 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import files, library, manifest, owner, paths, staging, uninstall
-from dual_tunnel_vpn.commands import Refusal, run
+from dual_tunnel_vpn import checks, files, installed, library, manifest, owner, paths, staging, uninstall
+from dual_tunnel_vpn.bgp import service as bgp
+from dual_tunnel_vpn.commands import Refusal, Result, run
+from dual_tunnel_vpn.ipsec import states, strongswan
+from dual_tunnel_vpn.net import firewall, managers, sysctl
+from dual_tunnel_vpn.net.firewall import own
+from dual_tunnel_vpn.pair import service as vrrp
+from dual_tunnel_vpn.site import parse
+
+from . import samples
+from .samples import document
+from .test_firewall import FakeNft
 
 ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
 
@@ -56,6 +68,77 @@ class Owners(InDirectory):
             files.put(paths.connection("singapore") / "manifest.json", data)
             with self.assertRaisesRegex(Refusal, "manifest.json of this box was changed by somebody"):
                 manifest.load_connection("singapore")
+
+
+class Shares(InDirectory):
+    def test_strongswan_goes_on_where_others_have_come_to_rely_on_it(self) -> None:
+        layout = strongswan.Layout(self.root / "swanctl/conf.d", self.root / "strongswan.d")
+        files.put(layout.connections / "theirs.conf", b"connections {\n  theirs {\n  }\n}\n")
+        ran: list[str] = []
+
+        def run(*command: str, **_: object) -> Result:
+            ran.append(" ".join(command))
+            return Result(0, "", "")
+
+        with (
+            mock.patch.object(manifest, "_BOX", paths.STATE / "box.json"),
+            mock.patch.object(uninstall, "DROP_INS", (self.root / "drop-ins/a.conf",)),
+            mock.patch.multiple(paths, UNITS=self.root / "units", MODULES=self.root / "modules"),
+            mock.patch.object(strongswan, "layout", lambda: layout),
+            mock.patch.object(strongswan, "units", lambda name: {name: strongswan.Unit(True, True, True)}),
+            mock.patch.object(uninstall, "run", run),
+        ):
+            manifest.Box(service_enabled=False, service_active=False).save()
+            uninstall._shared(anew=True)
+        self.assertNotIn("systemctl stop strongswan.service", ran)
+        self.assertFalse([each for each in ran if "disable" in each])
+        self.assertIn("swanctl --reload-settings", ran)
+
+    def test_the_packet_filter_that_all_share_is_right_at_the_end_for_those_that_stay(self) -> None:
+        sites = {name: parse(json.dumps(document()).replace("singapore", name)) for name in ("singapore", "tokyo")}
+        nft = FakeNft()
+
+        def run(*_: object, **__: object) -> Result:
+            return Result(0, "", "")
+
+        def meanwhile(*_: object) -> None:
+            # The other connection's agent has seen that somebody changed the packet filter.
+            own.guard(sites["tokyo"])
+
+        with contextlib.ExitStack() as stack:
+            patches: list[Any] = [
+                mock.patch.multiple(paths, PRIVATE=self.root / "p", RUN=self.root / "run", UNITS=self.root / "units"),
+                mock.patch.object(paths, "NETWORK_LOCK", self.root / "p/network-lock"),
+                mock.patch.object(manifest, "_BOX", paths.STATE / "box.json"),
+                mock.patch.multiple(
+                    own,
+                    load=lambda path: sites[path.parent.name],
+                    must=nft.must,
+                    load_script=lambda script: nft.must(stdin=script),
+                    tables=lambda: set(nft.content),
+                    table_content=nft.table_content,
+                ),
+                mock.patch.multiple(sysctl, forwarded_by_others=lambda: False, restore=mock.Mock()),
+                mock.patch.multiple(uninstall, run=run, observe=samples.network, apply=mock.Mock()),
+                mock.patch.object(states, "remove_all"),
+                mock.patch.object(firewall, "FILTERS", ()),
+                mock.patch.object(managers, "undo_all", meanwhile),
+                mock.patch.object(checks, "writable"),
+                mock.patch.object(strongswan, "layout", return_value=None),
+                mock.patch.object(installed, "remove", return_value=False),
+                mock.patch.multiple(bgp, remove=mock.Mock()),
+                mock.patch.multiple(vrrp, remove=mock.Mock()),
+            ]
+            for patch in patches:
+                stack.enter_context(patch)
+            for name, site in sites.items():
+                files.put(paths.site(name), json.dumps(document()).replace("singapore", name).encode())
+                own.guard(site)
+            own.guard(sites["singapore"])
+            self.assertEqual(own.amiss(sites["tokyo"]), [])
+            uninstall.uninstall("singapore", "", mock.Mock())
+            self.assertEqual(own.amiss(sites["tokyo"]), [])
+            self.assertNotIn("singapore", nft.content["ip", "dual_tunnel_vpn"])
 
 
 class Sweeps(InDirectory):

@@ -135,6 +135,12 @@ class Round:
         self._moved = moved
         self._last = now
 
+    def resume(self) -> None:
+        """Goes on with the tunnels that a former agent has moved and that have proved nothing yet."""
+        for number, tunnel in self._machine.tunnels.items():
+            if tunnel.outer != tunnel.shape.uplink and not tunnel.proved:
+                self._moved.leaving(number)
+
     def hear(self, now: float) -> float:
         """Takes what has come since the last round; by how many seconds that was too long ago.
 

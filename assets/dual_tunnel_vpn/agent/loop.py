@@ -10,6 +10,7 @@ import json
 import os
 import random
 import selectors
+import socket
 import time
 from collections import deque
 from functools import partial
@@ -26,7 +27,6 @@ from ..ipsec.states import Orphans
 from ..net.netlink import FILTER_GROUPS, NETLINK_NETFILTER, Ipsec, Monitor, NetlinkError, Nftables
 from ..net.rewriting import Rewriting
 from ..pair.side import Side, stand_aside, stands_aside
-from ..pair.talk import Talk
 from ..site import Site
 from .cadence import PathProbe, Prober, Round
 from .facts import (
@@ -116,7 +116,7 @@ class Agent:
         self._tunnel_echo = ThroughTunnel(random.randrange(1, 1 << 16))
         self._echo_sequence = 0
         self._echoes: dict[int, tuple[int, float]] = {}
-        self._watched: dict[int, tuple[vici.Channel | Control | Talk, bool]] = {}
+        self._watched: dict[int, tuple[vici.Channel | Control | socket.socket, bool]] = {}
         """The channels by descriptor, and whether each is watched for writing too."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._monitor, selectors.EVENT_READ, "monitor")
@@ -149,6 +149,7 @@ class Agent:
             self.machine.adopt(now, self.owner.inner(), outer, memory, stands_aside(self.site.name))
         else:
             self.machine.adopt(now, self.owner.inner(), outer, memory)
+        self._round.resume()
         carrying = "nothing yet" if self.machine.inner is None else f"tunnel {self.machine.inner}"
         self._say(f"agent of {self.site.name} started; the VPC is reached by {carrying}", 5)
         self._look_for_change()
@@ -208,12 +209,13 @@ class Agent:
         return [*self.charon.channels, *(self.speaker.channels if self.speaker is not None else ())]
 
     def _watch(self) -> None:
-        wanted: dict[int, tuple[vici.Channel | Control | Talk, bool]] = {
+        wanted: dict[int, tuple[vici.Channel | Control | socket.socket, bool]] = {
             channel.fileno(): (channel, channel.wants_write) for channel in self._channels()
         }
-        if self.side is not None and self.side.talk.is_open:
+        talk = None if self.side is None else self.side.talk.opened
+        if talk is not None:
             # What has come is heard at the next tick, which is at once.
-            wanted[self.side.talk.fileno()] = self.side.talk, False
+            wanted[talk.fileno()] = talk, False
         if wanted == self._watched:
             return
         for descriptor in self._watched:
@@ -261,7 +263,7 @@ class Agent:
     def _refresh(self, now: float) -> None:
         self._stale = False
         self._refresh_at = now + REFRESH
-        before = dict(self.routes.devices)
+        before, indexes = dict(self.routes.devices), dict(self.routes.ifindexes)
         was_well = dict(self.machine.links)
         try:
             self.routes.refresh()
@@ -280,6 +282,8 @@ class Agent:
         for key, probe in self._probes.items():
             uplink_number = key[0]
             changed = before.get(uplink_number) != self.routes.devices.get(uplink_number)
+            # A socket that is bound to an interface stays bound to that one, whatever gets its name.
+            changed = changed or indexes.get(uplink_number) != self.routes.ifindexes.get(uplink_number)
             returned = self.machine.links[uplink_number] and not was_well[uplink_number]
             if changed or returned or (not probe.is_open and self.machine.links[uplink_number]):
                 probe.reopen()
@@ -404,6 +408,8 @@ class Agent:
         try:
             texts = planned.texts(self.site.name, number, next_one)
             parts = swanctl.parse(texts.connection), swanctl.parse(texts.secrets)
+            # What charon cannot be told has to be found here, where it can be said.
+            list(swanctl.messages(*parts))
         except (OSError, swanctl.SwanctlError) as error:
             return f"tunnel {number} cannot be given its configuration: {error}"
         if self.machine.tunnels[number].prepared:

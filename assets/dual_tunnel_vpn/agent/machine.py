@@ -45,6 +45,8 @@ class Machine(Situation):
         self.traffic = {number: Traffic() for number in self.tunnels}
         self._traffic_seen = False
         self._echo_since: float | None = None
+        self._asked_vpc = not end_to_end
+        """Whether something has come back since the start, or hosts in the VPC were asked; else they are, once."""
         self._asked_hold: tuple[int, object] | None = None
 
     # What is seen
@@ -327,12 +329,15 @@ class Machine(Situation):
         self.do(KillCharon(f"charon has not answered for {now - silent:.1f} s: it is killed to start anew"))
 
     def _judge_session(self, now: float) -> None:
-        """A BGP session that has ended says that nothing passes inside, where the counters say so too.
+        """A BGP session that is not established says that nothing passes inside, where the counters say so too.
 
-        Alone it proves nothing: the cloud's speaker may have ended it.
+        Alone it proves nothing: the cloud's speaker may have ended it. That it ended need not have been seen: neither
+        after a boot, nor by an agent or with a speaker that has started since.
         """
         number = self.inner
-        if number is None or number not in self.ended or not self._traffic_seen or not self.usable(number):
+        if number is None or self.taking_over is None or not self._traffic_seen or not self.usable(number):
+            return
+        if number not in self.sessions or self.sessions[number].established:
             return
         other, path = self.other_tunnel(number), self.path(number)
         if not silenced(self.traffic[number], now, self.settings.one_way):
@@ -342,10 +347,11 @@ class Machine(Situation):
             path.mark_down()
             self.doubt(now, path)
             nothing = f"nothing has come back through it for {self.settings.one_way:g} s"
-            self.do(Say(f"the BGP session of {self.name(number)} has ended, and {nothing}"))
+            state = "has ended" if number in self.ended else "is not established"
+            self.do(Say(f"the BGP session of {self.name(number)} {state}, and {nothing}"))
 
     def _judge_traffic(self, now: float) -> None:
-        """One-way loss: we send and nothing comes back, though it did until a moment ago."""
+        """One-way loss: we send and nothing comes back, though it did until a moment ago, or nobody knows yet."""
         if not self._traffic_seen and self._echo_since is None:
             return
         self._traffic_seen = False
@@ -372,11 +378,13 @@ class Machine(Situation):
                 self._echo_since = now
                 self.do(Say(f"{lost}: asking a host in the VPC"))
             if tunnel.proved_at >= self._echo_since:
+                self._asked_vpc = True
                 self._forgive()
                 return
             self.trigger(now, tunnel, 0.1)
             if now - self._echo_since < self.settings.echo_within:
                 return
+            self._asked_vpc = True
             lost = f"{lost}, nor does the VPC answer"
         elif path.health is Health.UP:
             # Probes pass. Without a host to ask, one-way traffic may simply be what the site does.
@@ -390,7 +398,8 @@ class Machine(Situation):
         received = [traffic.received_lately(now, self.settings.one_way) for traffic in self.traffic.values()]
         before = max(traffic.received_before(now, self.settings.one_way) for traffic in self.traffic.values())
         sent = self.traffic[number].sent_lately(now, self.settings.one_way)
-        return sent >= 5 and not any(received) and before >= 5
+        self._asked_vpc = self._asked_vpc or before >= 5
+        return sent >= 5 and not any(received) and (before >= 5 or not self._asked_vpc)
 
     def _forgive(self) -> None:
         self._echo_since = None

@@ -31,7 +31,8 @@ class Moved:
         found = []
         for number, base in self._base.items():
             count = self._packets(number)
-            if count is not None and count > base:
+            # A counter that was made anew began with nothing.
+            if count is not None and count not in (0, base):
                 found.append(number)
         for number in found:
             del self._base[number]

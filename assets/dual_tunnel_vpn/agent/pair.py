@@ -341,12 +341,11 @@ class PairMachine(Machine):
         return ""
 
     def _may_serve(self, now: float) -> bool:
-        if not self.able:
-            return False
-        if self.heard and self.other.able and not self.other.aside:
-            # Somebody carries: no need to hurry.
-            return self._may_fail_back(now)
-        return True
+        if not (self.heard and self.other.able):
+            # A tunnel that is about to be changed serves as long as there is no other.
+            return self.usable(self.own)
+        # Where somebody carries there is no need to hurry.
+        return self.able and (self.other.aside or self._may_fail_back(now))
 
     # Without BGP
 

@@ -51,6 +51,8 @@ class Routes:
         self.site = site
         self.devices: dict[int, str] = {}
         """Device by uplink number, for uplinks that were ever found."""
+        self.ifindexes: dict[int, int] = {}
+        """The number of that device when it was last there: one that was made anew has another."""
         self.network = Network()
         self._others: list[Place] | None = None
         """Routes of others that have to do with the VPC; None: to be read again."""
@@ -83,6 +85,8 @@ class Routes:
             device = uplink.device or self.network.device_with(uplink.address)
             if device is not None:
                 self.devices[uplink.number] = device
+                if device in self.network.links:
+                    self.ifindexes[uplink.number] = self.network.links[device].ifindex
 
     def uplink_trouble(self, uplink: Uplink) -> str:
         """Why the uplink cannot carry anything; empty when it can."""

@@ -62,6 +62,8 @@ class Charon:
         self._second: vici.Channel | None = None
         self._second_at: float | None = None
         """When the second question was asked, or charon first took no connection to ask it by."""
+        self._waiting: vici.Channel | None = None
+        """Where charon answers only once it is at work on no SA, of whichever connection."""
         self._refused: float | None = None
         """Since when charon has taken no connection: it listens, and its backlog is full. A hung one may look so."""
         self._asked: float | None = None
@@ -79,7 +81,7 @@ class Charon:
     @property
     def channels(self) -> list[vici.Channel]:
         """The open channels, for the event loop to watch."""
-        return [c for c in (self._channel, self._second) if c is not None and not c.closed]
+        return [c for c in (self._channel, self._second, self._waiting) if c is not None and not c.closed]
 
     @property
     def reachable(self) -> bool:
@@ -170,15 +172,24 @@ class Charon:
         self._poll_at = now + 0.05
 
     def ask_spis(self, tell: Callable[[set[int]], None]) -> None:
-        """Tells every SPI that charon owns, SAs that it is busy with included."""
-        if self._channel is None or self._channel.closed:
+        """Tells every SPI that charon owns, SAs that it is busy with included.
+
+        It may be busy for long, as with a certificate of another connection: nothing else is to wait for that.
+        """
+        if not self.reachable or (self._waiting is not None and not self._waiting.closed):
+            return
+        try:
+            waiting = self._waiting = vici.Channel(lambda *_: None, self._path)
+        except vici.ViciError:
             return
 
         def listed(answer: list[vici.Message] | None, _: vici.ViciError | None) -> None:
             if answer is not None:
                 tell(sas.spis(answer))
+            waiting.close()
 
-        self._channel.request("list-sas", None, listed)
+        waiting.register("list-sa")
+        waiting.request("list-sas", None, listed)
 
     def kill(self) -> str:
         """Ends the process that listens on the vici socket, if it is charon; what was done, in words."""
@@ -206,6 +217,8 @@ class Charon:
             self._asked = None
             self.listed_at = None
             self._close_second()
+            if self._waiting is not None:
+                self._waiting.close()
         if now < self._connect_at:
             return
         recent = self._gone_since is not None and now - self._gone_since < 10
@@ -254,11 +267,9 @@ class Charon:
             return
         self.listed_at = time.monotonic()
         found = sas.of_tunnels(self._site, answer)
-        doubtful = {
-            number
-            for number, sa in self._last.items()
-            if sa.installed and not found[number].installed and not found[number].deleting
-        }
+        # What was there before the first list nobody knows.
+        before = {number for number, sa in self._last.items() if sa.installed} if self._last else set(found)
+        doubtful = {number for number in before if not found[number].installed and not found[number].deleting}
         # A list skips SAs that charon is busy with: an absence counts when an event told it, or a second list, which
         # waits, repeats it.
         unexplained = doubtful - self._down_events

@@ -98,6 +98,11 @@ class Talk:
         self._socket = made
         self._say_at = 0.0
 
+    @property
+    def opened(self) -> socket.socket | None:
+        """What is to be watched: another one after each opening, though its descriptor may be the same."""
+        return self._socket
+
     def fileno(self) -> int:
         """The socket's descriptor, -1 when there is none."""
         return -1 if self._socket is None else self._socket.fileno()

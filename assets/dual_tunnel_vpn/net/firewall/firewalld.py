@@ -6,7 +6,7 @@ import time
 from html import escape
 from pathlib import Path
 
-from ... import files
+from ... import files, paths
 from ...commands import find, must, run
 from ...site import Site
 from .openings import VRRP, Step, mark
@@ -67,20 +67,46 @@ class Firewalld:
         """What lets the tunnels pass."""
         texts = {path: text.encode() for path, text in render(site).items()}
 
+        surplus = [path for path in _all_of(site.name) if path not in texts]
+
         def load() -> None:
+            _reload_is_due(site.name, True)
             for path, text in texts.items():
                 files.put(path, text)
+            for path in surplus:
+                files.remove(path)
             _await_started()
             must("firewall-cmd", "--reload", timeout=120)
+            _reload_is_due(site.name, False)
 
-        right = all(files.content(path) == text for path, text in texts.items())
+        right = not surplus and not _due(site.name).exists()
+        right = right and all(files.content(path) == text for path, text in texts.items())
         return set(TABLES), [] if right else [Step("firewalld does not let the tunnels pass", load)]
 
     def close(self, name: str) -> None:
         """Takes zone and policies back."""
-        removed = [files.remove(path) for folder in ("zones", "policies") for path in _ours(folder, name)]
-        if removed and self.available():
-            run("firewall-cmd", "--reload", timeout=120)
+        there = _all_of(name)
+        if there:
+            _reload_is_due(name, True)
+        for path in there:
+            files.remove(path)
+        if _due(name).exists():
+            if self.available():
+                run("firewall-cmd", "--reload", timeout=120)
+            _reload_is_due(name, False)
+
+
+def _due(name: str) -> Path:
+    """There while firewalld may not have read what its files say of a connection; a boot, at which it does, ends it."""
+    return paths.PRIVATE / f"firewalld-{name}"
+
+
+def _reload_is_due(name: str, due: bool) -> None:
+    if due:
+        paths.PRIVATE.mkdir(mode=0o700, exist_ok=True)
+        files.put(_due(name), b"", 0o600)
+    else:
+        files.remove(_due(name))
 
 
 def _state() -> str:
@@ -93,6 +119,10 @@ def _await_started() -> None:
     deadline = time.monotonic() + START_SECONDS
     while _state() == "activating" and time.monotonic() < deadline:
         time.sleep(0.25)
+
+
+def _all_of(name: str) -> list[Path]:
+    return [path for folder in ("zones", "policies") for path in _ours(folder, name)]
 
 
 def _ours(folder: str, name: str) -> list[Path]:

@@ -256,6 +256,14 @@ def guard(site: Site, devices: Iterable[str] = ()) -> list[str]:
     return [_not_right(table) for table in differing]
 
 
+def share() -> None:
+    """Puts the shared table in place as the connections that are there now want it, where it is not."""
+    table, text = ("ip", paths.SHARED_TABLE), _shared()
+    if files.content(_stamp(*table)) != _seal(text, *table):
+        must("nft", "-f", "-", stdin=text)
+        files.put(_stamp(*table), _seal(text, *table), 0o600)
+
+
 def dropped(name: str) -> dict[str, int]:
     """Packets that our tables dropped since they were last loaded, by counter."""
     tables = {("inet", paths.nft_table(name)), ("ip", paths.SHARED_TABLE)}
