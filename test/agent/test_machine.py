@@ -156,6 +156,24 @@ class SilentLoss(unittest.TestCase):
             self.assertLessEqual(site.longest(site.out_gaps, healed), 0.1, site.story())
             self.assertLessEqual(site.longest(site.in_gaps, healed), 0.1, site.story())
 
+    def test_a_moved_tunnel_that_the_cloud_ends_is_set_up_with_its_uplink_whatever_was_deleted_before(self) -> None:
+        site = settled(policy="ike-only")
+        dead = Faults(out_dead={1}, in_dead={1})
+        site.faults = dead
+        site.run(20)
+        site.faults = Faults()
+        site.run(60)
+        site.policy = "cooperative"
+        site.faults = dead
+        site.run(5)
+        self.assertEqual(site.machine.tunnels[1].phase.name, "MOVED", site.story())
+        site.faults = replace(dead, refused={1})
+        site.run(3)
+        self.assertEqual(site.machine.tunnels[1].phase.name, "WAITING", site.story())
+        site.faults = Faults()
+        site.run(2)
+        self.assertEqual(site.box_sa[1], "up", site.story())
+
     def test_carrier_loss_acts_at_once(self) -> None:
         site = settled()
         began = site.now

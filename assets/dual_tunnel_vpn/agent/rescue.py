@@ -73,6 +73,7 @@ def _wait(situation: Situation, now: float, tunnel: TunnelState) -> None:
     held = now - situation.path(number, own).up_since >= situation.hold
     if held or urgent or not tunnel.acknowledged:
         tunnel.restoring = held
+        tunnel.acknowledged = False
         tunnel.initiate_at = now
         situation.enter(tunnel, Phase.NONE, now)
 
