@@ -11,7 +11,6 @@ const LONGEST = [
   "planned",
   "drift",
   "two-boxes",
-  "two-boxes",
   "bgp",
   "adversity",
   "refusals",
