@@ -98,7 +98,7 @@ def _uplinks(site: Site, network: Network) -> Iterator[str]:
     devices = {wanted.device_of(uplink, network) for uplink in there}
     for uplink in there:
         device = wanted.device_of(uplink, network)
-        if network.device_with(uplink.address) != device:
+        if device not in network.devices_with(uplink.address):
             yield f"uplink {uplink.number} wants the address {uplink.address} on {device}, which lacks it"
     if len(devices) != len(there):
         yield "both uplinks' addresses are on one interface of this box: give each uplink its own interface"

@@ -87,7 +87,7 @@ def lacking(site: Site, uplink: Uplink, network: Network) -> str:
     device = wanted.device_of(uplink, network)
     if device is None and uplink.device:
         return f"no interface named {uplink.device}"
-    if device is not None and network.device_with(uplink.address) == device:
+    if device is not None and device in network.devices_with(uplink.address):
         return ""
     other = wanted.in_place_of(site, uplink, network)
     remedy = f" ({other}: if that is its address now, change the uplink in the stack and deploy)" if other else ""

@@ -220,6 +220,13 @@ class Uplinks(unittest.TestCase):
         made.refresh()
         self.assertEqual(made.uplink_trouble(first), "(eth0) has lost its address 172.16.1.9")
 
+    def test_are_well_while_the_loopback_interface_has_their_address_too(self) -> None:
+        made, netlink = box()
+        netlink.there = [Address(1, "172.16.1.9", 32), Address(2, "172.16.1.9", 24), Address(3, "172.16.2.9", 24)]
+        made.refresh()
+        self.assertEqual(made.devices, {1: "eth0", 2: "eth1"})
+        self.assertEqual([made.uplink_trouble(uplink) for uplink in made.site.uplinks], ["", ""])
+
 
 class Forwarding(unittest.TestCase):
     def test_is_amiss_when_it_was_switched_off_or_the_filter_does_not_know_who_wants_it(self) -> None:

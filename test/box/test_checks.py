@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dual_tunnel_vpn import checks, manifest, owner, paths
+from dual_tunnel_vpn import checks, links, manifest, owner, paths
 from dual_tunnel_vpn.commands import Refusal
 from dual_tunnel_vpn.ipsec import strongswan
 from dual_tunnel_vpn.net import neighbours
@@ -99,6 +99,17 @@ class RefusesBoxes(unittest.TestCase):
         uplinks[0]["device"] = "eth1"
         with self.assertRaisesRegex(Refusal, "172.16.1.93 on eth1, which lacks it"):
             checks.check(samples.site(uplinks=uplinks), MINE, "")
+
+    def test_accepts_a_device_with_the_address_whoever_else_has_it_too(self) -> None:
+        # As where hosts behind the box are routed to by its one address (br0), or a loopback address is lent (lo).
+        self.network.links["br0"] = samples.link(9, "br0", "bridge")
+        for ifindex in (1, 9):
+            self.network.addresses.insert(0, Address(ifindex, "172.16.1.93", 32))
+        uplinks = samples.document()["uplinks"]
+        uplinks[0]["device"] = "eth0"
+        site = samples.site(uplinks=uplinks)
+        checks.check(site, MINE, "")
+        self.assertEqual(links.lacking(site, site.uplinks[0], self.network), "")
 
     def test_refuses_numbers_that_another_connection_has(self) -> None:
         self.install("london")

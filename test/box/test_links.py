@@ -240,13 +240,28 @@ class PlansLinks(unittest.TestCase):
         network.rules += [Rule(0x200, 2004, 9, mask=0xF00), Rule(0, 255, 100), Rule(0, 0, 1000, vrf=True), MAIN_RULE]
         self.assertEqual(links.plan(samples.site(), network), [])
 
+    def test_its_marks_stay_behind_it_where_it_was_moved_behind_rules_by_source(self) -> None:
+        # As the kernel's guide to VRFs has it: what is for the box itself comes late.
+        network = installed()
+        network.rules += [Rule(0, 101, 100, source="172.16.1.93/32"), Rule(0, 0, 1000, vrf=True)]
+        network.rules += [Rule(0, 255, 32765), MAIN_RULE]
+        theirs = network.rules[-4:]
+        execute(links.plan(samples.site(), network), network)
+        marked, outer = rules(32765)[:2], rules(98)[2:]
+        self.assertCountEqual(network.rules, [*theirs, *marked, *outer])
+        self.assertEqual(links.plan(samples.site(), network), [])
+
     def test_takes_no_rule_of_others_for_its_own(self) -> None:
         network = installed()
-        theirs = Rule(0, 254, 400, destination="192.0.2.152/32", protocol=3)
-        network.rules.append(theirs)
+        theirs = [
+            Rule(0, 254, 400, destination="192.0.2.152/32", protocol=3),
+            # By UDP's port alone, for example.
+            Rule(0, 254, 401, destination="192.0.2.152/32", iif="lo", protocol=3, narrow=True),
+        ]
+        network.rules += theirs
         execute(links.plan(samples.site(), network), network)
         execute(links.take_down(samples.site(), network), network)
-        self.assertEqual(network.rules, [theirs])
+        self.assertEqual(network.rules, theirs)
 
     def test_repairs_any_loss_and_nothing_else(self) -> None:
         site = samples.site()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import unittest
 from collections.abc import Sequence
 from unittest import mock
@@ -117,6 +118,25 @@ class Finds(unittest.TestCase):
         self.network.rules = [LOCAL_RULE, MAIN_RULE]
         others = [Rule(0, 101, 1, source="172.16.3.1/32"), Rule(7, 101, 1), Rule(0, 101, 1, destination="10.0.0.0/8")]
         self.assertEqual([told for told in self.found(default, rules=others) if "no room" in told], [])
+
+    def test_a_rule_by_source_leaves_room_before_it_where_the_local_rule_was_moved_behind_it(self) -> None:
+        default = line("0.0.0.0/0", table=101)
+        self.network.rules = [LOCAL_RULE._replace(priority=32765), MAIN_RULE]
+        self.assertEqual(self.found(default, rules=[Rule(0, 101, 100, source="172.16.1.93/32")]), [])
+
+    def test_a_rule_behind_one_that_leads_to_table_main_only_a_part_of_what_is_for_the_vpc(self) -> None:
+        default = line("0.0.0.0/0", table=102)
+        tcp = struct.pack("=BBBBBBBBI", 2, 0, 0, 0, 254, 0, 0, 1, 0) + netlink.attribute(6, struct.pack("=I", 99))
+        for body in (
+            tcp + netlink.attribute(22, b"\6") + netlink.attribute(24, struct.pack("=HH", 22, 22)),
+            tcp + netlink.attribute(20, struct.pack("=II", 1001, 1001)),
+            tcp[:3] + b"\x10" + tcp[4:],
+        ):
+            part = netlink.decode_rule(body)
+            assert part is not None
+            self.network.rules = [LOCAL_RULE, MAIN_RULE]
+            [told] = self.found(default, rules=[part, Rule(0, 102, 100)])
+            self.assertRegex(told, r"^a rule of this box \(`ip rule`: 100: from all lookup 102\) comes before table ")
 
     def test_no_rule_that_leaves_the_vpcs_traffic_alone(self) -> None:
         default, leased = line("0.0.0.0/0", table=102), line("192.168.5.0/24", table=103)

@@ -170,6 +170,12 @@ class Filter(unittest.TestCase):
         for other in ("-A INPUT -m conntrack --ctstate INVALID -j DROP", "-A FORWARD -m state --state NEW -j DROP"):
             self.assertEqual(self.dropped_by(saved=f"{other}\n"), [])
 
+    def test_finds_it_in_iptables_words_behind_a_jump_as_a_node_of_kubernetes_has_it(self) -> None:
+        drops = "-A KUBE-FORWARD -m conntrack --ctstate INVALID -m nfacct --nfacct-name ct -j DROP\n"
+        jumps = '-A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD\n'
+        self.assertEqual(self.dropped_by(saved=jumps + drops), ["iptables' chain KUBE-FORWARD"])
+        self.assertEqual(self.dropped_by(saved=jumps.replace("FORWARD -m", "INPUT -m", 1) + drops), [])
+
 
 class Refuses(unittest.TestCase):
     def setUp(self) -> None:

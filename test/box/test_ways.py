@@ -53,6 +53,16 @@ class InNamespace(unittest.TestCase):
         self.assertEqual(done.returncode, 0, f"with user and network namespaces of its own:\n{done.stderr}")
 
 
+class Asks(unittest.TestCase):
+    def test_about_a_neighbour_on_a_link_of_two_addresses(self) -> None:
+        for last, length, neighbours in ((0, 31, {"172.16.3.1"}), (1, 30, {"172.16.3.2"}), (1, 32, set[str]())):
+            network = samples.network()
+            network.links["eth2"] = samples.link(4, "eth2")
+            network.addresses.append(netlink.Address(4, f"172.16.3.{last}", length))
+            found = {question.source for question in ways.questions(samples.site(), network, [])}
+            self.assertEqual(found - {""}, neighbours)
+
+
 @unittest.skipUnless(INSIDE in os.environ, "only in a namespace of its own")
 class Kernel(unittest.TestCase):
     """The sample box with its connection, whose XFRM interfaces are of another kind here."""
@@ -109,6 +119,19 @@ class Kernel(unittest.TestCase):
         self.refresh()
         self.assertEqual(self.routes.outer(1), 2)
         self.assertEqual(self.routes.set_rules(), [])
+
+    def test_what_comes_with_an_uplinks_mark_is_the_boxs_own_wherever_the_rule_for_that_is(self) -> None:
+        # ESP of a tunnel that came by the other uplink: see rewriting.py.
+        self.has("route add default via 172.16.2.253 table 20482", "route flush table 20482")
+        self.has("rule add lookup local priority 32765", "rule del lookup local priority 32765")
+        self.has("rule del lookup local priority 0", "rule add lookup local priority 0")
+        self.source_rule(" priority 100")
+        self.routes.set_rules()
+        self.refresh()
+        command = "ip route get 172.16.1.93 from 192.0.2.152 iif eth1 mark 20482"
+        shown = subprocess.run(command.split(), capture_output=True, text=True, check=True)
+        self.assertTrue(shown.stdout.startswith("local 172.16.1.93"), shown.stdout)
+        self.assertEqual((self.routes.outer(1), self.routes.outer(2)), (1, 2))
 
     def test_a_way_that_nothing_can_put_right_is_named(self) -> None:
         self.source_rule(" priority 0")

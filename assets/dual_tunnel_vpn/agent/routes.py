@@ -98,7 +98,7 @@ class Routes:
             return f"({device}) is switched off"
         if not link.carrier:
             return f"({device}) has lost its carrier"
-        if self.network.device_with(uplink.address) != device:
+        if device not in self.network.devices_with(uplink.address):
             other = wanted.in_place_of(self.site, uplink, self.network)
             return f"({device}) has lost its address {uplink.address}" + (f": {other}" if other else "")
         return ""

@@ -52,6 +52,7 @@ RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_
 RTA_IP_PROTO, RTA_SPORT, RTA_DPORT = 27, 28, 29
 FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_PREFIXLEN = 1, 2, 3, 6, 10, 14
 FRA_TABLE, FRA_FWMASK, FRA_OIFNAME, FRA_L3MDEV, FRA_PROTOCOL = 15, 16, 17, 19, 21
+FRA_TUN_ID, FRA_UID_RANGE, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE, FRA_DSCP = 12, 20, 22, 23, 24, 25
 XFRMA_ALG_CRYPT, XFRMA_ALG_AEAD, XFRMA_ALG_AUTH_TRUNC, XFRMA_IF_ID = 2, 18, 20, 31
 NFTA_TABLE_NAME = NFTA_RULE_TABLE = 1
 NFTA_OBJ_TABLE, NFTA_OBJ_NAME, NFTA_OBJ_TYPE, NFTA_OBJ_DATA = 1, 2, 3, 4
@@ -90,6 +91,7 @@ KERNEL_PROTOCOL = 2
 """Of the routes that come with an interface's address."""
 TO_TABLE, GOTO, NOTHING = 1, 2, 3
 """Actions of rules: a table is looked up, another rule comes next, none. Others refuse the packet."""
+_NARROWING = frozenset((FRA_TUN_ID, FRA_UID_RANGE, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE, FRA_DSCP))
 _INVERTED = 0x2
 """The flag of a rule that selects what its selectors do not match."""
 _WHOLE = 0xFFFFFFFF
@@ -190,6 +192,8 @@ class Rule(NamedTuple):
     """Routes with a prefix of at most this length do not count, -1: all do."""
     vrf: bool = False
     """The table is that of the VRF which a packet's interface belongs to."""
+    narrow: bool = False
+    """It selects by something else too: protocol, ports, TOS, the user whose packet it is."""
 
 
 class Counters(NamedTuple):
@@ -433,7 +437,7 @@ def encode_rule(rule: Rule) -> bytes:
 @_decoder
 def decode_rule(body: bytes) -> Rule | None:
     """The IPv4 rule in a message's body."""
-    _, to_length, from_length, _, table, _, _, action, flags = _ROUTE.unpack_from(body)
+    _, to_length, from_length, tos, table, _, _, action, flags = _ROUTE.unpack_from(body)
     found = attributes(body[_ROUTE.size :])
     mask = _int(found.get(FRA_FWMASK))
     suppress = _int(found.get(FRA_SUPPRESS_PREFIXLEN), _WHOLE)
@@ -451,6 +455,7 @@ def decode_rule(body: bytes) -> Rule | None:
         inverted=bool(flags & _INVERTED),
         suppress=-1 if suppress == _WHOLE else suppress,
         vrf=FRA_L3MDEV in found and found[FRA_L3MDEV] != b"\0",
+        narrow=bool(tos) or not _NARROWING.isdisjoint(found),
     )
 
 

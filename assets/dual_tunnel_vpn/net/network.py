@@ -61,8 +61,13 @@ class Network:
         return next((link.name for link in self.links.values() if link.ifindex == ifindex), None)
 
     def device_with(self, address: str) -> str | None:
-        """The interface that has the address."""
-        return next((self.name(found.ifindex) for found in self.addresses if found.address == address), None)
+        """The interface that has the address; of several the first one that leads anywhere."""
+        return next(iter(self.devices_with(address)), None)
+
+    def devices_with(self, address: str) -> list[str]:
+        """All interfaces that have the address, the loopback interface last: it may be on more than one."""
+        names = (self.name(found.ifindex) for found in self.addresses if found.address == address)
+        return sorted(filter(None, names), key=lambda name: name == "lo")
 
     def has(self, wanted: Route) -> bool:
         """Whether a route leads where the wanted one would."""
@@ -96,7 +101,7 @@ def key(thing: Thing) -> Key:
         return ("address", *thing)
     if isinstance(thing, Route):
         return ("route", thing.table, thing.destination)
-    return ("rule", thing.mark, thing.destination, thing.iif, thing.table)
+    return ("rule", thing.mark, thing.destination, thing.iif, thing.table, thing.narrow)
 
 
 def observe(netlink: Netlink | None = None) -> Network:

@@ -47,7 +47,7 @@ def _vrfs(site: Site, network: Network) -> Iterator[str]:
 
 def _first_rules(site: Site, network: Network, places: Sequence[Place]) -> Iterator[str]:
     """Rules of others that ours cannot come before, and that lead what charon sends to a tunnel."""
-    last = max(rule.priority for rule in wanted.rules(site, network))
+    last = max(rule.priority for rule in wanted.rules(site, network) if not rule.mark)
     for rule in _rules_of_others(site, network):
         if rule.priority > last or rule.mark or rule.oif or rule.vrf or rule.iif not in ("", "lo"):
             continue
@@ -127,7 +127,7 @@ def _rules(site: Site, network: Network, block: _Block, places: Sequence[Place])
 
 def _leads_to_main(rule: Rule, block: _Block) -> bool:
     """Whether all that comes to this rule and is for the block takes the connection's routes."""
-    selects = (rule.source, rule.iif, rule.oif, rule.mark or rule.mask)
+    selects = (rule.source, rule.iif, rule.oif, rule.mark or rule.mask, rule.narrow)
     to_main = (rule.table, rule.action, rule.inverted) == (MAIN_TABLE, TO_TABLE, False) and not any(selects)
     covers = not rule.destination or block.subnet_of(_Block(rule.destination))
     return to_main and covers and rule.suppress < block.prefixlen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
 from .. import paths
 from ..site import Site, Tunnel, Uplink
@@ -46,7 +47,7 @@ def lan_trouble(site: Site, network: Network) -> str:
         return f"({device}) is switched off"
     if not link.carrier:
         return f"({device}) has lost its carrier"
-    if network.device_with(site.pair.lan.address) != device:
+    if device not in network.devices_with(site.pair.lan.address):
         return f"({device}) has lost its address {site.pair.lan.address}"
     return ""
 
@@ -97,26 +98,33 @@ def rules(site: Site, network: Network) -> list[Rule]:
     A moved outer route is looked at only if no rule of others, such as one by the source, comes first. Theirs may have
     any priority, and one that is added without a priority comes before ours: then ours have to move.
     """
-    first = min((rule.priority for rule in _rules_of_others(site, network)), default=RULE_PRIORITY + 2)
-    priority = max(1, min(RULE_PRIORITY, first - 2))
-    return _rules(site, priority)
+    # What is for the box itself comes before the marks, wherever that rule is: a moved tunnel's packets that come in
+    # have one. Of rules with the same priority the kernel takes the one that was added later last.
+    local = min((rule.priority for rule in network.rules if rule.table == LOCAL_TABLE), default=0)
+    theirs = _rules_of_others(site, network)
+    marked = max(local, _before(rule for rule in theirs if rule.priority >= local))
+    return _rules(site, marked, _before(rule for rule in theirs if rule.priority >= local or not rule.mark) + 1)
 
 
-def _rules(site: Site, priority: int) -> list[Rule]:
+def _before(theirs: Iterable[Rule]) -> int:
+    """The priority that leaves room for another one before the first of these rules."""
+    first = min((rule.priority for rule in theirs), default=RULE_PRIORITY + 2)
+    return max(1, min(RULE_PRIORITY, first - 2))
+
+
+def _rules(site: Site, priority: int, next_priority: int) -> list[Rule]:
     marked = [Rule(uplink.mark, uplink.table, priority) for uplink in site.uplinks]
     outer = [
-        Rule(0, MAIN_TABLE, priority + 1, destination=host(tunnel.ipsec_address), iif="lo") for tunnel in site.tunnels
+        Rule(0, MAIN_TABLE, next_priority, destination=host(tunnel.ipsec_address), iif="lo") for tunnel in site.tunnels
     ]
     return [rule._replace(protocol=paths.ROUTE_PROTOCOL) for rule in (*marked, *outer)]
 
 
 def _rules_of_others(site: Site, network: Network) -> list[Rule]:
-    """Those after the one for what is for the box itself, which has to come before ours too."""
-    ours = set(map(key, _rules(site, 0)))
-    local = min((rule.priority for rule in network.rules if rule.table == LOCAL_TABLE), default=0)
+    ours = set(map(key, _rules(site, 0, 0)))
     theirs = [rule for rule in network.rules if rule.protocol != paths.ROUTE_PROTOCOL and key(rule) not in ours]
     # That of VRFs is for packets of interfaces in one.
-    return [rule for rule in theirs if rule.table != LOCAL_TABLE and rule.priority >= local and not rule.vrf]
+    return [rule for rule in theirs if rule.table != LOCAL_TABLE and not rule.vrf]
 
 
 def rule_changes(site: Site, network: Network) -> list[Change]:
@@ -197,7 +205,7 @@ def claims(site: Site) -> set[Key]:
     routes = {key(Route(destination, 0, table=table)) for table, destination in places}
     return {
         *routes,
-        *map(key, _rules(site, RULE_PRIORITY)),
+        *map(key, _rules(site, RULE_PRIORITY, RULE_PRIORITY + 1)),
         *(key(xfrm_link(tunnel)) for tunnel in site.tunnels),
     }
 

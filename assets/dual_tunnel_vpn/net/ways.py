@@ -113,9 +113,10 @@ def _hosts(site: Site, network: Network) -> Iterator[tuple[str, int]]:
                 continue
             here = ipaddress.IPv4Interface(f"{found.address}/{found.prefix_length}")
             beside = (here.ip + step for step in (1, -1, 2, -2))
-            # The first and the last address of a network are no host's.
             hosts = [ip for ip in beside if ip in here.network and ip in block and str(ip) not in own]
-            hosts = [ip for ip in hosts if ip not in (here.network[0], here.network[-1])]
+            # The first and the last address of a network are no host's, unless there are but these two (RFC 3021).
+            if here.network.prefixlen < 31:
+                hosts = [ip for ip in hosts if ip not in (here.network[0], here.network[-1])]
             if here.ip in block and hosts:
                 yield str(hosts[0]), found.ifindex
                 break

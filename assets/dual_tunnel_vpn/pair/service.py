@@ -41,7 +41,7 @@ def problems(site: Site, network: Network) -> Iterator[str]:
     if device is None:
         addresses = ", ".join(sorted({found.address for found in network.addresses} - {"127.0.0.1"})) or "none"
         yield f"the LAN wants the {where}, which this box does not have (addresses: {addresses})"
-    elif network.device_with(pair.lan.address) != device:
+    elif device not in network.devices_with(pair.lan.address):
         yield f"the LAN wants the address {pair.lan.address} on {device}, which lacks it"
     elif device in {wanted.device_of(uplink, network) for uplink in site.uplinks}:
         yield f"the LAN and the uplink are on one interface of this box, {device}: give each its own"

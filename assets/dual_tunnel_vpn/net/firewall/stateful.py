@@ -63,10 +63,17 @@ def _by_legacy() -> Iterator[str]:
     """The same of iptables, whichever kernel filter it goes by: nft does not tell all that it means."""
     if find("iptables-save") is None:
         return
-    lines = run("iptables-save", "-t", "filter").output.splitlines()
-    for line in lines:
+    rules: dict[str, list[list[str]]] = {}
+    for line in run("iptables-save", "-t", "filter").output.splitlines():
         words = line.split()
-        states = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("--ctstate", "--state")]
-        drops = words[-2:] in (["-j", "DROP"], ["-j", "REJECT"]) or "REJECT" in words
-        if words[:2] == ["-A", "FORWARD"] and drops and any("INVALID" in state.split(",") for state in states):
-            yield "iptables' chain FORWARD"
+        if words[:1] == ["-A"] and len(words) > 1:
+            rules.setdefault(words[1], []).append(words)
+    reached = ["FORWARD"]
+    for chain in reached:
+        for words in rules.get(chain, []):
+            targets = [target for verb, target in zip(words, words[1:]) if verb in ("-j", "-g")]
+            reached += [target for target in targets if target in rules and target not in reached]
+            states = [state for word, state in zip(words, words[1:]) if word in ("--ctstate", "--state")]
+            invalid = any("INVALID" in state.split(",") for state in states)
+            if invalid and any(target in ("DROP", "REJECT") for target in targets):
+                yield f"iptables' chain {chain}"
