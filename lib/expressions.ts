@@ -62,6 +62,19 @@ class Template implements IResolvable {
 
   constructor(private readonly parts: readonly Part[]) {}
 
+  /** The template that text is a token of; undefined where it is none. */
+  static of(text: string): Template | undefined {
+    const [token, ...others] = Token.isUnresolved(text) ? Tokenization.reverse(text) : [];
+    return token instanceof Template && others.length === 0 ? token : undefined;
+  }
+
+  /** Its literals as they are, and what is made of each expression. */
+  join(expression: (text: string) => string): string {
+    return this.parts
+      .map(({ literal = "", inner }) => (inner === undefined ? literal : expression(`\${${inner}}`)))
+      .join("");
+  }
+
   resolve(context: IResolveContext): string {
     const inQuotes = context.suppressBraces === true;
     // They are Terraform's to read.
@@ -132,7 +145,8 @@ export function expressionOf(scope: IConstruct, text: string): string {
 export function jsonAround(value: unknown): string {
   const asIs = (text: string) => Lazy.stringValue({ produce: () => text });
   const written = (_: string, inner: unknown) => {
-    if (typeof inner !== "string" || Token.isUnresolved(inner)) return inner;
+    if (typeof inner !== "string") return inner;
+    if (Token.isUnresolved(inner)) return Template.of(inner)?.join(asIs) ?? inner;
     return innerExpression(inner) === undefined ? inner.replace(EXPRESSION, asIs) : asIs(inner);
   };
   return JSON.stringify(value, written, 2);

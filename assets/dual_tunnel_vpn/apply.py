@@ -85,6 +85,8 @@ def prepare(directory: Path, ssh_connection: str, packages: list[str]) -> Site:
     if box is None:
         unit = strongswan.units(strongswan.UNIT)[strongswan.UNIT]
         box = manifest.Box(service_enabled=unit.known and unit.enabled, service_active=unit.active)
+        layout = strongswan.layout()
+        box.others = [] if layout is None else strongswan.others(layout)
         sysctl.remember(box, [sysctl.ACQUIRE])
         box.save()
     if not set(packages) <= set(box.packages):

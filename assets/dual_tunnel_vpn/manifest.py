@@ -24,6 +24,8 @@ class Box:
     """Whether strongSwan's unit was enabled."""
     service_active: bool = False
     """Whether strongSwan's unit ran."""
+    others: list[str] = field(default_factory=list)
+    """The files that defined connections of others."""
     sysctls: dict[str, str] = field(default_factory=dict)
     """Former values by path under /proc/sys."""
     packages: list[str] = field(default_factory=list)

@@ -126,7 +126,7 @@ def _shared(anew: bool) -> None:
     """What all connections share: unit files, settings and the state of strongSwan's service."""
     box = manifest.load_box() or manifest.Box(service_enabled=True, service_active=True)
     layout = strongswan.layout()
-    if layout is not None and strongswan.others(layout):
+    if layout is not None and not set(strongswan.others(layout)) <= set(box.others):
         # Somebody has come to rely on it since.
         box.service_active = box.service_enabled = True
     if not box.service_active:

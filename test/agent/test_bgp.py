@@ -7,6 +7,7 @@ import unittest
 from dataclasses import replace
 
 from dual_tunnel_vpn.agent.facts import SetInner, SetOuter, TakeOver, Terminate
+from dual_tunnel_vpn.bgp.heard import Heard, Session
 
 from .simulated_bgp import CloudBgp
 from .simulation import SETTINGS, Faults, Site, uplink_faults
@@ -218,6 +219,23 @@ class Signs(Sample):
                 site.faults = Faults()
                 site.run(SETTINGS.hold_limit + 60)
                 self.whole(site)
+
+    def test_a_session_that_is_about_to_begin_is_no_sign(self) -> None:
+        """The first packet of tunnel 1's session has just been sent; that of tunnel 2 came up a moment before."""
+        site = settled(bgp=CloudBgp(), vpc_host=False, idle=True)
+        machine, up = site.machine, Session(True, "Established", ("192.168.10.0/24",))
+        sent, received = site.packets[1]
+        machine.observe_bgp(None)
+        for _ in range(12):  # a speaker that is started anew: nothing passes, and nothing is sent
+            site.now += 1
+            machine.observe_traffic(site.now, 1, sent, received)
+            machine.observe_sas(site.now, site._listed())
+            machine.step(site.now)
+        site.now += 1
+        machine.observe_bgp(Heard({1: Session(False, "Connect"), 2: up}, frozenset()))
+        machine.observe_traffic(site.now, 1, sent + 1, received)
+        actions = machine.step(site.now)
+        self.assertEqual([a for a in actions if isinstance(a, SetInner)], [], actions)
 
     def test_where_no_probe_is_answered_the_session_is_the_sign(self) -> None:
         site = settled(bgp=CloudBgp(), vpc_host=False, initial=Faults(probes_filtered=True))

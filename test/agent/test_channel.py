@@ -120,9 +120,12 @@ class Following(unittest.TestCase):
         self.assertEqual(["noblock" in asked for asked in lists[:2]], [True, False])
 
     def test_an_absence_from_the_first_list_is_believed_only_when_repeated(self) -> None:
-        def give_list(asked: Any) -> Any:
-            # charon is busy with the first tunnel, and a list that does not wait passes over it.
-            return (BOTH[1:] if "noblock" in asked else BOTH), {}
+        asked: list[Any] = []
+
+        def give_list(arguments: Any) -> Any:
+            # charon is busy with the first tunnel at the first time, and a list that does not wait passes over it.
+            asked.append(arguments)
+            return (BOTH[1:] if len(asked) == 1 else BOTH), {}
 
         with FakeCharon({"list-sas": give_list}) as fake:
             charon = self.follow(fake)
@@ -145,6 +148,18 @@ class Following(unittest.TestCase):
             self.listed[0] = ike("lab-1", state="DELETING")
             self.drive(charon, lambda: self.seen[-1][1].deleting, seconds=4.0)
             charon.close()
+
+    def test_what_another_connection_keeps_charon_busy_with_does_not_hold_up_the_first_list(self) -> None:
+        class Busy(FakeCharon):
+            def _answer(self, peer: socket.socket, packet: vici.Packet) -> None:
+                if packet.name != "list-sas" or "noblock" in packet.message:
+                    super()._answer(peer, packet)
+
+        with Busy({"list-sas": lambda _: (BOTH[1:], {}), "version": lambda _: ([], {"daemon": "charon"})}) as fake:
+            charon = self.follow(fake, poll=0.05)
+            self.addCleanup(charon.close)
+            self.drive(charon, lambda: self.seen, seconds=4.0)
+            self.assertTrue(self.seen[0][2].installed)
 
     def test_a_tunnel_that_is_there_by_now_is_not_asked_for(self) -> None:
         charon = self.follow(self.fake)

@@ -414,6 +414,21 @@ class OneWayLoss(unittest.TestCase):
         asked = [text for _, text in site.log if "asking a host in the VPC" in text]
         self.assertEqual(len(asked), 1, site.story())
 
+    def test_a_moved_tunnel_is_not_ended_unasked_after_a_restart(self) -> None:
+        """The site only sends, which is no loss where nothing had come before."""
+        site = settled(conversation=True)
+        site.faults = Faults(out_dead={1}, in_dead={1})
+        site.run(10)
+        self.assertEqual((site.inner, site.machine.tunnels[1].phase.name), (2, "MOVED"), site.story())
+        site.idle = True
+        site.run(30)
+        site.actions.clear()
+        site.restart_agent()
+        site._to_box = lambda: False  # type: ignore[method-assign]
+        site.idle = False
+        site.run(10)
+        self.assertEqual([a for _, a in site.actions if isinstance(a, Terminate)], [], site.story())
+
     def test_a_site_that_only_sends_is_left_alone(self) -> None:
         site = settled(conversation=True)
         site.run(10)

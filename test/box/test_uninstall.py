@@ -94,6 +94,28 @@ class Shares(InDirectory):
         self.assertFalse([each for each in ran if "disable" in each])
         self.assertIn("swanctl --reload-settings", ran)
 
+    def test_strongswan_is_put_back_where_others_had_it_disabled_all_the_time(self) -> None:
+        layout = strongswan.Layout(self.root / "swanctl/conf.d", self.root / "strongswan.d")
+        files.put(layout.connections / "theirs.conf", b"connections {\n  theirs {\n  }\n}\n")
+        ran: list[str] = []
+
+        def run(*command: str, **_: object) -> Result:
+            ran.append(" ".join(command))
+            return Result(0, "", "")
+
+        with (
+            mock.patch.object(manifest, "_BOX", paths.STATE / "box.json"),
+            mock.patch.object(uninstall, "DROP_INS", (self.root / "drop-ins/a.conf",)),
+            mock.patch.multiple(paths, UNITS=self.root / "units", MODULES=self.root / "modules"),
+            mock.patch.object(strongswan, "layout", lambda: layout),
+            mock.patch.object(strongswan, "units", lambda name: {name: strongswan.Unit(True, True, True)}),
+            mock.patch.object(uninstall, "run", run),
+        ):
+            manifest.Box(service_enabled=False, service_active=False, others=strongswan.others(layout)).save()
+            uninstall._shared(anew=True)
+        self.assertIn("systemctl stop strongswan.service", ran)
+        self.assertTrue([each for each in ran if "disable" in each])
+
     def test_the_packet_filter_that_all_share_is_right_at_the_end_for_those_that_stay(self) -> None:
         sites = {name: parse(json.dumps(document()).replace("singapore", name)) for name in ("singapore", "tokyo")}
         nft = FakeNft()

@@ -51,6 +51,14 @@ describe("an expression that is written as text", () => {
     expect(warned).not.toHaveBeenCalled();
   });
 
+  it("leaves the box's description JSON, whatever stands beside it", () => {
+    for (const beside of ['"', "\\", "\n", "ü", "{"]) {
+      const stack = siteStack({ uplinks: [{ ...UPLINK_1, device: `x${beside}\${var.a}` }, UPLINK_2] });
+      const site = JSON.parse(String(synthesized(stack).locals!.singapore_site_json)) as Resource;
+      expect(site).toMatchObject({ uplinks: [{ device: `x${beside}\${var.a}` }, {}] });
+    }
+  });
+
   it("is in the synthesized text as it was written", () => {
     const { resource } = synthesized(siteStack({ dataCenterCidrs: ["10.${var.site}.0.0/16"] }));
     const [route] = Object.values(resource.alicloud_vpn_route_entry);

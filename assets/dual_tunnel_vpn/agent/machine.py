@@ -342,6 +342,9 @@ class Machine(Situation):
         other, path = self.other_tunnel(number), self.path(number)
         if not silenced(self.traffic[number], now, self.settings.one_way):
             return
+        # One that was never seen may be about to begin: what it has just sent proves nothing yet.
+        if number not in self.ended and not self.traffic[number].unanswered(now, self.settings.one_way):
+            return
         if self.works(other) and self.could_carry(other):
             self._forgive()
             path.mark_down()
@@ -399,7 +402,9 @@ class Machine(Situation):
         before = max(traffic.received_before(now, self.settings.one_way) for traffic in self.traffic.values())
         sent = self.traffic[number].sent_lately(now, self.settings.one_way)
         self._asked_vpc = self._asked_vpc or before >= 5
-        return sent >= 5 and not any(received) and (before >= 5 or not self._asked_vpc)
+        # Of the other tunnel's loss the VPC's hosts are not asked: the cloud's way back is judged by what came before.
+        asks = not self._asked_vpc and (number == self.preferred or not self.tunnels[self.preferred].sa.installed)
+        return sent >= 5 and not any(received) and (before >= 5 or asks)
 
     def _forgive(self) -> None:
         self._echo_since = None

@@ -73,6 +73,8 @@ class Charon:
         self._gone_since: float | None = None
         self._down_events: set[int] = set()
         self._last: dict[int, Sa] = {}
+        self._was_listed = False
+        """Whether charon has given a list since it was last reached."""
         self._doubt = False
         """Whether an SA is missing from the last list and no event told why."""
         self.listed_at: float | None = None
@@ -237,7 +239,7 @@ class Charon:
         for event in EVENTS:
             self._channel.register(event)
         self._last.clear()
-        self._doubt = False
+        self._doubt = self._was_listed = False
         self._list(now)
 
     def _event(self, name: str, message: vici.Message) -> None:
@@ -267,9 +269,14 @@ class Charon:
             return
         self.listed_at = time.monotonic()
         found = sas.of_tunnels(self._site, answer)
-        # What was there before the first list nobody knows.
-        before = {number for number, sa in self._last.items() if sa.installed} if self._last else set(found)
-        doubtful = {number for number in before if not found[number].installed and not found[number].deleting}
+        first, self._was_listed = not self._was_listed, True
+        lacking = {number for number, sa in found.items() if not sa.installed and not sa.deleting}
+        if first and lacking:
+            # Nobody knows what was there before. It is asked again without waiting: what charon is busy with may be
+            # somebody else's, and for long.
+            self._poll_at = self.listed_at + self._confirm
+            return
+        doubtful = {number for number, sa in self._last.items() if sa.installed and number in lacking}
         # A list skips SAs that charon is busy with: an absence counts when an event told it, or a second list, which
         # waits, repeats it.
         unexplained = doubtful - self._down_events
