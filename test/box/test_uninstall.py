@@ -71,7 +71,8 @@ class Owners(InDirectory):
 
 
 class Shares(InDirectory):
-    def test_strongswan_goes_on_where_others_have_come_to_rely_on_it(self) -> None:
+    def commands_at_the_end(self, theirs_was_there: bool) -> list[str]:
+        """What the last removal runs where strongSwan was off before us and a connection of others is there."""
         layout = strongswan.Layout(self.root / "swanctl/conf.d", self.root / "strongswan.d")
         files.put(layout.connections / "theirs.conf", b"connections {\n  theirs {\n  }\n}\n")
         ran: list[str] = []
@@ -88,31 +89,18 @@ class Shares(InDirectory):
             mock.patch.object(strongswan, "units", lambda name: {name: strongswan.Unit(True, True, True)}),
             mock.patch.object(uninstall, "run", run),
         ):
-            manifest.Box(service_enabled=False, service_active=False).save()
+            manifest.Box(others=strongswan.others(layout) if theirs_was_there else []).save()
             uninstall._shared(anew=True)
+        return ran
+
+    def test_strongswan_goes_on_where_others_have_come_to_rely_on_it(self) -> None:
+        ran = self.commands_at_the_end(theirs_was_there=False)
         self.assertNotIn("systemctl stop strongswan.service", ran)
         self.assertFalse([each for each in ran if "disable" in each])
         self.assertIn("swanctl --reload-settings", ran)
 
     def test_strongswan_is_put_back_where_others_had_it_disabled_all_the_time(self) -> None:
-        layout = strongswan.Layout(self.root / "swanctl/conf.d", self.root / "strongswan.d")
-        files.put(layout.connections / "theirs.conf", b"connections {\n  theirs {\n  }\n}\n")
-        ran: list[str] = []
-
-        def run(*command: str, **_: object) -> Result:
-            ran.append(" ".join(command))
-            return Result(0, "", "")
-
-        with (
-            mock.patch.object(manifest, "_BOX", paths.STATE / "box.json"),
-            mock.patch.object(uninstall, "DROP_INS", (self.root / "drop-ins/a.conf",)),
-            mock.patch.multiple(paths, UNITS=self.root / "units", MODULES=self.root / "modules"),
-            mock.patch.object(strongswan, "layout", lambda: layout),
-            mock.patch.object(strongswan, "units", lambda name: {name: strongswan.Unit(True, True, True)}),
-            mock.patch.object(uninstall, "run", run),
-        ):
-            manifest.Box(service_enabled=False, service_active=False, others=strongswan.others(layout)).save()
-            uninstall._shared(anew=True)
+        ran = self.commands_at_the_end(theirs_was_there=True)
         self.assertIn("systemctl stop strongswan.service", ran)
         self.assertTrue([each for each in ran if "disable" in each])
 
