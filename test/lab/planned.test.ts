@@ -53,6 +53,10 @@ describe("a planned change", () => {
   async function lost(): Promise<{ readonly out: number; readonly in: number }> {
     await scene.well();
     const report = await scene.traffic.since(mark);
+    if (report.out.lost > 0) {
+      const told = "journalctl -o short-precise --no-pager -n 150 -u 'dual-tunnel-vpn-*@*' -u strongswan";
+      process.stderr.write(`--- the box\n${await lab.box.succeed(told)}--- the gateway\n${await cloudEnd.log(150)}`);
+    }
     return { out: report.out.lost, in: report.in.lost };
   }
 
@@ -77,6 +81,8 @@ describe("a planned change", () => {
 
   beforeEach(async () => {
     await scene.well();
+    // Both ends may have set a tunnel up at once: what the end of the second IKE_SA costs is not the change's.
+    await cloudEnd.waitUntilSettled();
     mark = await scene.traffic.mark();
   });
 
