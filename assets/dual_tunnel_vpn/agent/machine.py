@@ -440,7 +440,7 @@ class Machine(Situation):
         return number in self.tunnels and self.tunnels[number].sa.installed
 
     def _is_single(self, now: float, number: int) -> bool:
-        """Whether what is sent into the tunnel cannot be lost by the end of one of two IKE_SAs: the kernel uses either."""
+        """Whether nothing sent into the tunnel can be lost by the end of one of two IKE_SAs: the kernel uses either."""
         since = self.tunnels[number].doubled_since if number in self.tunnels else None
         return since is None or now - since >= self.settings.duplicate
 
