@@ -23,11 +23,8 @@ from .net.netlink import Netlink, NetlinkError
 from .net.network import observe
 from .site import Site, load
 
-MOVED_SECONDS = 30
-"""How long the agent may take to lead the traffic into the other tunnel.
-
-It waits for the end of one of two IKE_SAs, which both ends may just have set up at once (`Settings.duplicate`).
-"""
+MOVED_SECONDS = 10
+"""How long the agent may take to lead the traffic into the other tunnel."""
 
 COUNTED_SECONDS = 0.5
 """For how long the tunnel that is to change must have sent nothing."""

@@ -24,6 +24,8 @@ CLONE_NEWNET = 0x40000000
 SO_RCVBUFFORCE = 33
 # A packet sent this recently may still be under way: it counts neither as sent nor as lost.
 UNDER_WAY_S = 1.0
+# So may for longer what was sent after the last one that has arrived: a machine on the way may stand still.
+STANDSTILL_S = 5.0
 
 
 def socket_in(namespace: str, address: str) -> socket.socket:
@@ -75,7 +77,9 @@ class Direction:
         times = [self.arrivals[first - 1] if first > 0 else start, *self.arrivals[first:last], end]
         gap, began = max((after - before, before) for before, after in pairwise(times))
         low = bisect.bisect_left(self.sent, start)
-        high = bisect.bisect_left(self.sent, max(start, end - UNDER_WAY_S))
+        latest = max(self.numbers[first:], default=-1) + 1
+        due = min(bisect.bisect_left(self.sent, end - UNDER_WAY_S), latest)
+        high = max(low, due, bisect.bisect_left(self.sent, end - STANDSTILL_S))
         arrived = {number for number in self.numbers[first:] if low <= number < high}
         return {
             "longestGapS": round(gap, 4),

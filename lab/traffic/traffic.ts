@@ -14,7 +14,10 @@ export interface DirectionReport {
   readonly gapBeganS: number;
   /** Seconds since the last packet arrived. */
   readonly silentS: number;
-  /** Packets sent; those of the last second are not counted, as they may be under way. */
+  /**
+   * Packets sent; not counted are those that may be under way: of the last second, and of the last five where none that
+   * was sent later has arrived.
+   */
   readonly sent: number;
   /** Of these, how many did not arrive. */
   readonly lost: number;

@@ -166,8 +166,6 @@ class Site:
         self.probes_sent: dict[int, int] = {}
         self.negotiation = NEGOTIATION
         """How long a negotiation takes, seconds."""
-        self.doubled: set[int] = set()
-        """The tunnels that both ends have set up at once."""
         self.passes_over = False
         """charon's lists pass over what it is negotiating, since it is at work on it."""
         self._negotiating: dict[int, float] = {}
@@ -330,7 +328,6 @@ class Site:
                 child_id="1" if state == "up" else None,
                 deleting=state == "deleting",
                 connecting=tunnel in self._negotiating and not self.passes_over,
-                doubled=state == "up" and tunnel in self.doubled,
             )
             for tunnel, state in self.box_sa.items()
         }

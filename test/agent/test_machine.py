@@ -156,41 +156,6 @@ class SilentLoss(unittest.TestCase):
             self.assertLessEqual(site.longest(site.out_gaps, healed), 0.1, site.story())
             self.assertLessEqual(site.longest(site.in_gaps, healed), 0.1, site.story())
 
-    def test_a_planned_move_waits_for_the_end_of_one_of_two_ike_sas_and_a_failover_does_not(self) -> None:
-        site = settled()
-        site.doubled = {2}
-        site.held = 1
-        site.run(5)
-        self.assertEqual(site.inner, 1, site.story())
-        site.doubled = set()
-        site.run(1)
-        self.assertEqual(site.inner, 2, site.story())
-        site = settled()
-        site.doubled = {2}
-        began = site.now
-        site.faults = Faults(out_dead={1}, in_dead={1})
-        site.run(5)
-        self.assertEqual(site.inner, 2, site.story())
-        self.assertLess(site.longest(site.out_gaps, began), 0.9, site.story())
-
-    def test_traffic_returns_once_one_of_two_ike_sas_has_ended_or_none_ever_will(self) -> None:
-        for ends in (True, False):
-            site = settled()
-            site.doubled = {1}
-            site.held = 1
-            site.run(2)
-            began = site.now
-            site.held = None
-            site.run(12)
-            self.assertEqual(site.inner, 2, site.story())
-            if ends:
-                site.doubled = set()
-            site.run(1)
-            self.assertEqual(site.inner, 1 if ends else 2, site.story())
-            site.run(8)
-            self.assertEqual(site.inner, 1, site.story())
-            self.assertEqual(site.longest(site.out_gaps, began), 0, site.story())
-
     def test_a_moved_tunnel_that_the_cloud_ends_is_set_up_with_its_uplink_whatever_was_deleted_before(self) -> None:
         site = settled(policy="ike-only")
         dead = Faults(out_dead={1}, in_dead={1})

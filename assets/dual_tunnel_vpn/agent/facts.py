@@ -33,12 +33,6 @@ class Settings:
     """How long the cloud may take to acknowledge a DELETE."""
     settle: float = 0.3
     """How long a tunnel that was brought back for the failback is watched before traffic goes there."""
-    duplicate: float = 20.0
-    """How long of two IKE_SAs of a tunnel the end of one is waited for before traffic goes there.
-
-    `unique = replace` ends the older after ten seconds; where the other end has forgotten it, its DELETE is given up
-    after nine more.
-    """
     restart_grace: float = 1.5
     """After charon's restart the kernel's old states still carry traffic: time for new SAs to come."""
     initiate_first: float = 1.0
@@ -110,8 +104,6 @@ class TunnelState:
     """The uplink that its outer packets leave by now."""
     sa: Sa = field(default_factory=Sa)
     installed_since: float = 0.0
-    doubled_since: float | None = None
-    """Since when it has two IKE_SAs."""
     phase: Phase = Phase.NONE
     phase_since: float = 0.0
     acknowledged: bool = False

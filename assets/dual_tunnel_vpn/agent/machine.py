@@ -135,10 +135,6 @@ class Machine(Situation):
                 tunnel.initiate_at = now
                 if not sa.deleting:
                     self.do(Say(f"{self.name(number)} has no SA any more"))
-            if not sa.doubled:
-                tunnel.doubled_since = None
-            elif tunnel.doubled_since is None:
-                tunnel.doubled_since = now
             tunnel.sa = sa
 
     def observe_charon(self, now: float, answering: bool) -> None:
@@ -429,7 +425,7 @@ class Machine(Situation):
             if self.ready(other) or (self._is_gone(current) and self._is_up(other)):
                 self.set_inner(now, other, f"{self.name(current)} {self._why_left(current)}")
         elif current == self.held:
-            if self.ready(other) and self._is_single(now, other):
+            if self.ready(other):
                 self.set_inner(now, other, f"{self.name(current)} is about to be changed", planned=True)
         elif current != self.preferred and self.preferred != self.held and self._may_fail_back(now):
             self.set_inner(now, self.preferred, f"{self.name(self.preferred)} has been well for its hold")
@@ -438,11 +434,6 @@ class Machine(Situation):
 
     def _is_up(self, number: int) -> bool:
         return number in self.tunnels and self.tunnels[number].sa.installed
-
-    def _is_single(self, now: float, number: int) -> bool:
-        """Whether nothing sent into the tunnel can be lost by the end of one of two IKE_SAs: the kernel uses either."""
-        since = self.tunnels[number].doubled_since if number in self.tunnels else None
-        return since is None or now - since >= self.settings.duplicate
 
     def _is_gone(self, number: int) -> bool:
         return number in self.tunnels and not self.tunnels[number].sa.installed
@@ -463,8 +454,6 @@ class Machine(Situation):
         if not may_return(self):
             return False
         path, installed_for = self.path(self.preferred, own), now - tunnel.installed_since
-        if not self._is_single(now, self.preferred):
-            return False
         if path.health is Health.UP and now - path.up_since < self.hold:
             return False
         return installed_for >= (self.settings.settle if tunnel.restoring else self.hold)

@@ -37,8 +37,6 @@ class Sa:
     """An IKE_SA is on its way, perhaps beside the one that is shown."""
     deleting: bool = False
     """An IKE_SA is being deleted, perhaps beside the one that is shown."""
-    doubled: bool = False
-    """Two are up: both ends set the tunnel up at once, and one of the two is going to end."""
 
     @property
     def established(self) -> bool:
@@ -90,12 +88,7 @@ def _of(tunnel: Tunnel, ike_sas: list[vici.Message]) -> Sa:
     shown = max(
         candidates, key=lambda sa: (sa.installed, sa.established, sa.ike_state in _COMING), default=Sa()
     )
-    return replace(
-        shown,
-        connecting=any(state in _COMING for state in states),
-        deleting=_DELETING in states,
-        doubled=sum(candidate.installed for candidate in candidates) > 1,
-    )
+    return replace(shown, connecting=any(state in _COMING for state in states), deleting=_DELETING in states)
 
 
 def _mine(tunnel: Tunnel, ike: vici.Message) -> list[vici.Message]:
