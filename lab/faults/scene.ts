@@ -131,11 +131,10 @@ export class Scene {
     }, timeoutS);
   }
 
-  /** Waits until the contender tells of something, in these words. */
-  async noticed(words: string, timeoutS = 60): Promise<void> {
-    const before = (await this.contender.story(0)).length;
+  /** Waits until the contender tells of something, in these words, that came after a moment of the box's clock. */
+  async noticed(words: string, sinceS: number, timeoutS = 60): Promise<void> {
     await this.until(async () => {
-      const told = (await this.contender.story(0)).slice(before);
+      const told = await this.contender.story(sinceS);
       return told.some((line) => line.includes(words)) ? "" : `nothing was said about "${words}"`;
     }, timeoutS);
   }

@@ -13,8 +13,8 @@ import { itInFull } from "./full";
 
 jest.setTimeout(600_000);
 
-/** Seconds within which traffic is to flow again, or four times what a status takes on a machine that is that slow. */
-const SOON_S = 12;
+/** Seconds within which traffic is to flow again, on a slow machine too; where nothing is put right, none ever does. */
+const SOON_S = 30;
 /** The same where the box has other work for its processor. */
 const LATER_S = 40;
 
@@ -220,10 +220,8 @@ describe("traffic between the data center and the VPC goes on when", () => {
     const knock = () => lab.namespace("dc").execute(KNOCK);
     // Where systemd has our links follow, they may be there again at any moment; healthy is said of what flows only.
     if (!followed) expect(await knock()).toMatchObject({ status: 1 });
-    const asked = Date.now();
     const told = await status();
-    const soonS = Math.max(SOON_S, (4 * (Date.now() - asked)) / 1000);
-    if (followed && told.status === 0) expect(await knock()).toMatchObject({ status: 0 });
+    if (followed && told.status === 0) await flows(10);
     else expect(told.status).toBe(1);
 
     if (busy)
@@ -232,7 +230,7 @@ describe("traffic between the data center and the VPC goes on when", () => {
       );
     await lab.box.succeed(`systemctl kill -s CONT ${AGENT}`);
     const began = Date.now();
-    await flows(busy ? LATER_S : soonS).catch(async (error: Error) => {
+    await flows(busy ? LATER_S : SOON_S).catch(async (error: Error) => {
       const journal = await lab.box.succeed(
         "journalctl -b -o short-precise --no-pager --lines 80 -u 'dual-tunnel-vpn*'",
       );
@@ -242,7 +240,7 @@ describe("traffic between the data center and the VPC goes on when", () => {
       `${what}: ${((Date.now() - began) / 1000).toFixed(1)} s; told: ${String(told.stdout.match(/^ {2}! .*/gm))}\n`,
     );
     await strays.arrived();
-    if (!unplugged) await healthy(busy ? 120 : 30);
+    if (!unplugged) await healthy(120);
     // Five times a second they were sent to the box meanwhile.
     expect(Object.keys(await strays.arrived()).filter((what) => !translated.includes(what))).toEqual([]);
   }

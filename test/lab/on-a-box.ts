@@ -12,16 +12,17 @@ export const SOON_S = 5;
 const status = (lab: Lab) => lab.box.execute("dual-tunnel-vpn status", { timeoutS: 60 });
 
 /**
- * Waits until status ends with 1 and says these words.
+ * Waits until status ends so and says these words.
  * @throws when a status that is asked later than `withinS` seconds from now does not: how long one takes is the lab's
  */
-export async function says(lab: Lab, words: string, withinS = SOON_S): Promise<void> {
+export async function says(lab: Lab, words: string | RegExp, withinS = SOON_S, exits = 1): Promise<void> {
   const deadline = Date.now() + withinS * 1000;
   for (;;) {
     const late = Date.now() > deadline;
     const { status: exit, stdout } = await status(lab);
-    if (exit === 1 && stdout.includes(words)) return;
-    if (late) throw new Error(`status does not say "${words}" after ${withinS} s; it ends with ${exit}:\n${stdout}`);
+    if (exit === exits && (typeof words === "string" ? stdout.includes(words) : words.test(stdout))) return;
+    if (late)
+      throw new Error(`status does not say "${String(words)}" after ${withinS} s; it ends with ${exit}:\n${stdout}`);
     await delay(100);
   }
 }

@@ -133,11 +133,9 @@ describe("a planned change", () => {
     keys.singapore_psk_active = newPsk();
     await deployment.apply(PREPARE);
     await scene.trafficBy(2);
-    const id = await scene.tunnelId(1);
-    await Promise.all([
-      scene.noticed("tunnel 1 (active) is tried with its installed configuration"),
-      cloudEnd.deleteTunnel(id),
-    ]);
+    const began = await scene.boxClock();
+    await cloudEnd.deleteTunnel(await scene.tunnelId(1));
+    await scene.noticed("tunnel 1 (active) is tried with its installed configuration", began);
     await scene.bothUp();
     await lab.box.succeed(`[ -e ${NEXT}/secrets-1.conf ]`);
     // The deploy is made again when the hold has run out: Terraform does not make the box ready once more.
@@ -154,6 +152,7 @@ describe("a planned change", () => {
     expect((await scene.traffic.since(mark)).out.lost).toBe(0);
     await lab.box.reboot();
     await scene.bothUp();
+    await cloudEnd.waitUntilSettled();
     const before = await sas();
     expect(isUp(before.get("singapore-1"))).toBe(true);
     await scene.well();
