@@ -30,6 +30,11 @@ export function isUp(sas: TunnelSas | undefined): boolean {
   return sas !== undefined && sas.ike.length > 0 && sas.child.length > 0;
 }
 
+/** Whether there is one of each, and none on its way out. */
+export function isSingle(sas: TunnelSas | undefined): boolean {
+  return sas?.ike.length === 1 && sas.passing.length === 0 && sas.child.length === 1;
+}
+
 /** `#3/#5` for one IKE_SA and its CHILD_SA; what a person reads, and what is compared before and after. */
 export function idsOf(sas: TunnelSas | undefined): string {
   const ids = (numbers: number[]) => numbers.map((n) => `#${n}`).join(",") || "none";

@@ -21,7 +21,7 @@ import type { Fault } from "../faults/fault";
 import { DeployedProduct } from "../faults/product";
 import { Scene } from "../faults/scene";
 import type { Reporter } from "./reporter";
-import { idsOf, isUp, parseListSas, type TunnelSas } from "../box/sas";
+import { idsOf, isSingle, isUp, parseListSas, type TunnelSas } from "../box/sas";
 
 /** The connection's name on the box, as bin/ has it. */
 const NAME = "singapore";
@@ -404,11 +404,6 @@ class Story {
 
 function bothUp(sas: Map<string, TunnelSas>): boolean {
   return isUp(sas.get(TUNNEL_1)) && isUp(sas.get(TUNNEL_2));
-}
-
-/** Whether there is one of each, and none on its way out. */
-function isSingle(sas: TunnelSas | undefined): boolean {
-  return sas?.ike.length === 1 && sas.passing.length === 0 && sas.child.length === 1;
 }
 
 function same(before: Map<string, TunnelSas>, after: Map<string, TunnelSas>, tunnel: string): boolean {

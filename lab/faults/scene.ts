@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sum } from "simple-statistics";
 import { holdersOf, tunnelFrom } from "../box/gateway";
+import { idsOf, isSingle, parseListSas } from "../box/sas";
 import type { WorldCloudEnd } from "../cloud-end";
 import type { Direction, Impairment, Lab, LinkName } from "../machines/lab";
 import type { Machine } from "../machines/machine";
@@ -128,6 +129,20 @@ export class Scene {
       const listed = lists.map(({ stdout }) => stdout).join("\n");
       const down = this.contender.children.find((name) => !new RegExp(`${name}: #.*INSTALLED`).test(listed));
       return down ? `${down} is not installed` : "";
+    }, timeoutS);
+  }
+
+  /**
+   * Waits until each tunnel has one IKE_SA at both ends: both may have set it up at once, and one may have forgotten one of
+   * the two, of which the other hears by its next DPD and negotiates once more.
+   */
+  async settled(timeoutS = 120): Promise<void> {
+    await this.until(async () => {
+      await this.cloud.waitUntilSettled({ timeoutS });
+      const lists = await Promise.all(this.lab.boxes.map((box) => box.execute("swanctl --list-sas")));
+      const sas = parseListSas(lists.map(({ stdout }) => stdout).join("\n"));
+      const twice = this.contender.connections.filter((name) => !isSingle(sas.get(name)));
+      return twice.map((name) => `${name} has not one IKE_SA, but ${idsOf(sas.get(name))}`).join("; ");
     }, timeoutS);
   }
 

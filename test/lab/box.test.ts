@@ -4,6 +4,7 @@ import { differences, listingOf } from "../../lab/box/listing";
 import { Lab } from "../../lab/machines/lab";
 import { quote } from "../../lab/machines/shell";
 import { ECS, LAN } from "../../lab/network";
+import { Traffic } from "../../lab/traffic/traffic";
 import { cloudState, install, stage, type Staged } from "../../lab/box/staged-connection";
 import { exposures } from "./on-a-box";
 
@@ -134,7 +135,7 @@ describe("the box", () => {
   });
 
   it("shows what is true, and is healthy", async () => {
-    const text = await lab.box.succeed("dual-tunnel-vpn status");
+    const text = await lab.box.waitUntilSucceeds("dual-tunnel-vpn status");
     expect(text).toMatch(/^singapore: healthy\n/);
     expect(text).toMatch(/tunnel 1 \(active\) to 192\.0\.2\.152 by uplink 1: IKE ESTABLISHED/);
   });
@@ -187,13 +188,15 @@ describe("the box", () => {
     const change = { psks, esp: ["aes256-sha256-modp2048", "aes128-sha256"], ikeLifetime: [86400, 43200] } as const;
     const second = await ids(2);
     await cloud.apply(cloudState(change));
-    const [, ping] = await Promise.all([
-      installed(change),
-      lab.namespace("dc").execute(`ping -q -i 0.2 -w 20 ${ECS.address}`),
-    ]);
+    const traffic = await Traffic.start(lab);
+    await traffic.waitUntilFlowing();
+    const mark = await traffic.mark();
+    await installed(change);
+    await traffic.waitUntilFlowing();
+    const { out, in: back } = await traffic.since(mark);
+    await traffic.stop();
     expect(await ids(2)).toEqual(second);
-    const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(ping.stdout) ?? [];
-    expect(Number(sent) - Number(received)).toBeLessThan(Number(sent) / 10);
+    for (const { sent, lost } of [out, back]) expect(lost).toBeLessThan(sent / 10);
     await installed(change);
   });
 

@@ -2,7 +2,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { newNetwork } from "../../lab/deployment/new-network";
-import { DATA_CENTER_CIDR, ECS } from "../../lab/network";
+import { DATA_CENTER_CIDR } from "../../lab/network";
+import { Traffic } from "../../lab/traffic/traffic";
 import { DualTunnelVpn } from "../../lib";
 import { clashing, sshTo, uplink } from "./shapes-stacks";
 import { StackDeployment } from "./stack-deployment";
@@ -99,9 +100,14 @@ describe("on a box with a hostile local user", () => {
     variables.site_psk_standby = KEYS.site_psk_standby;
     const active = "swanctl --list-sas --ike site-1 | grep -oE 'site-1: #[0-9]+'";
     const before = await lab.box.succeed(active);
-    const ping = lab.namespace("dc").execute(`ping -q -i 0.2 -w 40 ${ECS.address}`);
+    const traffic = await Traffic.start(lab);
+    await traffic.waitUntilFlowing();
+    const mark = await traffic.mark();
     expect(await deployment.apply()).toMatch(/connection site: both tunnels are up/);
-    expect((await ping).stdout).toMatch(/ 0% packet loss/);
+    await traffic.waitUntilFlowing();
+    const { out, in: back } = await traffic.since(mark);
+    await traffic.stop();
+    expect([out.lost, back.lost]).toEqual([0, 0]);
     expect(await lab.box.succeed(active)).toBe(before);
     await lab.box.succeed("test -s /etc/dual-tunnel-vpn/site/owner.json && test ! -e /home/admin/.dual-tunnel-vpn");
   });

@@ -81,8 +81,8 @@ describe("a planned change", () => {
 
   beforeEach(async () => {
     await scene.well();
-    // Both ends may have set a tunnel up at once: what the end of the second IKE_SA costs is not the change's.
-    await cloudEnd.waitUntilSettled();
+    // What the end of a second IKE_SA costs is not the change's.
+    await scene.settled();
     mark = await scene.traffic.mark();
   });
 
@@ -151,8 +151,7 @@ describe("a planned change", () => {
     await scene.bothUp();
     expect((await scene.traffic.since(mark)).out.lost).toBe(0);
     await lab.box.reboot();
-    await scene.bothUp();
-    await cloudEnd.waitUntilSettled();
+    await scene.settled();
     const before = await sas();
     expect(isUp(before.get("singapore-1"))).toBe(true);
     await scene.well();

@@ -73,15 +73,14 @@ describe("a site with two boxes", () => {
 
   it("is called healthy by both boxes, and has nothing left to change", async () => {
     for (const box of lab.boxes) {
-      await box.waitUntilSucceeds("dual-tunnel-vpn status");
-      expect(await status(box)).toMatch(/^singapore: healthy$/m);
+      expect(await box.waitUntilSucceeds("dual-tunnel-vpn status")).toMatch(/^singapore: healthy$/m);
     }
     expect(await site.pendingChanges()).toBeUndefined();
   });
 
   it("carries traffic both ways, and each box's own", async () => {
     await reachEachOther(lab, FIRST_PAIR);
-    for (const box of lab.boxes) await box.succeed(`ping -q -c 2 -i 0.2 -W 2 ${ECS.address}`);
+    for (const box of lab.boxes) await box.succeed(`ping -q -c 2 -i 0.2 -W 10 ${ECS.address}`);
     expect(await lab.in("dc", `ip route get ${ECS.address}`)).toContain(`via ${TWO_BOXES.virtualGateway}`);
   });
 
@@ -115,7 +114,7 @@ describe("a site with two boxes", () => {
       await scene.cloudBy(2);
       await scene.flowing();
       const { out, in: back } = await scene.traffic.since(mark);
-      expect(await holdersOf(lab)).toEqual([1]);
+      await scene.gatewayAt(1);
       expect(out.longestGapS).toBeLessThan(3);
       expect(back.longestGapS).toBeLessThan(5);
       // Box 1 sends on by the interface that packets came by, for which routers send redirects.

@@ -5,6 +5,7 @@ import * as path from "node:path";
 import { differences, listingOf } from "../../lab/box/listing";
 import { Deployment, exampleConfig } from "../../lab/deployment/deployment";
 import { isUp, parseListSas } from "../../lab/box/sas";
+import { longestStandstill, noteStandstills } from "../../lab/machines/standstill";
 import { Traffic } from "../../lab/traffic/traffic";
 import { TerraformLab } from "./terraform-lab";
 
@@ -70,6 +71,8 @@ describe("an upgrade from the version before", () => {
     async () => {
       await cloudEnd.waitUntilSettled();
       const [before, inCloud] = [await sas(), ids()];
+      await Promise.all([lab.box, lab.world].map(noteStandstills));
+      const began = Date.now();
       const traffic = await Traffic.start(lab, { intervalMs: INTERVAL_MS });
       await traffic.waitUntilFlowing();
       const mark = await traffic.mark();
@@ -86,8 +89,12 @@ describe("an upgrade from the version before", () => {
       const { agent } = JSON.parse(await lab.box.succeed("dual-tunnel-vpn status singapore --json")) as {
         agent: { switches: number };
       };
-      expect(agent.switches).toBeLessThanOrEqual(2);
-      expect(out.lost).toBeLessThanOrEqual(MOVED_MS / INTERVAL_MS);
+      const withinS = (Date.now() - began) / 1000;
+      const still = await Promise.all([lab.box, lab.world].map((machine) => longestStandstill(machine, withinS)));
+      const stillS = Math.max(...still);
+      // One machine that stands still while the other does not looks like an uplink that is silent: there and back again.
+      expect(agent.switches).toBeLessThanOrEqual(stillS > 0.3 ? 4 : 2);
+      expect(out.lost).toBeLessThanOrEqual((MOVED_MS + 1000 * stillS) / INTERVAL_MS);
       expect(back.lost).toBeLessThanOrEqual(GATEWAY_MS / INTERVAL_MS);
       const after = await sas();
       for (const tunnel of ["singapore-1", "singapore-2"]) {
