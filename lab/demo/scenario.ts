@@ -21,7 +21,7 @@ import type { Fault } from "../faults/fault";
 import { DeployedProduct } from "../faults/product";
 import { Scene } from "../faults/scene";
 import type { Reporter } from "./reporter";
-import { idsOf, isSingle, isUp, parseListSas, type TunnelSas } from "../box/sas";
+import { idsOf, isUp, parseListSas, type TunnelSas } from "../box/sas";
 
 /** The connection's name on the box, as bin/ has it. */
 const NAME = "singapore";
@@ -112,7 +112,7 @@ class Story {
       await this.drill(scene);
       await this.silentCut(scene);
       await this.reboot(scene);
-      await this.changes(traffic);
+      await this.changes(scene);
     } finally {
       await traffic.stop();
     }
@@ -219,7 +219,7 @@ class Story {
     });
   }
 
-  private async changes(traffic: Traffic): Promise<void> {
+  private async changes(scene: Scene): Promise<void> {
     const { reporter, lab } = this;
     await reporter.step("A second cdktf deploy: no changes", async () => {
       const calls = this.cloud.calls.length;
@@ -239,7 +239,7 @@ class Story {
 
     await this.change(
       "Tunnel 1 gets another IKE lifetime and ESP proposal",
-      traffic,
+      scene,
       () => {
         this.deployment.config = {
           ...this.deployment.config,
@@ -257,7 +257,7 @@ class Story {
 
     await this.change(
       "The standby tunnel's PSK variable changes",
-      traffic,
+      scene,
       () => {
         this.deployment.variables.singapore_psk_standby = newPsk();
       },
@@ -267,7 +267,8 @@ class Story {
 
     await reporter.step("The box's SSH port changes in the stack", async () => {
       const { box } = this.deployment.config as { box: Record<string, unknown> };
-      const sas = await this.waitUntilSettled(90);
+      await scene.settled();
+      const sas = await this.listSas();
       this.deployment.config = { ...this.deployment.config, box: { ...box, port: lab.box.altSshPort } };
       const { text } = await this.deployment.deploy();
       reporter.check(
@@ -285,17 +286,12 @@ class Story {
   }
 
   /** Deploys a change of one tunnel: it is renegotiated, the other one's SAs keep their unique ids. */
-  private async change(
-    title: string,
-    traffic: Traffic,
-    edit: () => void,
-    changed: string,
-    kept: string,
-  ): Promise<void> {
+  private async change(title: string, scene: Scene, edit: () => void, changed: string, kept: string): Promise<void> {
     const { reporter } = this;
     await reporter.step(`${title}, deployed`, async () => {
-      const before = await this.waitUntilSettled(90);
-      const mark = await traffic.mark();
+      await scene.settled();
+      const before = await this.listSas();
+      const mark = await scene.traffic.mark();
       edit();
       const { text } = await this.deployment.deploy();
       reporter.check("the change is applied", /Apply complete/.test(text), resultLine(text));
@@ -312,7 +308,7 @@ class Story {
       );
       await this.waitForRoute(TUNNEL_1);
       await this.waitForCloudVia("master");
-      await this.gaps("while the change was applied", traffic, mark, FAILOVER_BOUND_S);
+      await this.gaps("while the change was applied", scene.traffic, mark, FAILOVER_BOUND_S);
     });
   }
 
@@ -360,21 +356,6 @@ class Story {
   }
 
   /** Waits until the box sends traffic for the VPC into this XFRM interface. */
-  /**
-   * The SAs once each tunnel has one IKE_SA at both ends. Both may have begun at the same moment; of what the gateway has
-   * forgotten then, the box hears by its next DPD and negotiates once more.
-   */
-  private async waitUntilSettled(timeoutS: number): Promise<Map<string, TunnelSas>> {
-    const deadline = Date.now() + timeoutS * 1000;
-    for (;;) {
-      await this.cloudEnd.waitUntilSettled();
-      const sas = await this.listSas();
-      if (isSingle(sas.get(TUNNEL_1)) && isSingle(sas.get(TUNNEL_2))) return sas;
-      if (Date.now() > deadline) return sas;
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
-  }
-
   private async waitForRoute(device: string): Promise<void> {
     const out = await this.lab.box.waitUntilSucceeds(`ip route get ${ECS.address} | grep -w 'dev ${device}'`, {
       timeoutS: 60,

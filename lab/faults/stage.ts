@@ -108,7 +108,7 @@ export class Stage {
     await this.cloud.start();
     this.options.log?.(`deploying the ${this.contender.id}`);
     await this.contender.install();
-    await Promise.all(this.observed.map(noteStandstills));
+    await noteStandstills(this.observed);
     await this.becomeWell();
   }
 
@@ -119,8 +119,10 @@ export class Stage {
 
   /** The longest time for which a machine stood still within the last seconds, in seconds. */
   async stoodStill(withinS: number): Promise<number> {
-    const running = this.observed.filter((machine) => machine.isRunning());
-    return Math.max(...(await Promise.all(running.map((machine) => longestStandstill(machine, withinS)))));
+    return longestStandstill(
+      this.observed.filter((machine) => machine.isRunning()),
+      withinS,
+    );
   }
 
   private async bringBack(directory: string): Promise<void> {

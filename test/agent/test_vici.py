@@ -152,7 +152,8 @@ class Calls(unittest.TestCase):
                 begin = time.monotonic()
                 with self.assertRaises(vici.ViciTimeout):
                     call()
-                self.assertLess(time.monotonic() - begin, 20.0)
+                # Less than the client's own default: the one that was given counts.
+                self.assertLess(time.monotonic() - begin, 4.0)
 
     def test_a_charon_that_is_not_there_is_unavailable_at_once(self) -> None:
         with self.assertRaises(vici.ViciUnavailable):

@@ -12,4 +12,5 @@ it("passes the Python tests of the lab's traffic", () => {
     },
   });
   if (run.status !== 0) throw new Error(`${run.error?.message ?? ""}\n${run.stdout}${run.stderr}`);
+  expect(run.stderr).toMatch(/Ran [1-9]\d* tests/);
 }, 60_000);

@@ -29,6 +29,12 @@ const STORY = new RegExp(
 /** The story that a person would not understand. */
 const misunderstood = ({ story }: RunResult) => (STORY.test(story.join("\n")) ? [] : [story.join("\n")]);
 
+/** What a run showed that it should not. */
+const shown = (id: string, fault: Fault, result: RunResult) => [
+  ...beyond(fault.limits, result),
+  ...(id === TOLD ? misunderstood(result) : []),
+];
+
 /** The tests of the faults of one kind of site; or of every second, beginning with the first (0) or the second (1). */
 export function withstandFaults(site: SiteKind, half?: 0 | 1): void {
   // Three runs of which each ends by its own limits.
@@ -73,18 +79,16 @@ export function withstandFaults(site: SiteKind, half?: 0 | 1): void {
   async function runOf(id: string, fault: Fault): Promise<RunResult> {
     for (let again = 2; ; again -= 1) {
       const began = Date.now();
+      const result = await run(stage, fault).catch((error: Error) => error);
+      const found = result instanceof Error ? [result.message.split("\n")[0]] : shown(id, fault, result);
       // A machine that cannot be asked any more is not to hide what was found.
-      const stoodStill = () => stage.stoodStill((Date.now() - began) / 1000).catch(() => 0);
-      let found: readonly string[];
-      try {
-        const result = await run(stage, fault);
-        found = [...beyond(fault.limits, result), ...(id === TOLD ? misunderstood(result) : [])];
-        if (found.length === 0 || again === 0 || (await stoodStill()) < STANDSTILL_S) return result;
-      } catch (error) {
-        if (again === 0 || (await stoodStill()) < STANDSTILL_S) throw error;
-        found = [(error as Error).message.split("\n")[0]];
+      const asked = () => stage.stoodStill((Date.now() - began) / 1000).catch(() => 0);
+      const still = found.length > 0 ? await asked() : 0;
+      if (still < STANDSTILL_S || again === 0) {
+        if (result instanceof Error) throw result;
+        return result;
       }
-      tell(`${id} is made again, since a machine stood still for ${await stoodStill()} s: ${found.join(" ")}`);
+      tell(`${id} is made again, since a machine stood still for ${still} s: ${found.join(" ")}`);
     }
   }
 
